@@ -1,0 +1,44 @@
+# Fresh machine to result: Python 3.11, git and make are all that is needed.
+PYTHON ?= python3.11
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+# No telemetry, and no look at a model hub: weights come from params.yaml or from a file.
+export DVC_NO_ANALYTICS := 1
+export RAY_USAGE_STATS_ENABLED := 0
+
+.PHONY: repro test lint check lock clean
+
+repro: $(VENV)/.installed
+	@test -d .dvc || { git rev-parse --git-dir >/dev/null 2>&1 && dvc init -q || dvc init -q --no-scm; }
+	dvc repro
+	@echo
+	@dvc metrics show --md reports/*/evaluate/metrics.json
+	@echo
+	@for page in reports/*/report/index.html; do echo "Report: $$page"; done
+
+test: $(VENV)/.installed lint
+	pytest
+
+lint: $(VENV)/.installed
+	ruff check .
+	ruff format --check .
+	mypy
+
+# Versions come from constraints.txt; projectaria-tools, the tests' oracle for VRS files, comes
+# without its dependencies (a viewer of 1.5 GB).
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	pip install -q --disable-pip-version-check --no-deps -c constraints.txt projectaria-tools
+	touch $@
+
+# Rewrites constraints.txt from the newest versions that pyproject.toml allows.
+lock:
+	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
+	$(VENV).lock/bin/pip install -q -e '.[dev]'
+	$(VENV).lock/bin/pip install -q --no-deps projectaria-tools
+	$(VENV).lock/bin/pip freeze --exclude-editable > constraints.txt
+	rm -rf $(VENV).lock
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info

@@ -1,0 +1,5 @@
+"""`python -m aura …` is `aura …`."""
+
+from aura.cli import main
+
+main()

@@ -1,0 +1,162 @@
+"""The command line. Commands import their stage when called, so that help stays instant."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.main import get_command, get_current_context
+
+from aura.errors import AuraError
+
+Dataset = Annotated[
+    str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
+]
+Root = Annotated[
+    Path | None, typer.Option(help="Where the data set is, instead of its root in params.yaml.")
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of params.yaml; repeatable."),
+]
+
+app = typer.Typer(
+    name="aura",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_show_locals=False,
+    help="From wearable-sensor recordings to a model of human activity. "
+    "Stages in order: synthesize, teach, resample, slice, embed, train, evaluate, report.",
+)
+
+
+def sentences(command: Callable[..., None]) -> Callable[..., None]:
+    """Show an `AuraError` as its sentence with exit code 1, and an interrupt with 130."""
+
+    @functools.wraps(command)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except AuraError as error:
+            typer.echo(f"aura: {error}", err=True)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            typer.echo("aura: interrupted; the same command resumes.", err=True)
+            raise typer.Exit(130) from None
+
+    return wrapper
+
+
+def _run(stage: str, dataset: str | None, root: Path | None, overrides: list[str] | None) -> Any:
+    from aura import config
+
+    changed = list(overrides or [])
+    config.load(overrides=changed, dataset=dataset)  # an unknown name is said before all else
+    if root is not None:
+        changed.append(f"datasets.{dataset}.root={root}")
+    params = config.load(overrides=changed, dataset=dataset)
+    module = import_module(f"pipeline.{stage}")
+    return module.run(params) if dataset is None else module.run(params, dataset)
+
+
+@app.command(epilog="Example:  aura synthesize --set synthesize.take_seconds=10")
+@sentences
+def synthesize(overrides: Overrides = None) -> None:
+    """Write the synthetic data set, in Ego-Exo4D's own format."""
+    _run("synthesize", None, None, overrides)
+
+
+@app.command(
+    epilog="Example:  aura teach --set teacher.model=ViT-B-32 --set teacher.pretrained=openai"
+)
+@sentences
+def teach(overrides: Overrides = None) -> None:
+    """Prepare the frozen teacher: a pretrained CLIP, or train the stand-in."""
+    _run("teach", None, None, overrides)
+
+
+@app.command(epilog="Example:  aura resample --dataset utd-mhad --root ~/UTD-MHAD")
+@sentences
+def resample(
+    dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None
+) -> None:
+    """Raw recordings to IMU at 200 Hz and mocap at 10 FPS on one clock."""
+    _run("resample", dataset, root, overrides)
+
+
+@app.command("slice", epilog="Example:  aura slice --dataset synthetic --set slice.stride_s=1.0")
+@sentences
+def slice_(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
+    """Signals to synchronised sliding windows."""
+    _run("slice", dataset, root, overrides)
+
+
+@app.command(epilog="Example:  aura embed --dataset synthetic --set embed.frames_per_window=4")
+@sentences
+def embed(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
+    """Texts and video of the windows to frozen teacher embeddings."""
+    _run("embed", dataset, root, overrides)
+
+
+@app.command(epilog="Example:  aura preprocess --dataset utd-mhad --root ~/UTD-MHAD")
+@sentences
+def preprocess(
+    dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None
+) -> None:
+    """Resample, slice and embed in one Ray session."""
+    _run("preprocess", dataset, root, overrides)
+
+
+@app.command(epilog="Example:  aura train --dataset synthetic --set train.joint.epochs=50")
+@sentences
+def train(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """Train the IMU encoder, then IMU and mocap jointly, and the shuffled control."""
+    _run("train", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura evaluate --dataset synthetic")
+@sentences
+def evaluate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """Retrieval and zero-shot classification on the test split."""
+    _run("evaluate", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura report --dataset synthetic")
+@sentences
+def report(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """One self-contained HTML page of what was measured."""
+    _run("report", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
+@sentences
+def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
+    """What is on disk, what is missing, and what a run would skip. Writes nothing."""
+    typer.echo(_run("doctor", dataset, root, overrides))
+
+
+def main() -> None:
+    """Entry point of `aura` and `python -m aura`."""
+    app(prog_name="aura")
+
+
+def _join_typer_cli() -> None:
+    """Let `typer aura preprocess …` work beside Typer's own form `typer aura run preprocess …`.
+
+    Typer's command imports this module in the middle of parsing, and then knows one command, `run`;
+    ours are added to that same group. Nothing happens under any other program.
+    """
+    context = get_current_context(silent=True)
+    group = context.command if context is not None else None
+    if type(group).__name__ == "TyperCLIGroup":
+        for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
+            group.commands.setdefault(name, command)  # type: ignore[union-attr]
+
+
+if os.path.basename(sys.argv[0]).startswith("typer"):  # noqa: PTH119
+    _join_typer_cli()

@@ -1,0 +1,135 @@
+"""What the pipeline knows of a data set: a list of takes, and each take as signals on one clock.
+
+An adapter is one file in this folder, `<adapter>.py` with `-` as `_`, that defines a class
+`Adapter(root, options)`. The synthetic data set has no adapter of its own: it is written in
+Ego-Exo4D's format and read by `ego_exo4d.py`.
+"""
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from pydantic import BaseModel, ValidationError
+
+from aura.errors import AuraError
+
+
+@dataclass(frozen=True)
+class Take:
+    """One recording, as the data set's index describes it; nothing has been opened yet."""
+
+    take_id: str
+    take_name: str
+    participant_id: str
+    capture_id: str
+    split: str
+    label: str | None
+    source: Any = field(repr=False, compare=False, hash=False)  # what the adapter needs to open it
+
+
+@dataclass(frozen=True)
+class Skip:
+    """Something that was dropped or masked, and why. `reason` is a fixed phrase, for counting."""
+
+    reason: str
+    where: str
+    modality: str = "take"
+
+
+@dataclass(frozen=True)
+class Text:
+    """One caption: its time in seconds on the clock of the take, and its kind of annotation."""
+
+    text: str
+    time_s: float
+    source: str
+
+
+@dataclass(frozen=True)
+class Video:
+    """One third-person camera; `path` is relative to the data set's root."""
+
+    camera: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A take, opened: native-rate signals on the clock of the take (seconds from frame 0).
+
+    A modality that is missing has no rows. `imu` is (N, 6) float32 in m/s2 and rad/s at `imu_s`
+    (N,) float64, unsorted and unclean as recorded; `imu_ok` (N,) marks samples flagged valid.
+    `mocap` is (F, 17, 3) float32 in metres, world frame, z up, NaN where a joint is absent, at
+    `mocap_s` (F,). `frame_s` (V,) is the time of every video frame, NaN where unknown.
+    """
+
+    duration_s: float
+    imu_s: np.ndarray
+    imu: np.ndarray
+    imu_ok: np.ndarray
+    mocap_s: np.ndarray
+    mocap: np.ndarray
+    frame_rate_hz: float
+    frame_s: np.ndarray
+    videos: tuple[Video, ...]
+    texts: tuple[Text, ...]
+    skips: tuple[Skip, ...]
+
+
+@dataclass(frozen=True)
+class Inventory:
+    """The takes of a data set that can be opened, and the ones that cannot, with reasons."""
+
+    takes: tuple[Take, ...]
+    skips: tuple[Skip, ...]
+
+
+class Adapter(Protocol):
+    """Reads one data set."""
+
+    classes: Mapping[str, str]  # label -> the phrase that a prompt uses for it
+
+    def __init__(self, root: Path, options: Mapping[str, Any]) -> None: ...
+
+    def inventory(self) -> Inventory:
+        """List the takes; opens only the index files. No data at `root` is an `AuraError`."""
+
+    def load(self, take: Take) -> Recording:
+        """Open one take. Raises `CorruptFile` only if nothing of the take is usable."""
+
+
+def open_dataset(adapter: str, root: Path, options: Mapping[str, Any]) -> Adapter:
+    """Find the adapter by name and point it at `root`."""
+    name = f"aura.datasets.{adapter.replace('-', '_')}"
+    try:
+        module = importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise AuraError(f"There is no adapter '{adapter}' in aura/datasets.") from None
+    if not root.is_dir():
+        raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
+    return module.Adapter(root, options)
+
+
+def parse_options(model: type[BaseModel], options: Mapping[str, Any], adapter: str) -> Any:
+    """Check an adapter's `options` with its own typed model."""
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AuraError(f"Options of the adapter {adapter}: {where}: {first['msg']}.") from None
+
+
+def empty_imu() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Times, samples and flags of a recording without IMU."""
+    return np.empty(0), np.empty((0, 6), np.float32), np.empty(0, bool)
+
+
+def empty_mocap() -> tuple[np.ndarray, np.ndarray]:
+    """Times and joints of a recording without mocap."""
+    return np.empty(0), np.empty((0, 17, 3), np.float32)

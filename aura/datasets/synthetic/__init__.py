@@ -1,0 +1,19 @@
+"""The bundled synthetic data set: moving people, recorded in Ego-Exo4D v2's on-disk format."""
+
+from aura.datasets.synthetic.actions import ACTIVITIES
+from aura.datasets.synthetic.captions import scenario_captions
+from aura.datasets.synthetic.flaws import Flaw
+from aura.datasets.synthetic.layout import write_metadata, write_take
+from aura.datasets.synthetic.plan import SyntheticSize, TakePlan, plan, planted
+
+__all__ = [
+    "ACTIVITIES",
+    "Flaw",
+    "SyntheticSize",
+    "TakePlan",
+    "plan",
+    "planted",
+    "scenario_captions",
+    "write_metadata",
+    "write_take",
+]

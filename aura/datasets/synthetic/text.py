@@ -1,0 +1,87 @@
+"""Atomic descriptions of a take, as Ego-Exo4D's annotators deliver them."""
+
+from typing import Any
+
+import numpy as np
+
+from aura.datasets.synthetic.actions import ACTIONS
+from aura.datasets.synthetic.captions import CAPTIONS
+from aura.datasets.synthetic.motion import segments
+from aura.datasets.synthetic.plan import Flaw, TakePlan, derive_seed, derive_uid
+
+EVERY_S = 2.5
+JITTER_S = 0.5
+
+
+def annotations(take: TakePlan) -> list[dict[str, Any]]:
+    """The annotations of one take: one or two annotators, each with several descriptions."""
+    rng = np.random.default_rng(derive_seed(take.seed, "text"))
+    found = [_annotation(take, rng, who) for who in range(1 + int(rng.random() < 0.2))]
+    if take.flaw("unsure_descriptions") is not None:
+        for entry in found[0]["descriptions"][::3]:
+            entry["unsure"] = "1" if isinstance(entry["unsure"], str) else True
+            entry["text"] = _elsewhere(take, rng)
+    if take.flaw("rejected_annotation") is not None:
+        bad = _annotation(take, rng, len(found))
+        bad["rejected"] = "1" if isinstance(bad["rejected"], str) else True
+        bad["reject_reason"] = "The narration is about another video."
+        for entry in bad["descriptions"]:
+            entry["text"] = _elsewhere(take, rng)
+        found.append(bad)
+    return found
+
+
+def stray_annotation(flaw: Flaw) -> list[dict[str, Any]]:
+    """An annotation of a take that takes.json does not have."""
+    uid = flaw.detail["take_uid"]
+    entry = {
+        "text": "C walks out of the room.",
+        "timestamp": 1.5,
+        "subject": "C",
+        "ego_visible": True,
+        "best_exo": None,
+        "unsure": False,
+    }
+    about = {"annotation_uid": derive_uid(uid, "annotation"), "annotator_id": "annotator-0"}
+    return [about | {"rejected": False, "reject_reason": None, "descriptions": [entry]}]
+
+
+def _annotation(take: TakePlan, rng: np.random.Generator, who: int) -> dict[str, Any]:
+    as_text = bool(rng.random() < 0.25)
+    subject = "narration_subject" if rng.random() < 0.25 else "subject"
+
+    def flag(value: bool) -> bool | str:
+        return str(int(value)) if as_text else value
+
+    names = [action.name for action in ACTIONS[take.activity]]
+    descriptions = []
+    for segment in segments(take):
+        texts = CAPTIONS[take.activity][names[segment.action]]
+        length = segment.end_s - segment.start_s
+        count = max(1, round(length / EVERY_S))
+        for index in range(count):
+            stamp = segment.start_s + (index + 0.5) * length / count
+            stamp += rng.uniform(-JITTER_S, JITTER_S)
+            descriptions.append(
+                {
+                    "text": texts[int(rng.integers(len(texts)))],
+                    "timestamp": round(float(np.clip(stamp, 0.0, take.seconds)), 5),
+                    subject: "C",
+                    "ego_visible": flag(bool(rng.random() < 0.8)),
+                    "best_exo": take.best_exo if rng.random() < 0.8 else None,
+                    "unsure": flag(False),
+                }
+            )
+    return {
+        "annotation_uid": derive_uid(take.take_uid, "annotation", who),
+        "annotator_id": f"annotator-{int(rng.integers(1, 9))}",
+        "rejected": flag(False),
+        "reject_reason": None,
+        "descriptions": descriptions,
+    }
+
+
+def _elsewhere(take: TakePlan, rng: np.random.Generator) -> str:
+    others = [a for a in CAPTIONS if a != take.activity]
+    texts = [t for part in CAPTIONS[others[int(rng.integers(len(others)))]].values() for t in part]
+    return texts[int(rng.integers(len(texts)))]

@@ -1,0 +1,174 @@
+"""UTD-MHAD (Chen et al., ICIP 2015): wrist or thigh IMU and a Kinect skeleton, 27 actions.
+
+The files have no clock. IMU and skeleton of a sequence start and stop together, so both are laid
+over the duration that the IMU's 50 Hz give: frame f of F is at f / (F - 1) of it. Depth video is
+not RGB and is left out. A sequence is its own capture; its text is the action's wording.
+"""
+
+import csv
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.io import loadmat
+
+from aura.datasets.base import (
+    Inventory,
+    Recording,
+    Skip,
+    Take,
+    Text,
+    empty_imu,
+    empty_mocap,
+    parse_options,
+)
+from aura.errors import AuraError
+from aura.schema import JOINTS
+
+IMU_HZ = 50.0
+GRAVITY = 9.80665
+
+# Kinect's order; the neck, spine, hands and feet have no counterpart in COCO-17.
+_KINECT = {
+    "nose": 0,
+    "left-shoulder": 4, "left-elbow": 5, "left-wrist": 6,
+    "right-shoulder": 8, "right-elbow": 9, "right-wrist": 10,
+    "left-hip": 12, "left-knee": 13, "left-ankle": 14,
+    "right-hip": 16, "right-knee": 17, "right-ankle": 18,
+}  # fmt: skip
+_NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(inertial|skeleton)\.mat")
+
+
+class Options(BaseModel):
+    """Leave-subjects-out split: subjects for training and test, and the trials validation takes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    train: tuple[int, ...] = (1, 2, 5)
+    test: tuple[int, ...] = (6,)
+    validation_trials: tuple[int, ...] = (4,)
+
+
+class Adapter:
+    """Reads a folder with `Inertial/`, `Skeleton/` and `actions.csv`."""
+
+    def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
+        self.root = root
+        self.options: Options = parse_options(Options, options, "utd-mhad")
+        shared = set(self.options.train) & set(self.options.test)
+        if shared:
+            raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")
+        try:
+            with (root / "actions.csv").open(newline="") as file:
+                self.actions = {
+                    int(row["id"]): row["action"].strip() for row in csv.DictReader(file)
+                }
+        except (OSError, KeyError, ValueError):
+            raise AuraError(
+                f"{root} has no readable actions.csv with columns id, action."
+            ) from None
+        self.classes: Mapping[str, str] = {a: f"doing a {a}" for a in self.actions.values()}
+
+    def inventory(self) -> Inventory:
+        """Pair inertial and skeleton files by name; see `base.Adapter`."""
+        found: dict[tuple[int, int, int], dict[str, Path]] = {}
+        skips = []
+        for path in sorted(self.root.glob("*/*.mat")):
+            match = _NAME.fullmatch(path.name)
+            if match:
+                action, subject, trial = (int(match[k]) for k in (1, 2, 3))
+                found.setdefault((action, subject, trial), {})[match[4]] = path
+        if not found:
+            raise AuraError(f"{self.root} holds no aN_sN_tN_inertial.mat or …_skeleton.mat files.")
+        takes = []
+        for (action, subject, trial), files in sorted(found.items()):
+            name = f"a{action}_s{subject}_t{trial}"
+            split = self._split(subject, trial)
+            if split is None or action not in self.actions:
+                reason = (
+                    "subject is in no split" if split is None else "action is not in actions.csv"
+                )
+                skips.append(Skip(reason, name))
+                continue
+            takes.append(
+                Take(
+                    take_id=name,
+                    take_name=name,
+                    participant_id=f"s{subject}",
+                    capture_id=name,
+                    split=split,
+                    label=self.actions[action],
+                    source=files,
+                )
+            )
+        return Inventory(tuple(takes), tuple(skips))
+
+    def load(self, take: Take) -> Recording:
+        """Read both files; a missing or damaged one becomes a skip of its modality."""
+        skips: list[Skip] = []
+        inertial = self._matrix(take, "inertial", "d_iner", skips)
+        skeleton = self._matrix(take, "skeleton", "d_skel", skips)
+        imu_s, imu, imu_ok = empty_imu()
+        mocap_s, mocap = empty_mocap()
+        if inertial is not None and (inertial.ndim != 2 or inertial.shape[1] != 6):
+            skips.append(Skip("inertial file has the wrong shape", take.take_name, "imu"))
+            inertial = None
+        if skeleton is not None and skeleton.shape[:2] != (20, 3):
+            skips.append(Skip("skeleton file has the wrong shape", take.take_name, "mocap"))
+            skeleton = None
+        if inertial is not None:
+            units = np.array([GRAVITY] * 3 + [np.pi / 180] * 3, np.float32)
+            imu = inertial.astype(np.float32) * units
+            imu_s, imu_ok = np.arange(len(imu)) / IMU_HZ, np.ones(len(imu), bool)
+        duration = len(imu) / IMU_HZ
+        if skeleton is not None:
+            mocap = to_coco(skeleton.transpose(2, 0, 1))
+            duration = duration or len(mocap) / 30.0
+            mocap_s = np.linspace(0, duration, len(mocap))
+        return Recording(
+            duration_s=duration,
+            imu_s=imu_s,
+            imu=imu,
+            imu_ok=imu_ok,
+            mocap_s=mocap_s,
+            mocap=mocap,
+            frame_rate_hz=30.0,
+            frame_s=np.empty(0),
+            videos=(),
+            texts=(Text(self.actions_text(take), duration / 2, "actions"),),
+            skips=tuple(skips),
+        )
+
+    def actions_text(self, take: Take) -> str:
+        """The sentence that stands for a sequence."""
+        return str(take.label)
+
+    def _split(self, subject: int, trial: int) -> str | None:
+        if subject in self.options.test:
+            return "test"
+        if subject in self.options.train:
+            return "val" if trial in self.options.validation_trials else "train"
+        return None
+
+    def _matrix(self, take: Take, kind: str, key: str, skips: list[Skip]) -> np.ndarray | None:
+        modality = "imu" if kind == "inertial" else "mocap"
+        path = take.source.get(kind)
+        if path is None:
+            skips.append(Skip(f"no {kind} file", take.take_name, modality))
+            return None
+        try:
+            return np.asarray(loadmat(path)[key], dtype=np.float64)
+        except Exception:  # scipy raises many kinds on a damaged file
+            skips.append(Skip(f"{kind} file is corrupt", take.take_name, modality))
+            return None
+
+
+def to_coco(kinect: np.ndarray) -> np.ndarray:
+    """Kinect skeleton (F, 20, 3), y up, to COCO-17 (F, 17, 3) with z up; absent joints are NaN."""
+    joints = np.full((len(kinect), len(JOINTS), 3), np.nan, np.float32)
+    for name, index in _KINECT.items():
+        x, y, z = kinect[:, index].T
+        joints[:, JOINTS.index(name)] = np.stack([x, -z, y], axis=1)
+    return joints

@@ -1,0 +1,280 @@
+"""IMU streams of Project Aria recordings, read straight from VRS files.
+
+A VRS file is a header, a description record (tags), an index record and the user records, all
+little-endian. The index gives each record's size in disk order, so offsets are a running sum; a
+stream's DataLayout JSON tag tells where each field lies inside a payload.
+Source: the VRS file format, https://facebookresearch.github.io/vrs/docs/FileFormat.
+"""
+
+import importlib.util
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from aura.errors import CorruptFile
+
+
+def fields(spec: str) -> np.dtype:
+    """Packed numpy type of space-separated name:format pairs."""
+    return np.dtype([(name, form) for name, form in (item.split(":") for item in spec.split())])
+
+
+FILE_HEADER = fields(
+    "magic:S8 creation_id:<u8 header_size:<u4 record_header_size:<u4 index_offset:<i8 "
+    "description_offset:<i8 first_record_offset:<i8 reserved:V24 magic_end:S4 version:S4"
+)
+RECORD_HEADER = fields(
+    "size:<u4 previous_size:<u4 type_id:<i4 format_version:<u4 timestamp:<f8 instance:<u2 "
+    "record_type:u1 compression:u1 uncompressed_size:<u4"
+)
+INDEX_ENTRY = fields("timestamp:<f8 size:<u4 record_type:u1 type_id:<i4 instance:<u2")
+INDEX_TYPE_ID, DESCRIPTION_TYPE_ID, IMU_TYPE_ID = 1, 2, 1202
+RECORD_TYPES = {"Configuration": 2, "Data": 3}
+INSTANCES = {"imu-right": (1, 2), "imu-left": (2, 1)}  # in Gen1 and in Gen2 recordings
+PIECE = {"i8": "Value<int64_t>", "f8": "Value<double>", "f4": "Array<float>", "u1": "Value<Bool>"}
+SAMPLE_FIELDS = fields(
+    "capture_timestamp_ns:<i8 accelerometer:3<f4 gyroscope:3<f4 accelerometer_valid:u1 "
+    "gyroscope_valid:u1"
+)
+_MAX_TAG_BYTES = 4 << 20  # real files have 32 KiB of tags; bounds what hostile ones cost
+# The official reader crashes its process on some damage, so it gets one of its own.
+_OFFICIAL_READER = """
+import sys, numpy as np
+from projectaria_tools.core import data_provider
+provider = data_provider.create_vrs_data_provider(sys.argv[1])
+stream = provider.get_stream_id_from_label(sys.argv[2])
+rows = [provider.get_imu_data_by_index(stream, i) for i in range(provider.get_num_data(stream))]
+names = "capture_timestamp_ns accel_msec2 gyro_radsec accel_valid gyro_valid".split()
+np.savez(sys.argv[3], *(np.array([getattr(row, name) for row in rows]) for name in names))
+"""
+
+
+@dataclass(frozen=True)
+class ImuCalibration:
+    """Factory calibration of one IMU: rectified = inv(rectification) @ (raw - bias).
+
+    Rectifications are (3, 3), biases (3,) in m/s2 or rad/s, `transform_device_imu` is (4, 4) with
+    a translation in metres, all float64; time offsets are in seconds.
+    """
+
+    accel_rectification: np.ndarray
+    accel_bias: np.ndarray
+    gyro_rectification: np.ndarray
+    gyro_bias: np.ndarray
+    transform_device_imu: np.ndarray
+    accel_time_offset_s: float
+    gyro_time_offset_s: float
+
+
+@dataclass(frozen=True)
+class ImuStream:
+    """Raw samples of one IMU, in file order.
+
+    `timestamps_ns` is (N,) int64, capture time in DEVICE_TIME; `accel` (m/s2) and `gyro` (rad/s)
+    are (N, 3) float32 in the sensor's own frame; the validity masks are (N,) bool.
+    """
+
+    label: str
+    nominal_rate_hz: float
+    timestamps_ns: np.ndarray
+    accel: np.ndarray
+    gyro: np.ndarray
+    accel_valid: np.ndarray
+    gyro_valid: np.ndarray
+    calibration: ImuCalibration | None
+
+
+def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
+    """Read the IMU stream called `label` ("imu-right" or "imu-left") of an Aria recording.
+
+    Raises
+    ------
+    CorruptFile
+        If the file is absent, damaged or has no sample of that stream, or its IMU records are
+        compressed and projectaria-tools is not installed.
+    """
+    try:
+        imu = _ImuFile(Path(path), label)
+        calibration = _calibration(imu.file_tags.get("calib_json", ""), label)
+        rate = float(imu.columns("Configuration", fields("nominal_rate:<f8"), 1)[0][0])
+        if not 0 < rate < 1e6:
+            raise CorruptFile("its nominal rate is implausible")
+        columns = imu.columns("Data", SAMPLE_FIELDS) or _official_columns(Path(path), label)
+    except Exception as error:  # hostile bytes make struct, numpy, json and pyarrow raise anything
+        reason = error if isinstance(error, CorruptFile) else f"it is malformed ({error})"
+        raise CorruptFile(f"Cannot read the {label} stream of {path}: {reason}.") from error
+    times, accel, gyro, accel_ok, gyro_ok = columns
+    return ImuStream(label, rate, times, accel, gyro, accel_ok != 0, gyro_ok != 0, calibration)
+
+
+def to_device_frame(stream: ImuStream) -> tuple[np.ndarray, np.ndarray]:
+    """Rectified (N, 3) float32 accel (m/s2) and gyro (rad/s), device frame; raw if uncalibrated."""
+    model = stream.calibration
+    if model is None:
+        return stream.accel, stream.gyro
+    rotation = model.transform_device_imu[:3, :3]
+    matrices = np.linalg.inv([model.accel_rectification, model.gyro_rectification])
+    accel = np.einsum("ij,nj->ni", rotation @ matrices[0], stream.accel - model.accel_bias)
+    gyro = np.einsum("ij,nj->ni", rotation @ matrices[1], stream.gyro - model.gyro_bias)
+    return accel.astype(np.float32), gyro.astype(np.float32)
+
+
+class _ImuFile:
+    """Memory map of a VRS file, with the tags and index entries of one IMU."""
+
+    def __init__(self, path: Path, label: str) -> None:
+        if not path.is_file():
+            raise CorruptFile("there is no such file")
+        self.data = np.asarray(np.memmap(path, np.uint8, "r"))
+        header = np.frombuffer(self.data, FILE_HEADER, 1)[0]
+        marks = header[["magic", "magic_end", "record_header_size"]].item()
+        if marks != (b"VisionRe", b"cord", RECORD_HEADER.itemsize):
+            raise CorruptFile("it is not a VRS file")
+        _, body, end = self._record(header, "description", DESCRIPTION_TYPE_ID)
+        streams, self.file_tags = _description(memoryview(body[:_MAX_TAG_BYTES].tobytes()))
+        gen2 = self.file_tags.get("device_type", "").lower() == "oatmeal"
+        stream = IMU_TYPE_ID, INSTANCES.get(label, (-1, -1))[gen2]
+        if stream not in streams:
+            raise CorruptFile("the recording has no such stream")
+        self.tags = streams[stream]
+        record, body, _ = self._record(header, "index", INDEX_TYPE_ID)
+        start = 8 + 6 * int(body[:4].view("<u4")[0])  # past the list of streams
+        count = int(body[start - 4 : start].view("<u4")[0])
+        if count > self.data.size // RECORD_HEADER.itemsize:
+            raise ValueError("the index promises more records than the file has room for")
+        packed = body[start:]
+        if record["compression"]:
+            packed = _decompress(packed, record["compression"], count * INDEX_ENTRY.itemsize)
+        entries = np.frombuffer(packed, INDEX_ENTRY, count)
+        sizes = entries["size"].astype(np.int64)
+        ends = (int(header["first_record_offset"]) or end) + np.cumsum(sizes)
+        if sizes.min() < RECORD_HEADER.itemsize or ends[0] - sizes[0] < end:
+            raise ValueError("records overlap each other or the description")
+        if ends[-1] > self.data.size:
+            raise CorruptFile(f"it is cut short at {self.data.size} of {ends[-1]} bytes")
+        mine = (entries["type_id"] == stream[0]) & (entries["instance"] == stream[1])
+        self.entries, self.offsets = entries[mine], (ends - sizes)[mine]
+
+    def _record(self, header: np.void, name: str, type_id: int) -> tuple[np.void, np.ndarray, int]:
+        offset = int(header[f"{name}_offset"])
+        record = np.frombuffer(self.data, RECORD_HEADER, 1, offset)[0]
+        start, end = offset + RECORD_HEADER.itemsize, offset + int(record["size"])
+        known = (record["type_id"], record["format_version"]) == (type_id, 2)
+        if not known or not start <= end <= self.data.size:
+            raise CorruptFile(f"its {name} is missing, incomplete or of an unsupported version")
+        return record, self.data[start:end], end
+
+    def columns(self, kind: str, wanted: np.dtype, limit: int | None = None) -> list[np.ndarray]:
+        """Wanted fields of the first `limit` records; none where several are compressed."""
+        chosen = np.flatnonzero(self.entries["record_type"] == RECORD_TYPES[kind])[:limit]
+        if not chosen.size:
+            raise CorruptFile(f"the stream has no {kind.lower()} records")
+        entries, offsets = self.entries[chosen], self.offsets[chosen]
+        headers = _gather(self.data, offsets, RECORD_HEADER)
+        for name in ("size", "type_id", "instance", "record_type"):
+            if (headers[name] != entries[name]).any():
+                raise CorruptFile("its index disagrees with its records")
+        version, codecs = headers["format_version"], headers["compression"]
+        layout = self.tags.get(f"DL:{kind}:{version[0]}:0")
+        if layout is None or (version != version[0]).any():
+            raise CorruptFile(f"the stream has no single DataLayout for its {kind.lower()} records")
+        places = _places(layout, wanted)
+        needed = max(at + dtype.itemsize for at, dtype in places)
+        packed_sizes = headers["size"] - RECORD_HEADER.itemsize
+        if (np.where(codecs, headers["uncompressed_size"], packed_sizes) < needed).any():
+            raise CorruptFile("it has records shorter than their DataLayout")
+        data, starts = self.data, offsets + RECORD_HEADER.itemsize
+        if codecs.any() and chosen.size > 1:
+            return []
+        if codecs.any():
+            data, starts = _decompress(data[starts[0] :], codecs[0], needed), np.zeros(1, np.int64)
+        return [_gather(data, starts + at, dtype) for at, dtype in places]
+
+
+def _gather(data: np.ndarray, offsets: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The item at each byte offset; a view with one item per byte makes it a single take."""
+    items = np.ndarray((data.size - dtype.itemsize + 1,), f"V{dtype.itemsize}", data, 0, (1,))
+    return items[offsets].view(dtype.base).reshape(-1, *dtype.shape)
+
+
+def _description(raw: memoryview) -> tuple[dict[tuple[int, int], dict[str, str]], dict]:
+    """VRS tags of each stream, by (type id, instance), and the file's tags."""
+
+    def take(form: str) -> tuple:
+        nonlocal raw
+        values, raw = struct.unpack_from(form, raw), raw[struct.calcsize(form) :]
+        return values
+
+    def text() -> str:
+        return take(f"<{take('<I')[0]}s")[0].decode(errors="replace")
+
+    def tags() -> dict[str, str]:
+        return {text(): text() for _ in range(*take("<I"))}
+
+    streams = {}
+    for _ in range(*take("<I")):
+        key, _user, streams[key] = take("<iH"), tags(), tags()
+    return streams, tags()
+
+
+def _places(layout: str, wanted: np.dtype) -> list[tuple[int, np.dtype]]:
+    """Payload offset and type of each wanted field, from a DataLayout JSON tag."""
+    pieces = {piece["name"]: piece for piece in json.loads(layout)["data_layout"]}
+    places = []
+    for name in wanted.names or ():
+        offset, dtype = pieces[name]["offset"], wanted[name]
+        found = pieces[name]["type"], pieces[name].get("size", 1), type(offset)
+        known = f"DataPiece{PIECE[dtype.base.str[1:]]}", *(dtype.shape or (1,)), int
+        if found != known or not 0 <= offset < 1 << 16:
+            raise ValueError(f"the DataLayout has no usable {name}")
+        places.append((offset, dtype))
+    return places
+
+
+def _decompress(packed: np.ndarray, codec: int, size: int) -> np.ndarray:
+    """The first `size` bytes of a compressed block; what follows its frame is ignored."""
+    import pyarrow as pa  # slow to import and rarely needed
+
+    source = pa.BufferReader(pa.py_buffer(packed))
+    raw = pa.CompressedInputStream(source, {1: "lz4", 2: "zstd"}[int(codec)]).read(size)
+    return np.frombuffer(raw, np.uint8, size)
+
+
+def _calibration(text: str, label: str) -> ImuCalibration | None:
+    """The calibration of `label` in the recording's calibration JSON, where there is one."""
+    imus = json.loads(text)["ImuCalibrations"] if text else []
+    imu = next((imu for imu in imus if imu["Label"] == label), None)
+    if imu is None:
+        return None
+    sensors, pose = (imu["Accelerometer"], imu["Gyroscope"]), imu["T_Device_Imu"]
+    rows = [[*part["Model"]["RectificationMatrix"], part["Bias"]["Offset"]] for part in sensors]
+    models = np.array(rows, np.float64).reshape(2, 4, 3)
+    np.linalg.inv(models[:, :3])  # a singular one is malformed
+    transform, (real, imaginary) = np.eye(4), pose["UnitQuaternion"]
+    transform[:3, :3] = Rotation.from_quat([*imaginary, real]).as_matrix()
+    transform[:3, 3] = np.reshape(pose["Translation"], 3)
+    names = ("TimeOffsetSec_Device_Accel", "TimeOffsetSec_Device_Gyro")
+    lags = [float(part.get(name, 0.0)) for part, name in zip(sensors, names, strict=True)]
+    if not all(np.isfinite(values).all() for values in (models, transform, lags)):
+        raise ValueError("the calibration is not finite")
+    accel, gyro = models
+    return ImuCalibration(accel[:3], accel[3], gyro[:3], gyro[3], transform, *lags)
+
+
+def _official_columns(path: Path, label: str) -> list[np.ndarray]:
+    """The data fields as projectaria-tools reads them, in time order."""
+    if importlib.util.find_spec("projectaria_tools") is None:
+        raise CorruptFile("its IMU records are compressed; install projectaria-tools to read them")
+    with tempfile.TemporaryDirectory() as folder:
+        out = str(Path(folder) / "columns.npz")
+        command = [sys.executable, "-c", _OFFICIAL_READER, str(path), label, out]
+        subprocess.run(command, check=True, capture_output=True, timeout=900)
+        with np.load(out) as columns:
+            return [columns[f"arr_{i}"].astype(SAMPLE_FIELDS[i].base) for i in range(5)]

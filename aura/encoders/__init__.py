@@ -1,0 +1,1 @@
+"""Encoders of sensor windows into the teacher's space, built by name from `params.yaml`."""

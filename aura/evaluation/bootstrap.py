@@ -1,0 +1,119 @@
+"""How far a figure would move with other participants: 95 % percentile intervals.
+
+Windows of one person are not independent, so whole participants (or takes) are redrawn. A draw
+gives each window a weight, how often its group was drawn, and a statistic is a function of these
+weights.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from aura.evaluation.zeroshot import confusion_matrix, scores_of
+
+Statistic = Callable[[NDArray[np.float64]], float]
+"""From (N,) non-negative window weights to a figure; weights of one give the plain figure."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A figure and its 95 % interval.
+
+    Attributes
+    ----------
+    value
+        The figure on all windows.
+    low, high
+        2.5 % and 97.5 % percentiles of the draws; None with a single group, which says nothing
+        about the spread between groups.
+    groups
+        Number of groups that were redrawn.
+    """
+
+    value: float
+    low: float | None
+    high: float | None
+    groups: int
+
+
+def weighted_mean(values: ArrayLike) -> Statistic:
+    """The mean of (N,) values, such as reciprocal ranks or hits, as a statistic."""
+    value = np.asarray(values, dtype=np.float64)
+    return lambda weights: float(weights @ value / weights.sum())
+
+
+def weighted_macro_f1(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Statistic:
+    """The macro-F1 of (N,) integer predictions as a statistic."""
+    label, prediction = np.asarray(labels), np.asarray(predictions)
+    return lambda weights: scores_of(confusion_matrix(label, prediction, classes, weights)).macro_f1
+
+
+def resampling_unit(
+    participants: ArrayLike, takes: ArrayLike, least: int = 5
+) -> tuple[NDArray[Any], str]:
+    """Participants, or takes where there are fewer than ``least`` participants (rule 9).
+
+    Returns
+    -------
+    The (N,) groups to redraw and what they are: "participants" or "takes".
+    """
+    people = np.asarray(participants)
+    if len(np.unique(people)) >= least:
+        return people, "participants"
+    return np.asarray(takes), "takes"
+
+
+def _draw(groups: ArrayLike, draws: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Group index of each window, and (draws, G) times that each group was drawn."""
+    names, index = np.unique(np.asarray(groups), return_inverse=True)
+    if not len(names):
+        raise ValueError("a bootstrap needs at least one window")
+    times = np.random.default_rng(seed).multinomial(
+        len(names), np.full(len(names), 1 / len(names)), size=draws
+    )
+    return index, times
+
+
+def _interval(statistic: Statistic, groups: ArrayLike, draws: int, seed: int) -> Interval:
+    index, times = _draw(groups, draws, seed)
+    value = float(statistic(np.ones(len(index))))
+    if times.shape[1] < 2:
+        return Interval(value, None, None, 1)
+    found = [statistic(row[index]) for row in times.astype(np.float64)]
+    low, high = np.percentile(found, [2.5, 97.5])
+    return Interval(value, float(low), float(high), times.shape[1])
+
+
+def cluster_bootstrap(
+    statistic: Statistic, groups: ArrayLike, draws: int = 1000, seed: int = 0
+) -> Interval:
+    """95 % percentile interval of a figure, redrawing whole groups (rule 9).
+
+    Parameters
+    ----------
+    statistic
+        From (N,) weights to the figure, see :func:`weighted_mean` and :func:`weighted_macro_f1`.
+    groups
+        (N,) participant or take of each window.
+    draws, seed
+        Number of redraws and their seed.
+    """
+    return _interval(statistic, groups, draws, seed)
+
+
+def paired_bootstrap(
+    first: Statistic, second: Statistic, groups: ArrayLike, draws: int = 1000, seed: int = 0
+) -> Interval:
+    """Interval of ``first - second`` on the same redraws: "A beats B" needs ``low > 0`` (rule 9).
+
+    Parameters
+    ----------
+    first, second
+        Two statistics over the same N windows.
+    groups, draws, seed
+        As in :func:`cluster_bootstrap`.
+    """
+    return _interval(lambda weights: first(weights) - second(weights), groups, draws, seed)

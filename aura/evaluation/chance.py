@@ -1,0 +1,74 @@
+"""What a retriever that ranks the gallery in random order would score, exactly."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+CUTOFFS = (1, 10, 50)
+
+
+@lru_cache(maxsize=4096)
+def _best_rank_tail(pool: int, positives: int) -> NDArray[np.float64]:
+    """P(best rank > r) for r = 0 … N, of k positives among N in random order.
+
+    The best positive stands below place r exactly when the first r places all hold negatives:
+    P(best > r) = C(N - k, r) / C(N, r) = Π_{i < r} (N - k - i) / (N - i).
+    """
+    if not 1 <= positives <= pool:
+        raise ValueError(f"{positives} positives cannot stand in a pool of {pool}")
+    place = np.arange(pool)
+    factors = np.maximum(pool - positives - place, 0) / (pool - place)
+    return np.concatenate([[1.0], np.cumprod(factors)])
+
+
+def best_rank_distribution(pool: int, positives: int) -> NDArray[np.float64]:
+    """Probability of each best rank 1 … N under random order.
+
+    Parameters
+    ----------
+    pool
+        Gallery size N.
+    positives
+        Number k of gallery items that count as right, 1 ≤ k ≤ N.
+
+    Returns
+    -------
+    (N,) probabilities that sum to 1. Their mean rank is (N + 1) / (k + 1).
+    """
+    return -np.diff(_best_rank_tail(pool, positives))
+
+
+def retrieval_chance(
+    pool: int | NDArray[np.int64],
+    positives: int | NDArray[np.int64],
+    cutoffs: Sequence[int] = CUTOFFS,
+) -> dict[str, float]:
+    """Expected R@K, MRR and median rank of a random order (evaluation protocol, rule 3).
+
+    Parameters
+    ----------
+    pool, positives
+        Gallery size and number of positives of each query: scalars or (N,) arrays.
+    cutoffs
+        The K of R@K.
+
+    Returns
+    -------
+    ``R@K`` for each K, ``MRR`` and ``median_rank``. The median is that of the ranks of all
+    queries together, the midpoint where two ranks halve the distribution.
+    """
+    pools, counts = np.broadcast_arrays(np.atleast_1d(pool), np.atleast_1d(positives))
+    kinds, times = np.unique(np.stack([pools, counts]), axis=1, return_counts=True)
+    largest = int(kinds[0].max())
+    density = np.zeros(largest)
+    for (size, k), count in zip(kinds.T.tolist(), times.tolist(), strict=True):
+        density[:size] += best_rank_distribution(size, k) * (count / times.sum())
+    reached = np.cumsum(density)
+    result = {f"R@{k}": float(min(reached[min(k, largest) - 1], 1.0)) for k in cutoffs}
+    result["MRR"] = float((density / np.arange(1, largest + 1)).sum())
+    # The margin keeps a sum that is one half up to rounding on the half.
+    lower, upper = np.searchsorted(reached, [0.5 - 1e-9, 0.5 + 1e-9])
+    result["median_rank"] = float(lower + upper + 2) / 2
+    return result

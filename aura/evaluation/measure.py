@@ -1,0 +1,115 @@
+"""All figures of one set of encoders on the test windows: a pure function of embeddings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.evaluation.bootstrap import (
+    Interval,
+    cluster_bootstrap,
+    resampling_unit,
+    weighted_macro_f1,
+    weighted_mean,
+)
+from aura.evaluation.chance import retrieval_chance
+from aura.evaluation.diagnosis import Headline, display
+from aura.evaluation.retrieval import ranks
+from aura.evaluation.zeroshot import ZeroShot, baselines, predict, zero_shot
+
+# What the first screen shows: query, gallery, figure, and whether identical captions count as one.
+_RETRIEVALS = (
+    ("imu", "text", "MRR", True),
+    ("imu", "video", "MRR", False),
+    ("imu", "mocap", "R@1", False),
+    ("mocap", "text", "MRR", True),
+)
+
+
+@dataclass(frozen=True)
+class TestSet:
+    """The test windows, row by row: who, which take, which class and which captions."""
+
+    participant: NDArray[Any]  # (N,)
+    take: NDArray[Any]  # (N,)
+    label: NDArray[np.int64]  # (N,) index of the class, -1 where there is none
+    group: NDArray[np.int64]  # (N,) windows with identical captions share one
+    valid: Mapping[str, NDArray[np.bool_]]  # modality -> (N,)
+    class_names: Sequence[str]
+    class_vectors: NDArray[Any]  # (C, d)
+    train_labels: NDArray[np.int64]  # of the training windows, for the majority baseline
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Headline figures and the zero-shot results behind them."""
+
+    headlines: list[Headline]
+    zero_shot: dict[str, ZeroShot]
+    baselines: dict[str, dict[str, float]]
+
+
+def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed: int) -> Figures:
+    """Zero-shot and retrieval headlines with 95 % intervals (evaluation protocol, rules 3, 4, 9).
+
+    Parameters
+    ----------
+    vectors : modality -> (N, d) unit vectors; rows where the modality is not valid are ignored.
+    """
+    unit, unit_name = resampling_unit(test.participant, test.take)
+    headlines: list[Headline] = []
+    results: dict[str, ZeroShot] = {}
+    guesses: dict[str, dict[str, float]] = {}
+
+    def add(name: str, metric: str, kind: Any, spread: Interval, n: int, **rest: Any) -> None:
+        headlines.append(
+            Headline(
+                name=name,
+                metric=metric,
+                kind=kind,
+                value=spread.value,
+                low=spread.low,
+                high=spread.high,
+                n=n,
+                groups=f"{spread.groups} {unit_name}",
+                **rest,
+            )
+        )
+
+    classes = len(test.class_names)
+    for modality in ("imu", "mocap", "video"):
+        rows = np.flatnonzero(test.valid[modality] & (test.label >= 0))
+        if modality not in vectors or not len(rows):
+            continue
+        found, label = vectors[modality][rows], test.label[rows]
+        results[modality] = zero_shot(found, test.class_vectors, label, test.class_names)
+        guess = baselines(test.train_labels, label, classes, seed)
+        guesses = guesses or guess
+        statistic = weighted_macro_f1(label, predict(found, test.class_vectors), classes)
+        spread = cluster_bootstrap(statistic, unit[rows], draws, seed)
+        add(
+            f"{display(modality)} zero-shot",
+            "macro-F1",
+            "zero-shot",
+            spread,
+            len(rows),
+            chance=guess["uniform"]["macro_f1"],
+            baseline=guess["majority"]["macro_f1"],
+        )
+    for query, gallery, metric, multi in _RETRIEVALS:
+        if query not in vectors or gallery not in vectors:
+            continue
+        rows = np.flatnonzero(test.valid[query] & test.valid[gallery])
+        if len(rows) < 2:
+            continue
+        group = test.group[rows] if multi else np.arange(len(rows))
+        rank = ranks(vectors[query][rows], vectors[gallery][rows], group, group)
+        _, code, count = np.unique(group, return_inverse=True, return_counts=True)
+        chance = retrieval_chance(np.full(len(rows), len(rows)), count[code])
+        score = 1 / rank if metric == "MRR" else rank <= 1
+        spread = cluster_bootstrap(weighted_mean(score), unit[rows], draws, seed)
+        name = f"{display(query)} → {display(gallery)}"
+        add(name, metric, "retrieval", spread, len(rows), chance=chance[metric])
+    return Figures(headlines, results, guesses)

@@ -1,0 +1,168 @@
+"""Clocks, gaps and anti-aliased resampling by timestamp.
+
+IMU: drop what is invalid, sort, drop duplicates, split at gaps; in each segment interpolate with a
+4-point Lagrange cubic on the true stamps onto a uniform grid at the nearest multiple of 200 Hz
+above the native rate, then decimate with a linear-phase Kaiser FIR (pass 80 Hz, stop 120 Hz).
+Resampling by index would drift with the sensor's clock and alias what lies above 100 Hz.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from itertools import pairwise
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy.signal import firwin, kaiserord
+
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+
+PASS_HZ, STOP_HZ, ATTENUATION_DB = 80.0, 120.0, 85.0
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """Sorted, distinct, finite samples, and how many were dropped for which reason."""
+
+    times: np.ndarray  # (N,) float64, s, strictly increasing
+    values: np.ndarray  # (N, C) float32
+    dropped: dict[str, int]
+
+
+def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
+    """Drop invalid, non-finite and duplicate samples and sort by time.
+
+    Parameters
+    ----------
+    times : (N,) s; values : (N, C); ok : (N,) bool, the sensor's own validity flags.
+    """
+    finite = np.isfinite(times) & np.isfinite(values).all(axis=1)
+    keep = ok & finite
+    dropped = {
+        "sample flagged invalid": int((~ok).sum()),
+        "sample not finite": int((ok & ~finite).sum()),
+    }
+    times, values = times[keep], values[keep]
+    if len(times) > 1 and (np.diff(times) <= 0).any():
+        order = np.argsort(times, kind="stable")
+        dropped["sample out of order"] = int((np.diff(times) < 0).sum())
+        times, values = times[order], values[order]
+        first = np.concatenate([[True], np.diff(times) > 0])
+        dropped["sample duplicated"] = int((~first).sum())
+        times, values = times[first], values[first]
+    return Cleaned(times, values, {reason: n for reason, n in dropped.items() if n})
+
+
+def segments(times: np.ndarray, gap_s: float) -> list[slice]:
+    """Runs of sorted samples without a step longer than `gap_s`."""
+    cuts = np.flatnonzero(np.diff(times) > gap_s) + 1
+    edges = [0, *cuts.tolist(), len(times)]
+    return [slice(a, b) for a, b in pairwise(edges) if b > a]
+
+
+def lagrange(times: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """4-point Lagrange cubic through non-uniform samples, at sorted times inside their span.
+
+    Parameters
+    ----------
+    times : (N,) strictly increasing, N >= 4; values : (N, C); grid : (G,).
+
+    Returns
+    -------
+    (G, C) float32.
+    """
+    left = np.clip(np.searchsorted(times, grid, side="right") - 2, 0, len(times) - 4)
+    # Weights from differences to the target keep float64's precision on clocks of any origin.
+    offset = np.stack([times[left + k] - grid for k in range(4)])
+    out = np.zeros((len(grid), values.shape[1]), np.float32)
+    for k in range(4):
+        weight = np.ones(len(grid))
+        for other in range(4):
+            if other != k:
+                weight *= offset[other] / (offset[other] - offset[k])
+        out += weight.astype(np.float32)[:, None] * values[left + k]
+    return out
+
+
+@cache
+def decimation_taps(rate_hz: int) -> np.ndarray:
+    """Kaiser low-pass (odd length, float32, unit gain at 0 Hz) for `rate_hz` -> 200 Hz."""
+    length, beta = kaiserord(ATTENUATION_DB, (STOP_HZ - PASS_HZ) / (rate_hz / 2))
+    taps = firwin(length | 1, (PASS_HZ + STOP_HZ) / 2, window=("kaiser", beta), fs=rate_hz)
+    return taps.astype(np.float32)
+
+
+def resample_imu(
+    times: np.ndarray, values: np.ndarray, duration_s: float, gap_s: float = 0.02
+) -> tuple[np.ndarray, np.ndarray]:
+    """Cleaned samples to 200 Hz on the grid k / 200 s of the take's clock.
+
+    Parameters
+    ----------
+    times : (N,) s, strictly increasing; values : (N, 6) float32; gap_s : longest bridged hole;
+        where the sensor itself is slower, two and a half of its periods.
+
+    Returns
+    -------
+    (T, 6) float32 with zeros where invalid, and (T,) bool, T = round(duration_s * 200).
+    """
+    count = round(duration_s * IMU_RATE_HZ)
+    out, valid = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, bool)
+    if len(times) < 4:
+        return out, valid
+    period = float(np.median(np.diff(times)))
+    factor = max(1, int(np.ceil(0.98 / period / IMU_RATE_HZ)))
+    taps = decimation_taps(factor * IMU_RATE_HZ) if factor > 1 else np.ones(1, np.float32)
+    half = len(taps) // 2
+    for part in segments(times, max(gap_s, 2.5 * period)):
+        t, x = times[part], values[part]
+        if len(t) < 4:
+            continue
+        rate = factor * IMU_RATE_HZ
+        low, high = int(np.ceil(t[0] * rate - 1e-9)), int(np.floor(t[-1] * rate + 1e-9))
+        first = max(0, -(-(low + half) // factor))
+        last = min(count - 1, (high - half) // factor)
+        if last < first:
+            continue
+        grid = np.arange(first * factor - half, last * factor + half + 1) / rate
+        dense = lagrange(t, x, grid)
+        frames = sliding_window_view(dense, len(taps), axis=0)[::factor]  # (T', C, taps) view
+        out[first : last + 1] = frames @ taps if factor > 1 else dense
+        valid[first : last + 1] = True
+    return out, valid
+
+
+def resample_mocap(
+    times: np.ndarray, joints: np.ndarray, duration_s: float, gap_s: float = 0.15
+) -> tuple[np.ndarray, np.ndarray]:
+    """Joints to 10 FPS on the grid k / 10 s, linear between measured neighbours of each joint.
+
+    Parameters
+    ----------
+    times : (F,) s, any order; joints : (F, J, 3), NaN where a joint is absent;
+        gap_s : a joint is bridged only between measurements closer than this.
+
+    Returns
+    -------
+    (T, J, 3) float32 with zeros where invalid, and (T, J) bool, T = round(duration_s * 10).
+    """
+    count = round(duration_s * MOCAP_RATE_HZ)
+    grid = np.arange(count) / MOCAP_RATE_HZ
+    out = np.zeros((count, joints.shape[1], 3), np.float32)
+    valid = np.zeros((count, joints.shape[1]), bool)
+    order = np.argsort(times, kind="stable")
+    order = order[np.isfinite(times[order])]
+    times, joints = times[order], joints[order]
+    for joint in range(joints.shape[1]):
+        seen = np.isfinite(joints[:, joint]).all(axis=1)
+        t, x = times[seen], joints[seen, joint]
+        if len(t) == 0:
+            continue
+        right = np.searchsorted(t, grid - 1e-6)
+        exact = np.abs(t[np.minimum(right, len(t) - 1)] - grid) < 1e-6
+        before, after = np.clip(right - 1, 0, None), np.minimum(right, len(t) - 1)
+        inside = (right > 0) & (right < len(t)) & (t[after] - t[before] <= gap_s)
+        valid[:, joint] = exact | inside
+        for axis in range(3):
+            out[:, joint, axis] = np.interp(grid, t, x[:, axis])
+    out[~valid] = 0
+    return out, valid

@@ -1,0 +1,198 @@
+"""Frozen CLIP: text and frames to unit vectors in one space.
+
+A teacher is a folder that the `teach` stage writes: `teacher.json`, its identity, and for the
+stand-in also an open_clip folder (`open_clip_config.json`, `open_clip_model.safetensors`).
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import open_clip
+import torch
+from torch import nn
+from torch.nn import functional as F
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as T
+
+from aura.errors import AuraError
+
+DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What makes two sets of embeddings comparable; it travels in their Parquet metadata."""
+
+    model: str
+    pretrained: str
+    weights_sha256: str
+    preprocess: str
+    stand_in: bool
+
+    def metadata(self) -> dict[bytes, bytes]:
+        """As Arrow schema metadata."""
+        return {b"teacher": json.dumps(asdict(self), sort_keys=True).encode()}
+
+    @classmethod
+    def of(cls, metadata: dict[bytes, bytes] | None, where: str) -> "Identity":
+        """Read back from Arrow schema metadata."""
+        try:
+            return cls(**json.loads((metadata or {})[b"teacher"]))
+        except (KeyError, TypeError, ValueError):
+            raise AuraError(f"{where} does not say which teacher made it.") from None
+
+
+def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:
+    """Return the one teacher of several tables, or refuse to mix them."""
+    named = list(identities)
+    for where, identity in named[1:]:
+        if identity != named[0][1]:
+            raise AuraError(
+                f"{named[0][0]} and {where} were embedded by different teachers "
+                f"({named[0][1].model} and {identity.model}); embed both again with one."
+            )
+    return named[0][1]
+
+
+class Teacher:
+    """A loaded, frozen CLIP on one device."""
+
+    def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
+        self.model = model.eval().requires_grad_(False)
+        self.tokenizer = tokenizer
+        self.identity = identity
+        self.device = next(model.parameters()).device
+
+    @torch.inference_mode()
+    def encode_text(self, texts: Sequence[str], batch: int = 256) -> np.ndarray:
+        """Unit vectors (len(texts), 512) float32."""
+        parts = [
+            F.normalize(self.model.encode_text(self.tokenizer(list(texts[i : i + batch]))), dim=-1)
+            for i in range(0, len(texts), batch)
+        ]
+        return torch.cat(parts).float().cpu().numpy() if parts else np.empty((0, DIM), np.float32)
+
+    @torch.inference_mode()
+    def encode_frames(self, frames: np.ndarray) -> np.ndarray:
+        """Unit vectors (n, 512) float32 of frames (n, H, W, 3) uint8 RGB."""
+        images = preprocess(frames, self.model.visual).to(self.device)
+        return F.normalize(self.model.encode_image(images), dim=-1).float().cpu().numpy()
+
+
+def preprocess(frames: np.ndarray, visual: Any) -> torch.Tensor:
+    """CLIP's own preprocessing on a batch: bicubic resize, centre crop, its mean and std.
+
+    The same as the transform that open_clip returns, up to the rounding of its PIL resize.
+
+    Parameters
+    ----------
+    frames : (n, H, W, 3) uint8; visual : the model's image tower, which knows its preprocessing.
+    """
+    settings = visual.preprocess_cfg
+    side = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
+    images = resize(frames, side).float() / 255
+    return T.normalize(images, list(settings["mean"]), list(settings["std"]))
+
+
+def resize(frames: np.ndarray, side: int) -> torch.Tensor:
+    """Shorter side to `side` px (bicubic, antialiased), centre square: (n, 3, side, side) uint8."""
+    images = torch.from_numpy(np.require(frames, requirements="W")).permute(0, 3, 1, 2)
+    images = T.resize(images, [side], InterpolationMode.BICUBIC, antialias=True)
+    return T.center_crop(images, [side, side])
+
+
+def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
+    """open_clip model config of the small CLIP that `teach` trains."""
+    return {
+        "embed_dim": DIM,
+        "vision_cfg": {
+            "image_size": image_size,
+            "layers": layers,
+            "width": width,
+            "head_width": 64,
+            "patch_size": 16,
+        },
+        "text_cfg": {
+            "context_length": 32,
+            "vocab_size": 49408,
+            "width": width,
+            "heads": width // 64,
+            "layers": layers,
+        },
+    }
+
+
+def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
+    """Load an open_clip model by name, with a tag or a local weights file, on CPU in fp32.
+
+    Raises
+    ------
+    AuraError
+        The name or tag is unknown, the download fails or the file does not fit; the sentence says
+        what to put where.
+    """
+    known = open_clip.list_models()
+    if model not in known and ":" not in model:
+        raise AuraError(f"open_clip has no model '{model}'; for example: ViT-B-32, ViT-L-14.")
+    tags = open_clip.list_pretrained_tags_by_model(model)
+    if not Path(pretrained).is_file() and pretrained not in tags:
+        raise AuraError(
+            f"teacher.pretrained '{pretrained}' is neither a file nor a tag of {model}; "
+            f"its tags: {', '.join(tags)}."
+        )
+    try:
+        network = open_clip.create_model(model, pretrained=pretrained)
+    except Exception as error:  # the hub's client, torch and safetensors each raise their own
+        if Path(pretrained).is_file():
+            raise AuraError(
+                f"{pretrained} does not hold weights of {model}: {_line(error)}"
+            ) from None
+        raise AuraError(
+            f"The weights of {model}/{pretrained} could not be downloaded; put open_clip's weights "
+            "file on this machine and set teacher.pretrained to its path."
+        ) from None
+    return network, open_clip.get_tokenizer(model)
+
+
+def load(folder: Path) -> Teacher:
+    """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
+    card = folder / "teacher.json"
+    try:
+        identity = Identity(**json.loads(card.read_text()))
+    except (OSError, TypeError, ValueError):
+        raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
+    if identity.stand_in:
+        name = f"local-dir:{folder}"
+        network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
+    else:
+        network, tokenizer = load_pretrained(identity.model, identity.pretrained)
+    if weights_hash(network) != identity.weights_sha256:
+        raise AuraError(
+            f"The weights of {identity.model} changed since `aura teach`; run it again."
+        )
+    return Teacher(network, tokenizer, identity)
+
+
+def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:
+    """Identity of a loaded network."""
+    settings = model.visual.preprocess_cfg
+    shown = ", ".join(f"{key}={settings[key]}" for key in ("size", "mean", "std", "interpolation"))
+    return Identity(name, pretrained, weights_hash(model), shown, stand_in)
+
+
+def weights_hash(model: nn.Module) -> str:
+    """SHA-256 over names and bytes of all parameters and buffers, in name order."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,97 @@
+"""Synchronised sliding windows over the signals of one take: an index, no copy of the samples."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Slice
+
+
+@dataclass(frozen=True)
+class TakeSignals:
+    """The signals of one take on its 1/10 s grid, and what else a window needs to know of it."""
+
+    duration_s: float
+    imu_valid: np.ndarray  # (T,) bool at 200 Hz
+    mocap_valid: np.ndarray  # (F, 17) bool at 10 FPS
+    clock_offset_ms: np.ndarray  # (S,) float32, worst of each second
+    texts: Sequence[tuple[float, str]]  # time in s on the take's clock, text
+    has_video: bool
+
+
+@dataclass(frozen=True)
+class Window:
+    """One window; the fields are those of `schema.WINDOWS`."""
+
+    start_s: float
+    imu_valid: float
+    mocap_valid: float
+    has_imu: bool
+    has_mocap: bool
+    has_video: bool
+    texts: tuple[str, ...]
+    clock_offset_ms: float
+    largest_gap_ms: float
+
+
+def starts(duration_s: float, window_s: float, stride_s: float, pad_short: bool) -> np.ndarray:
+    """Start times (n,) in s of the windows that lie inside a recording.
+
+    A recording shorter than one window gives one padded window at 0, or none.
+    """
+    frames, window, stride = (round(s * MOCAP_RATE_HZ) for s in (duration_s, window_s, stride_s))
+    if frames < window:
+        return np.zeros(1 if pad_short and frames > 0 else 0)
+    return np.arange(0, frames - window + 1, stride) / MOCAP_RATE_HZ
+
+
+def longest_run(flags: np.ndarray) -> int:
+    """Length of the longest run of True in (N,) bool."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], flags, [False]]).astype(np.int8)))
+    return int((edges[1::2] - edges[::2]).max(initial=0))
+
+
+def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[str]]:
+    """Cut one take; windows that no pair of modalities covers are rejected, counted by reason."""
+    windows: list[Window] = []
+    rejected: Counter[str] = Counter()
+    times = np.array([t for t, _ in take.texts])
+    begin = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
+    if len(begin) == 0:
+        rejected["recording shorter than a window"] += 1
+    # A padded window is as valid as the part of it that was recorded.
+    span = min(take.duration_s, params.window_s)
+    for start in begin:
+        end = start + span
+        imu = _cut(take.imu_valid, start, end, IMU_RATE_HZ)
+        mocap = _cut(take.mocap_valid, start, end, MOCAP_RATE_HZ)
+        imu_fraction = float(imu.mean()) if imu.size else 0.0
+        mocap_fraction = float(mocap.mean()) if mocap.size else 0.0
+        tolerance = params.text_tolerance_s
+        inside = np.flatnonzero((times >= start - tolerance) & (times < end + tolerance))
+        texts = dict.fromkeys(take.texts[int(i)][1] for i in inside)
+        window = Window(
+            start_s=float(start),
+            imu_valid=imu_fraction,
+            mocap_valid=mocap_fraction,
+            has_imu=imu_fraction >= params.min_imu_valid,
+            has_mocap=mocap_fraction >= params.min_mocap_valid,
+            has_video=take.has_video,
+            texts=tuple(texts),
+            clock_offset_ms=float(_cut(take.clock_offset_ms, start, end, 1).max(initial=0)),
+            largest_gap_ms=1000 * longest_run(~imu) / IMU_RATE_HZ,
+        )
+        present = window.has_imu + window.has_mocap + window.has_video + bool(texts)
+        if not (window.has_imu or window.has_mocap):
+            rejected["neither IMU nor mocap valid"] += 1
+        elif present < 2:
+            rejected["only one modality present"] += 1
+        else:
+            windows.append(window)
+    return windows, rejected
+
+
+def _cut(array: np.ndarray, start: float, end: float, rate: int) -> np.ndarray:
+    return array[int(np.floor(start * rate + 1e-6)) : int(np.ceil(end * rate - 1e-6))]

@@ -1,0 +1,185 @@
+"""evaluate: the test split, read once; figures with intervals, baselines and the control."""
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from aura import training
+from aura.batches import Windows
+from aura.config import Params
+from aura.errors import AuraError
+from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
+from aura.evaluation.measure import TestSet, measure
+from aura.evaluation.retrieval import all_pairs
+from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
+from aura.schema import MODALITIES, to_numpy
+from pipeline import paths, study
+from pipeline.output import stage_output, write_json, write_text
+from pipeline.progress import say
+
+
+def run(params: Params, dataset: str) -> None:
+    """Write metrics, tables and plot data of `dataset` into `reports/<dataset>/evaluate`."""
+    windows, texts, teacher = study.load(params, dataset)
+    settings, seed = params.evaluate, params.seed
+    rows = windows.rows("test")
+    if len(rows) < 2:
+        raise AuraError(
+            f"The test split of {dataset} has {len(rows)} windows; nothing to evaluate."
+        )
+    model, card = training.load(paths.MODELS / dataset / "joint")
+    if card["teacher"] != vars(teacher):
+        raise AuraError(f"The model of {dataset} was trained with another teacher; train it again.")
+    test = _test_set(windows, texts, rows)
+    present = [m for m in MODALITIES if test.valid[m].any()]
+    vectors = training.embed(model, windows, rows, present)
+    say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
+    figures = measure(vectors, test, settings.bootstrap_draws, seed)
+    headlines = figures.headlines
+    if (paths.MODELS / dataset / "control" / "model.json").is_file():
+        twin, _ = training.load(paths.MODELS / dataset / "control")
+        shuffled = measure(
+            training.embed(twin, windows, rows, present), test, settings.bootstrap_draws, seed
+        )
+        headlines = with_control(headlines, shuffled.headlines)
+    pairs = all_pairs(
+        vectors, dict(test.valid), test.group, test.label, test.take, settings.pool_draws, seed
+    )
+    directions = {m: effective_rank(vectors[m][test.valid[m]]) for m in present}
+    named = share_naming_class(windows, texts)
+    with stage_output(paths.report(dataset, "evaluate"), None) as folder:
+        write_json(folder / "metrics.json", headline_metrics(headlines))
+        write_json(
+            folder / "details.json",
+            {
+                "headlines": [asdict(line) for line in headlines],
+                "warnings": study.check_splits(windows)
+                + diagnose(headlines, pairs, directions, len(test.class_names)),
+                "zero_shot": {m: asdict(z) for m, z in figures.zero_shot.items()},
+                "baselines": figures.baselines,
+                "effective_rank": directions,
+                "training_texts_naming_their_class": named,
+                "retrieval": pairs,
+                "splits": split_counts(windows),
+            },
+        )
+        write_text(folder / "plots" / "retrieval.csv", retrieval_csv(pairs))
+        for modality, vector in vectors.items():
+            if modality in figures.zero_shot:
+                labelled = test.valid[modality] & (test.label >= 0)
+                predicted = predict(vector[labelled], test.class_vectors)
+                names = [(test.class_names[i], test.class_names[j])
+                         for i, j in zip(test.label[labelled], predicted, strict=True)]  # fmt: skip
+                table = to_csv(["actual", "predicted"], names)
+                write_text(folder / "plots" / f"confusion_{modality}.csv", table)
+
+
+def _test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
+    prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
+    labels = [texts.column("label")[i].as_py() for i in prompts]
+    names = list(dict.fromkeys(labels))
+    vectors = to_numpy(texts, "embedding")
+    prompts_of = [
+        [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
+    ]
+    code = {name: i for i, name in enumerate(names)}
+    coded = np.array([code.get(label, -1) for label in windows.label])
+    train = coded[windows.rows("train")]
+    return TestSet(
+        participant=windows.participant[rows],
+        take=windows.take[rows],
+        label=coded[rows],
+        group=caption_groups([windows.texts[row] for row in rows]),
+        valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
+        class_names=names,
+        class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
+        train_labels=train[train >= 0],
+    )
+
+
+def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """(N,) int64: windows with the same captions share a group; one without has its own."""
+    groups: dict[Any, int] = {}
+    keys = [frozenset(found) or f"window {i}" for i, found in enumerate(texts)]
+    return np.array([groups.setdefault(key, len(groups)) for key in keys])
+
+
+def with_control(lines: Sequence[Headline], control: Sequence[Headline]) -> list[Headline]:
+    """Put the control's figures beside the same headline; video needs no encoder, so no control."""
+    of = {(line.name, line.metric): line for line in control if not line.name.startswith("video")}
+    return [
+        replace(line, control=twin.value, control_low=twin.low, control_high=twin.high)
+        if (twin := of.get((line.name, line.metric)))
+        else line
+        for line in lines
+    ]
+
+
+def headline_metrics(lines: Sequence[Headline]) -> dict[str, dict[str, float]]:
+    """What `dvc metrics diff` shows: each headline with its interval, chance and control."""
+    table = {}
+    for line in lines:
+        cells = {line.metric: line.value, "low": line.low, "high": line.high}
+        cells |= {"chance": line.chance, "control": line.control}
+        name = line.name.replace(" → ", "_to_").replace(" ", "_").lower()
+        table[name] = {key: round(value, 4) for key, value in cells.items() if value is not None}
+    return table
+
+
+def share_naming_class(windows: Windows, texts: pa.Table) -> float:
+    """Share of training captions that contain the name of their window's class (rule 4)."""
+    captions = texts.column("text").to_pylist()
+    hits = [
+        str(windows.label[row]).lower() in captions[text].lower()
+        for row in windows.rows("train")
+        for text in windows.texts[row]
+    ]
+    return float(np.mean(hits)) if hits else 0.0
+
+
+def split_counts(windows: Windows) -> dict[str, dict[str, int]]:
+    """Participants, takes and windows of each split."""
+    return {
+        str(split): {
+            "participants": len(set(windows.participant[windows.rows(split)])),
+            "takes": len(set(windows.take[windows.rows(split)])),
+            "windows": len(windows.rows(split)),
+        }
+        for split in np.unique(windows.split)
+    }
+
+
+def retrieval_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The full pools as a table for `dvc plots`."""
+    columns = ["pair", "matching", "R@1", "R@10", "R@50", "MRR", "MRR_chance", "pool"]
+    cells = [
+        [f"{r['query']} → {r['gallery']}", *(r[name] for name in columns[1:])]
+        for r in rows
+        if r["pool_kind"] == "full"
+    ]
+    return to_csv(columns, cells)
+
+
+def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
+    """CSV text, floats to 4 digits."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([[round(c, 4) if isinstance(c, float) else c for c in row] for row in rows])
+    return buffer.getvalue()
+
+
+def load_zero_shot(content: Mapping[str, Any]) -> dict[str, ZeroShot]:
+    """Read back `zero_shot` of `details.json`."""
+    return {modality: ZeroShot(**values) for modality, values in content.items()}
+
+
+def details_path(dataset: str) -> Path:
+    """Where the full figures are."""
+    return paths.report(dataset, "evaluate") / "details.json"

@@ -1,0 +1,142 @@
+"""Stage outputs that are whole or absent.
+
+A stage writes into `<out>.partial/` and the folder takes its name only when all of it is there. A
+killed run leaves the partial folder; the next run of the same code on the same input resumes in it.
+"""
+
+import ast
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aura.errors import AuraError
+from aura.schema import validate
+
+PACKAGES = ("aura", "pipeline")
+
+
+@contextmanager
+def stage_output(out: Path, identity: Any) -> Iterator[Path]:
+    """Yield a folder to write into; on success it replaces `out`.
+
+    Parameters
+    ----------
+    identity : anything JSON can hold that names the run: code, params and input. A partial folder
+        of another identity is thrown away instead of resumed.
+    """
+    partial = out.with_name(out.name + ".partial")
+    key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
+    stamp = partial / ".identity"
+    if partial.exists() and not (stamp.is_file() and stamp.read_text() == key):
+        shutil.rmtree(partial)
+    partial.mkdir(parents=True, exist_ok=True)
+    stamp.write_text(key)
+    yield partial
+    stamp.unlink()
+    old = out.with_name(out.name + ".old.partial")
+    if out.exists():
+        out.rename(old)
+    partial.rename(out)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write sorted, indented JSON atomically; floats rounded to 6 digits so that diffs are read."""
+    write_text(path, json.dumps(_rounded(content), indent=1, sort_keys=True) + "\n")
+
+
+def _rounded(content: Any) -> Any:
+    if isinstance(content, float):
+        return round(content, 6)
+    if isinstance(content, dict):
+        return {str(key): _rounded(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_rounded(value) for value in content]
+    return content
+
+
+def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
+    """Check the contract and write one Parquet file atomically; equal tables give equal bytes."""
+    validate(table, schema, str(path))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    pq.write_table(
+        table, temporary, compression="lz4", use_dictionary=False, write_statistics=False
+    )
+    temporary.replace(path)
+
+
+def read_table(
+    path: Path, schema: pa.Schema, made_by: str, columns: list[str] | None = None
+) -> pa.Table:
+    """Read a Parquet file, or all `part-*.parquet` of a folder in order; check the contract."""
+    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
+    if not files or not all(file.is_file() for file in files):
+        raise AuraError(f"There is nothing at {path} yet; run `aura {made_by}` first.")
+    try:
+        table = pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
+    except (pa.ArrowInvalid, OSError) as error:
+        raise AuraError(f"{path} cannot be read as Parquet: {error}.") from None
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    return validate(table, wanted, str(path))
+
+
+@cache
+def first_party_files(module: str) -> tuple[Path, ...]:
+    """Source files of a module and of all that it imports from this project, transitively.
+
+    Imports inside functions count. Used as the code's part of a run's identity, and by the test
+    that DVC's `deps` name what a stage depends on.
+    """
+    found: dict[str, Path] = {}
+    queue = [module]
+    while queue:
+        name = queue.pop()
+        path = _source(name)
+        if name in found or path is None or name == "aura.cli":  # the one upward edge
+            continue
+        found[name] = path
+        package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+        queue.append(package)
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                queue += [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                queue += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    return tuple(sorted(set(found.values())))
+
+
+def _source(name: str) -> Path | None:
+    if name.split(".")[0] not in PACKAGES:
+        return None
+    try:
+        spec = find_spec(name)
+    except ModuleNotFoundError:  # an attribute, not a module
+        return None
+    return Path(spec.origin) if spec and spec.origin else None
+
+
+def code_hash(module: str, *extra: str) -> str:
+    """Hash of the source that a stage's output depends on."""
+    digest = hashlib.sha256()
+    for name in (module, *extra):
+        for path in first_party_files(name):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,25 @@
+"""preprocess: resample, slice and embed one data set in one Ray session."""
+
+from aura.config import Params
+from pipeline import embed, paths, resample, synthesize, teach
+from pipeline import slice as slice_stage
+from pipeline.progress import say
+from pipeline.shards import ray_session
+
+
+def run(params: Params, dataset: str) -> None:
+    """From raw recordings to embeddings; makes the synthetic data and the teacher if missing."""
+    settings = params.dataset(dataset)
+    needs_teacher = not (paths.TEACHER / "teacher.json").is_file()
+    stand_in = needs_teacher and params.teacher.pretrained is None
+    synthetic = params.dataset("synthetic").root
+    if (stand_in or settings.root == synthetic) and not synthetic.is_dir():
+        say(f"There is no synthetic data at {synthetic} yet: making it.")
+        synthesize.run(params)
+    if needs_teacher:
+        say("There is no teacher yet: preparing it.")
+        teach.run(params)
+    with ray_session(params.ray):
+        resample.run(params, dataset)
+        slice_stage.run(params, dataset)
+        embed.run(params, dataset)

@@ -1,0 +1,123 @@
+"""report: one self-contained page from what the stages measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import yaml
+
+from aura.batches import Windows
+from aura.config import Params
+from aura.errors import AuraError
+from aura.evaluation.diagnosis import Headline
+from aura.report.page import render
+from aura.report.study import Check, Example, Study, Teacher
+from pipeline import evaluate, paths, study, train
+from pipeline.output import write_text
+from pipeline.progress import say
+
+_STAGES = ("resample", "slice", "embed")
+
+
+def run(params: Params, dataset: str) -> None:
+    """Write `reports/<dataset>/report/index.html`."""
+    page = paths.report(dataset, "report") / "index.html"
+    write_text(page, render(fill(params, dataset)))
+    say(f"report: {page}")
+
+
+def fill(params: Params, dataset: str) -> Study:
+    """Everything that the page shows of `dataset`."""
+    windows, texts, teacher = study.load(params, dataset)
+    details = _read(evaluate.details_path(dataset), "evaluate")
+    metrics = {s: _read(paths.report(dataset, s) / "metrics.json", s) for s in _STAGES}
+    resample, sliced = metrics["resample"], metrics["slice"]
+    name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
+    used = params.model_dump(mode="json", include={"seed", "teacher", "datasets", *_USED_SECTIONS})
+    used["datasets"] = {dataset: used["datasets"][dataset]}
+    return Study(
+        title=dataset,
+        teacher=Teacher(name, teacher.stand_in),
+        headlines=[Headline(**line) for line in details["headlines"]],
+        warnings=details["warnings"],
+        checks=_checks(details),
+        absent=_absent(windows, metrics),
+        retrieval=details["retrieval"],
+        zero_shot=evaluate.load_zero_shot(details["zero_shot"]),
+        baselines=details["baselines"],
+        curves=[
+            {"phase": phase, **row}
+            for phase, rows in train.curves_of(dataset).items()
+            for row in rows
+        ],
+        funnel={
+            "takes found": resample["takes_found"],
+            "takes used": resample["takes_used"],
+            "windows": sliced["windows"],
+            "windows with IMU": sliced["with"]["imu"],
+            "windows with mocap": sliced["with"]["mocap"],
+            "windows with video": metrics["embed"]["windows_with_video"],
+            "windows with text": sliced["with"]["text"],
+        },
+        splits=details["splits"],
+        skips={
+            "resample": resample["skips"],
+            "resample, samples": resample["samples_dropped"],
+            "slice": sliced["rejected"],
+            "embed": metrics["embed"]["skips"],
+        },
+        example=_example(windows, texts, params),
+        params=yaml.safe_dump(used, sort_keys=False),
+    )
+
+
+_USED_SECTIONS = {"resample", "slice", "embed", "train", "evaluate"}
+
+
+def _checks(details: dict[str, Any]) -> list[Check]:
+    named = details["training_texts_naming_their_class"]
+    return [
+        Check("Participants shared by test and training", "0", True),
+        Check("Captures shared by test and training", "0", True),
+        Check("Training texts that name their class", f"{100 * named:.0f} %", None),
+        *(
+            Check(f"Effective rank of {modality} embeddings", f"{rank:.1f}", None)
+            for modality, rank in details["effective_rank"].items()
+        ),
+    ]
+
+
+def _absent(windows: Windows, metrics: dict[str, Any]) -> dict[str, str]:
+    reasons = {}
+    for modality, has in windows.has.items():
+        if has.any():
+            continue
+        skips = metrics["resample"]["skips"] | metrics["embed"]["skips"]
+        why = [reason for reason in skips if reason.startswith(f"{modality}: ")]
+        reasons[modality] = "; ".join(why) or "the data set has none that the pipeline reads"
+    return reasons
+
+
+def _example(windows: Windows, texts: pa.Table, params: Params) -> Example | None:
+    rows = windows.rows("test")
+    complete = [r for r in rows if all(bool(windows.has[m][r]) for m in ("imu", "mocap", "text"))]
+    if not complete:
+        return None
+    row = complete[params.report.example % len(complete)]
+    batch = windows.batch(rows[rows == row])
+    return Example(
+        imu=batch.imu[0].numpy(),
+        mocap=batch.mocap[0].numpy(),
+        mask=batch.mocap_valid[0].numpy(),
+        texts=[texts.column("text")[i].as_py() for i in windows.texts[row]],
+        label=str(windows.label[row] or ""),
+        seconds=params.slice.window_s,
+    )
+
+
+def _read(path: Path, stage: str) -> Any:
+    try:
+        return json.loads(path.read_text())
+    except OSError:
+        raise AuraError(f"There is nothing at {path} yet; run `aura {stage}` first.") from None

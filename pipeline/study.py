@@ -1,0 +1,60 @@
+"""What training and evaluation read: all windows of a data set, joined, and checked for leaks."""
+
+import numpy as np
+import pyarrow as pa
+
+from aura import batches
+from aura import teacher as clip
+from aura.config import Params
+from aura.errors import AuraError
+from aura.schema import SIGNALS, WINDOWS, texts_schema, videos_schema
+from pipeline import paths
+from pipeline.output import read_table
+
+
+def load(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, clip.Identity]:
+    """Join signals, windows and embeddings of `dataset`; also its text table and the teacher."""
+    params.dataset(dataset)
+    folder = paths.EMBEDDINGS / dataset
+    texts = read_table(folder / "texts.parquet", texts_schema(clip.DIM), "embed")
+    named = [("texts.parquet", clip.Identity.of(texts.schema.metadata, "texts.parquet"))]
+    if any(folder.glob("part-*.parquet")):
+        videos = read_table(folder, videos_schema(clip.DIM), "embed")
+        identity = clip.Identity.of(videos.schema.metadata, str(folder))
+        named.append(("the video embeddings", identity))
+    else:
+        videos = videos_schema(clip.DIM).empty_table()
+    teacher = clip.same_teacher(named)
+    windows = batches.build(
+        read_table(paths.SIGNALS / dataset, SIGNALS, "resample"),
+        read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
+        texts,
+        videos,
+        params.slice.window_s,
+    )
+    check_splits(windows)
+    return windows, texts, teacher
+
+
+def check_splits(windows: batches.Windows) -> list[str]:
+    """Refuse a test split that shares a person or a capture with the others; warn for validation.
+
+    Evaluation protocol, rule 1. Returns the warnings.
+    """
+    warnings = []
+    for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
+        in_split = {s: set(ids[windows.split == s].tolist()) for s in np.unique(windows.split)}
+        test, train = in_split.get("test", set()), in_split.get("train", set())
+        shared = test & (train | in_split.get("val", set()))
+        if shared:
+            raise AuraError(
+                f"The test split shares {len(shared)} {name}s with training or validation, "
+                f"e.g. {min(shared)}; a result on it would mean nothing."
+            )
+        overlap = in_split.get("val", set()) & train
+        if overlap:
+            warnings.append(
+                f"Validation shares {len(overlap)} {name}s with training: "
+                "the choice of the best epoch is optimistic; the test split is not touched by it."
+            )
+    return warnings

@@ -1,0 +1,27 @@
+"""synthesize: a small data set in Ego-Exo4D's own format, so that everything runs without data."""
+
+from concurrent.futures import ProcessPoolExecutor, as_completed
+
+from aura.config import Params
+from aura.datasets import synthetic
+from pipeline.output import code_hash, stage_output
+from pipeline.progress import track
+
+
+def run(params: Params) -> None:
+    """Write the root of the data set called `synthetic`."""
+    size = size_of(params)
+    plans = synthetic.plan(size)
+    identity = {"code": code_hash("pipeline.synthesize"), "size": vars(size)}
+    with stage_output(params.dataset("synthetic").root, identity) as root:
+        with ProcessPoolExecutor(params.ray.workers) as pool:
+            jobs = [pool.submit(synthetic.write_take, root, plan, size) for plan in plans]
+            for job in track(as_completed(jobs), "synthesize", total=len(jobs), unit="take"):
+                job.result()
+        synthetic.write_metadata(root, plans, size)
+
+
+def size_of(params: Params) -> synthetic.SyntheticSize:
+    """The generator's size from its section of params.yaml."""
+    settings = params.synthesize.model_dump()
+    return synthetic.SyntheticSize(**settings, seed=params.seed)

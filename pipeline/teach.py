@@ -1,0 +1,138 @@
+"""teach: the teacher, frozen. A pretrained CLIP by name, or the stand-in trained here.
+
+The stand-in is a small open_clip model trained on captioned frames of the synthetic set's `teacher`
+split, whose people and captures are in no other split. It stands in where no weights can be had.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from open_clip.factory import get_tokenizer
+from open_clip.loss import ClipLoss
+from open_clip.model import CLIP
+from open_clip.transform import PreprocessCfg
+from safetensors.torch import save_file
+
+from aura import teacher as clip
+from aura.config import Params, Teach
+from aura.datasets import ego_exo4d
+from aura.datasets.synthetic import scenario_captions
+from aura.errors import AuraError, CorruptFile
+from aura.video import decode_frames
+from pipeline import paths
+from pipeline.output import code_hash, stage_output, write_json
+from pipeline.progress import say, track
+
+_FRAMES_PER_SECOND = 2.0
+
+
+def run(params: Params) -> None:
+    """Write `models/teacher`: identity, and the stand-in's weights where one is trained."""
+    settings = params.teacher
+    identity = {"code": code_hash("pipeline.teach"), "params": params.model_dump(mode="json")}
+    with stage_output(paths.TEACHER, identity) as folder:
+        if settings.pretrained is not None:
+            network, _ = clip.load_pretrained(settings.model, settings.pretrained)
+            name = Path(settings.pretrained).name  # a tag, or a file whose place does not matter
+            card = clip.identify(network, settings.model, settings.pretrained or name, False)
+        else:
+            network = train_stand_in(params, folder)
+            card = clip.identify(network, "stand-in", "trained by `aura teach`", True)
+        write_json(folder / "teacher.json", asdict(card))
+
+
+def train_stand_in(params: Params, folder: Path) -> CLIP:
+    """Train the small CLIP and write it as an open_clip folder; returns it."""
+    settings = params.teach
+    images, captions = captioned_frames(params)
+    say(f"teach: {len(images)} frames of the teacher split")
+    torch.manual_seed(params.seed)
+    config = clip.stand_in_config(settings.image_size, settings.width, settings.layers)
+    preprocess = PreprocessCfg(size=settings.image_size)
+    config_text = json.dumps({"model_cfg": config, "preprocess_cfg": asdict(preprocess)}, indent=1)
+    (folder / "open_clip_config.json").write_text(config_text)
+    import open_clip
+
+    network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
+    tokenizer = get_tokenizer(f"local-dir:{folder}")
+    _fit(network, tokenizer, images, captions, settings, params.seed)
+    save_file(
+        {k: v.contiguous() for k, v in network.state_dict().items()},
+        folder / "open_clip_model.safetensors",
+    )
+    return network.eval()
+
+
+def _fit(
+    network: CLIP,
+    tokenizer: torch.nn.Module,
+    images: np.ndarray,
+    captions: list[list[str]],
+    settings: Teach,
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    inputs = torch.cat(
+        [clip.preprocess(images[i : i + 64], network.visual) for i in range(0, len(images), 64)]
+    )
+    distinct = sorted({text for texts in captions for text in texts})
+    tokens = tokenizer(distinct)
+    index = {text: i for i, text in enumerate(distinct)}
+    optimizer = torch.optim.AdamW(network.parameters(), settings.learning_rate, weight_decay=0.05)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
+    )
+    loss_of = ClipLoss()
+    network.train()
+    for _ in track(range(settings.steps), "teach", unit="step"):
+        picked = rng.choice(len(images), min(settings.batch, len(images)), replace=False)
+        texts = torch.tensor([index[rng.choice(captions[i])] for i in picked])
+        optimizer.zero_grad()
+        loss = loss_of(*network(inputs[torch.from_numpy(picked)], tokens[texts]))
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+        with torch.no_grad():
+            network.logit_scale.clamp_(0, np.log(100))
+
+
+def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
+    """Frames (n, H, W, 3) uint8 of the teacher split, and the captions that fit each.
+
+    A frame's captions are the atomic descriptions nearest in time and the general ones of its
+    activity, which is where the stand-in meets the names of the classes.
+    """
+    root = params.dataset("synthetic").root
+    if not root.is_dir():
+        raise AuraError("The stand-in teacher needs synthetic data; run `aura synthesize` first.")
+    adapter = ego_exo4d.Adapter(root, {"splits": ["teacher"]})
+    frames: list[np.ndarray] = []
+    captions: list[list[str]] = []
+    for take in adapter.inventory().takes:
+        recording = adapter.load(take)
+        texts = recording.texts
+        if take.label is None or not texts:
+            continue
+        times = np.arange(0.25, recording.duration_s, 1 / _FRAMES_PER_SECOND)
+        numbers = np.unique(np.rint(times * recording.frame_rate_hz).astype(int))
+        for video in recording.videos:
+            try:
+                parts = [
+                    clip.resize(batch, params.teach.image_size).permute(0, 2, 3, 1).numpy()
+                    for batch in decode_frames(root / video.path, numbers, 64)
+                ]
+            except CorruptFile:
+                continue
+            images = [image for part in parts for image in part]
+            for number, image in zip(numbers, images, strict=False):
+                time = number / recording.frame_rate_hz
+                nearest = min(abs(text.time_s - time) for text in texts)
+                near = [t.text for t in texts if abs(t.time_s - time) <= nearest + 0.5]
+                frames.append(image)
+                captions.append(near + scenario_captions(take.label))
+    if not frames:
+        raise AuraError("The teacher split of the synthetic data holds no captioned frame.")
+    return np.stack(frames), captions

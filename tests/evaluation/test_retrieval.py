@@ -1,0 +1,201 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aura.errors import AuraError
+from aura.evaluation import retrieval
+from aura.evaluation.chance import best_rank_distribution, retrieval_chance
+from aura.evaluation.retrieval import all_pairs, balanced_pool, ranks, retrieval_metrics
+
+
+def oracle(query, gallery, query_group, gallery_group):
+    """Full matrix, one sort for each query; a tied block shares the mean of its places."""
+    found = []
+    for scores, own in zip(query.astype(float) @ gallery.astype(float).T, query_group, strict=True):
+        positive = gallery_group == own
+        best = scores[positive].max()
+        contest = np.append(scores[~positive], best)
+        ordered = np.sort(contest)[::-1]
+        found.append(np.flatnonzero(ordered == best).mean() + 1)
+    return np.array(found)
+
+
+def unit(rng, n, d=16):
+    x = rng.normal(size=(n, d))
+    return (x / np.linalg.norm(x, axis=1, keepdims=True)).astype(np.float32)
+
+
+@st.composite
+def problems(draw):
+    n, m = draw(st.integers(1, 7)), draw(st.integers(1, 9))
+    cell = st.integers(-1, 1)  # few values: many ties, duplicate vectors, exact in float32
+    query = np.array(draw(st.lists(st.tuples(cell, cell), min_size=n, max_size=n)), np.float32)
+    gallery = np.array(draw(st.lists(st.tuples(cell, cell), min_size=m, max_size=m)), np.float32)
+    gallery_group = np.array(draw(st.lists(st.integers(0, 3), min_size=m, max_size=m)))
+    query_group = np.array(
+        draw(st.lists(st.sampled_from(list(gallery_group)), min_size=n, max_size=n))
+    )
+    return query, gallery, query_group, gallery_group
+
+
+@settings(deadline=None, max_examples=200)
+@given(problems())
+def test_ranks_equal_the_full_sort_with_ties_and_duplicates(problem):
+    np.testing.assert_array_equal(ranks(*problem), oracle(*problem))
+
+
+def test_ranks_equal_the_full_sort_across_tiles(monkeypatch):
+    monkeypatch.setattr(retrieval, "TILE", 32)
+    rng = np.random.default_rng(0)
+    group = rng.integers(0, 40, 150)
+    query, gallery = unit(rng, 150), unit(rng, 150)
+    np.testing.assert_array_equal(
+        ranks(query, gallery, group, group), oracle(query, gallery, group, group)
+    )
+
+
+def test_equal_vectors_all_share_the_middle_rank():
+    vector = unit(np.random.default_rng(1), 1, 512)
+    own = np.arange(1201)
+    found = ranks(np.repeat(vector, 1201, 0), np.repeat(vector, 1201, 0), own, own)
+    np.testing.assert_array_equal(found, np.full(1201, 601.0))
+
+
+def test_scores_apart_by_rounding_only_are_tied():
+    above = np.nextafter(np.float32(0.5), np.float32(1))
+    assert ranks([[1.0, 0]], [[0.5, 0], [above, 0]], [0], [0, 1]).tolist() == [1.5]
+    assert ranks([[1.0, 0]], [[above, 0], [0.5, 0]], [0], [0, 1]).tolist() == [1.5]
+    assert ranks([[1.0, 0]], [[0.5, 0], [0.50001, 0]], [0], [0, 1]).tolist() == [2.0]
+
+
+def test_one_window_ranks_first():
+    assert ranks([[1.0, 0.0]], [[0.6, 0.8]], [0], [0]).tolist() == [1.0]
+
+
+def test_other_positives_never_stand_in_the_way():
+    gallery = np.array([[1, 0], [0.9, 0], [0.8, 0], [0.1, 0]])
+    found = ranks(np.array([[1, 0], [1, 0]]), gallery, [7, 8], [7, 7, 8, 8])
+    assert found.tolist() == [1.0, 3.0]
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    with pytest.raises(AuraError, match="not finite"):
+        ranks([[np.nan, 0.0]], [[1.0, 0.0]], [0], [0])
+
+
+def test_query_without_a_positive_is_refused():
+    with pytest.raises(ValueError, match="no positive"):
+        ranks([[1.0, 0.0]], [[1.0, 0.0]], [1], [0])
+
+
+@pytest.mark.parametrize(("pool", "positives"), [(1, 1), (10, 1), (40, 7), (60, 60), (400, 3)])
+def test_expected_best_rank_has_its_closed_form(pool, positives):
+    density = best_rank_distribution(pool, positives)
+    assert density.sum() == pytest.approx(1)
+    mean = (density * np.arange(1, pool + 1)).sum()
+    assert mean == pytest.approx((pool + 1) / (positives + 1))
+
+
+def test_single_positive_chance_has_its_closed_form():
+    chance = retrieval_chance(100, 1)
+    harmonic = (1 / np.arange(1, 101)).sum()
+    assert chance["R@1"] == pytest.approx(0.01)
+    assert chance["R@10"] == pytest.approx(0.10)
+    assert chance["MRR"] == pytest.approx(harmonic / 100)
+    assert chance["median_rank"] == 50.5
+    assert retrieval_chance(101, 1)["median_rank"] == 51
+    assert retrieval_chance(20, 1)["R@50"] == 1.0
+
+
+def test_chance_is_what_random_embeddings_score():
+    rng = np.random.default_rng(2)
+    positives = np.array([1, 2, 5, 12, 40])
+    group = np.repeat(np.arange(5), positives)
+    runs = [ranks(unit(rng, 60, 64), unit(rng, 60, 64), group, group) for _ in range(300)]
+    expected = retrieval_chance(60, positives[group])
+    found = retrieval_metrics(np.concatenate(runs), 60, np.tile(positives[group], 300))
+    for name in ("R@1", "R@10", "R@50", "MRR"):
+        assert found[name] == pytest.approx(expected[name], abs=0.015)
+        assert found[f"{name}_chance"] == pytest.approx(expected[name])
+    assert abs(found["median_rank"] - expected["median_rank"]) <= 0.5
+
+
+def test_metrics_of_known_ranks():
+    found = retrieval_metrics([1, 1.5, 10, 51], 200)
+    assert found["R@1"] == 0.25
+    assert found["R@10"] == 0.75
+    assert found["R@50"] == 0.75
+    assert found["MRR"] == pytest.approx((1 + 1 / 1.5 + 0.1 + 1 / 51) / 4)
+    assert found["median_rank"] == 5.75
+    assert found["pool"] == 200
+
+
+def test_balanced_pool_gives_no_class_more_than_its_share():
+    labels = np.repeat([0, 1, 2], [500, 90, 5])
+    pool = balanced_pool(labels, 100, (0, 1))
+    counts = np.bincount(labels[pool])
+    assert counts[2] == 5
+    assert set(counts[:2]) <= {33, 34}
+    assert len(set(pool.tolist())) == len(pool)
+    np.testing.assert_array_equal(pool, balanced_pool(labels, 100, (0, 1)))
+    assert not np.array_equal(pool, balanced_pool(labels, 100, (0, 2)))
+    assert len(balanced_pool(np.arange(300), 100, (0, 0))) == 100
+
+
+@pytest.fixture(scope="module")
+def study():
+    rng = np.random.default_rng(3)
+    text = unit(rng, 12, 64)[np.arange(240) % 12]
+    imu = text + 0.02 * unit(rng, 240, 64)
+    mocap = imu + 0.001 * unit(rng, 240, 64)
+    embeddings = {"imu": imu, "mocap": mocap, "text": text}
+    valid = {name: np.ones(240, bool) for name in embeddings}
+    valid["mocap"][:100] = False
+    embeddings["mocap"][:100] = np.nan
+    return embeddings, valid, np.arange(240) % 12, np.arange(240) % 4
+
+
+def test_all_pairs_has_each_ordered_pair_on_common_windows(study):
+    rows = all_pairs(*study, clusters=np.arange(240) // 20)
+    pairs = {(row["query"], row["gallery"]) for row in rows}
+    assert pairs == {(a, b) for a in study[0] for b in study[0] if a != b}
+    assert len(rows) == 6 * 3 * 2
+    full = {(r["query"], r["gallery"], r["matching"]): r for r in rows if r["pool_kind"] == "full"}
+    assert full["imu", "text", "strict"]["pool"] == 240
+    assert full["imu", "mocap", "strict"]["pool"] == 140
+    assert full["imu", "text", "multi-positive"]["positives"] == 20
+    assert full["imu", "text", "multi-positive"]["R@1"] == 1
+    # 20 equal captions: the right one stands between first and last of its block.
+    assert full["imu", "text", "strict"]["median_rank"] == 10.5
+    row = full["mocap", "imu", "strict"]
+    assert row["MRR_low"] <= row["MRR"] <= row["MRR_high"]
+
+
+def test_class_prior_is_the_chance_of_the_within_class_pool(study):
+    embeddings, valid, group, label = study
+    rows = all_pairs({"imu": embeddings["imu"], "text": embeddings["text"]}, valid, group, label)
+    within = next(r for r in rows if r["pool_kind"] == "within class" and r["matching"] == "strict")
+    own = np.arange(240)
+    prior = ranks(np.eye(4)[label], np.eye(4)[label], own, own)
+    assert within["pool"] == 60
+    assert within["median_rank_chance"] == np.median(prior) == 30.5
+
+
+def test_balanced_rows_average_twenty_pools_and_say_their_size(study):
+    embeddings, valid, group, label = study
+    rows = all_pairs(embeddings, valid, group, np.where(label == 0, 0, 1))
+    sizes = {
+        (r["query"], r["gallery"]): (r["pool"], r["draws"])
+        for r in rows
+        if r["pool_kind"] == "balanced 100"
+    }
+    assert sizes["imu", "text"] == (100, 20)
+    assert sizes["imu", "mocap"] == (85, 20)  # 35 of class 0 are all there are
+
+
+def test_balanced_rows_follow_the_seed(study):
+    embeddings, valid, group, label = study
+    pair = {"imu": embeddings["imu"], "text": np.roll(embeddings["text"], 1, 0)}
+    assert all_pairs(pair, valid, group, label) == all_pairs(pair, valid, group, label)
+    assert all_pairs(pair, valid, group, label) != all_pairs(pair, valid, group, label, seed=1)

@@ -1,0 +1,91 @@
+import numpy as np
+import pytest
+from sklearn import metrics
+
+from aura.errors import AuraError
+from aura.evaluation.zeroshot import (
+    ZeroShot,
+    baselines,
+    class_embeddings,
+    classification,
+    confusion_matrix,
+    zero_shot,
+)
+
+NAMES = ["walk", "cook", "dance", "climb", "never seen"]
+
+
+@pytest.fixture
+def guesses():
+    rng = np.random.default_rng(0)
+    labels = rng.choice(4, size=500, p=[0.6, 0.25, 0.1, 0.05])
+    return labels, np.where(rng.random(500) < 0.5, labels, rng.integers(0, 5, 500))
+
+
+def test_every_figure_agrees_with_scikit_learn(guesses):
+    labels, predictions = guesses
+    found = classification(labels, predictions, NAMES)
+    present = np.unique(labels)
+
+    def f1(average):
+        return metrics.f1_score(
+            labels, predictions, labels=present, average=average, zero_division=0
+        )
+
+    assert found.macro_f1 == pytest.approx(f1("macro"), abs=1e-6)
+    assert found.weighted_f1 == pytest.approx(f1("weighted"), abs=1e-6)
+    assert found.accuracy == pytest.approx(metrics.accuracy_score(labels, predictions), abs=1e-6)
+    balanced = metrics.recall_score(labels, predictions, labels=present, average="macro")
+    assert found.balanced_accuracy == pytest.approx(balanced, abs=1e-6)
+    per_class = metrics.precision_recall_fscore_support(
+        labels, predictions, labels=range(5), zero_division=0
+    )
+    mine = (found.precision, found.recall, found.f1, found.support)
+    for ours, theirs in zip(mine, per_class, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    theirs = metrics.confusion_matrix(labels, predictions, labels=range(5))
+    np.testing.assert_array_equal(found.confusion, theirs)
+
+
+def test_class_without_test_windows_does_not_pull_the_mean_down():
+    assert classification([0, 1], [0, 1], NAMES).macro_f1 == 1.0
+
+
+def test_prediction_out_of_range_is_refused():
+    with pytest.raises(ValueError, match="number of classes"):
+        confusion_matrix(np.array([0, 0]), np.array([0, 3]), 3)
+
+
+def test_class_embedding_is_the_renormalised_mean_of_its_prompts():
+    prompts = np.array([[[1.0, 0.0], [0.0, 1.0]], [[0.0, 1.0], [0.0, 1.0]]])
+    expected = [[np.sqrt(0.5), np.sqrt(0.5)], [0, 1]]
+    np.testing.assert_allclose(class_embeddings(prompts), expected)
+    with pytest.raises(ValueError, match="cancel"):
+        class_embeddings(np.array([[[1.0, 0.0], [-1.0, 0.0]]]))
+
+
+def test_nearest_class_wins():
+    found = zero_shot([[1, 0.1], [0.1, 1], [1, 0]], np.eye(2), [0, 1, 1], ["a", "b"])
+    assert found.confusion == [[1, 0], [1, 1]]
+
+
+def test_embeddings_that_are_not_finite_are_refused():
+    with pytest.raises(AuraError, match="not finite"):
+        zero_shot([[np.nan, 0.0]], np.eye(2), [0], ["a", "b"])
+
+
+def test_result_survives_json(guesses):
+    found = classification(*guesses, NAMES)
+    assert ZeroShot.from_json(found.to_json()) == found
+
+
+def test_majority_follows_training_and_uniform_is_the_expectation():
+    test = np.repeat([0, 1, 2, 3], [70, 20, 5, 5])
+    table = baselines([1, 1, 1, 0], test, 4, seed=0)
+    assert table["majority"]["accuracy"] == 0.2
+    assert table["majority"]["balanced_accuracy"] == 0.25
+    assert table["majority"]["macro_f1"] == pytest.approx((2 * 20 / 120) / 4)
+    assert table["uniform"]["accuracy"] == pytest.approx(0.25, abs=0.02)
+    guesses = np.random.default_rng(9).integers(0, 4, (400, 100))
+    expected = np.mean([metrics.f1_score(test, guess, average="macro") for guess in guesses])
+    assert table["uniform"]["macro_f1"] == pytest.approx(expected, abs=0.01)
