@@ -97,8 +97,8 @@ def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
     Raises
     ------
     CorruptFile
-        If the file is absent, damaged or has no sample of that stream, or its IMU records are
-        compressed and projectaria-tools is not installed.
+        If the file is absent, damaged, without that stream, or needs projectaria-tools (for
+        compressed IMU records) and that is not installed.
     """
     try:
         imu = _ImuFile(Path(path), label)
@@ -108,7 +108,7 @@ def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
             raise CorruptFile("its nominal rate is implausible")
         columns = imu.columns("Data", SAMPLE_FIELDS) or _official_columns(Path(path), label)
     except Exception as error:  # hostile bytes make struct, numpy, json and pyarrow raise anything
-        reason = error if isinstance(error, CorruptFile) else f"it is malformed ({error})"
+        reason = error if isinstance(error, CorruptFile) else f"it is malformed ({error!r:.90})"
         raise CorruptFile(f"Cannot read the {label} stream of {path}: {reason}.") from error
     times, accel, gyro, accel_ok, gyro_ok = columns
     return ImuStream(label, rate, times, accel, gyro, accel_ok != 0, gyro_ok != 0, calibration)
@@ -255,7 +255,7 @@ def _calibration(text: str, label: str) -> ImuCalibration | None:
         return None
     sensors, pose = (imu["Accelerometer"], imu["Gyroscope"]), imu["T_Device_Imu"]
     rows = [[*part["Model"]["RectificationMatrix"], part["Bias"]["Offset"]] for part in sensors]
-    models = np.array(rows, np.float64).reshape(2, 4, 3)
+    accel, gyro = models = np.array(rows, np.float64).reshape(2, 4, 3)
     np.linalg.inv(models[:, :3])  # a singular one is malformed
     transform, (real, imaginary) = np.eye(4), pose["UnitQuaternion"]
     transform[:3, :3] = Rotation.from_quat([*imaginary, real]).as_matrix()
@@ -264,7 +264,6 @@ def _calibration(text: str, label: str) -> ImuCalibration | None:
     lags = [float(part.get(name, 0.0)) for part, name in zip(sensors, names, strict=True)]
     if not all(np.isfinite(values).all() for values in (models, transform, lags)):
         raise ValueError("the calibration is not finite")
-    accel, gyro = models
     return ImuCalibration(accel[:3], accel[3], gyro[:3], gyro[3], transform, *lags)
 
 
@@ -275,6 +274,7 @@ def _official_columns(path: Path, label: str) -> list[np.ndarray]:
     with tempfile.TemporaryDirectory() as folder:
         out = str(Path(folder) / "columns.npz")
         command = [sys.executable, "-c", _OFFICIAL_READER, str(path), label, out]
-        subprocess.run(command, check=True, capture_output=True, timeout=900)
+        if subprocess.run(command, capture_output=True, timeout=900).returncode:
+            raise CorruptFile("projectaria-tools cannot read its compressed IMU records")
         with np.load(out) as columns:
             return [columns[f"arr_{i}"].astype(SAMPLE_FIELDS[i].base) for i in range(5)]

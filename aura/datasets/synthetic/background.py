@@ -106,6 +106,10 @@ class Painter:
         if z.min() > 0.3:
             self._add(z.mean() if depth is None else depth, "polygon", uv, colour, 0)
 
+    def depth(self, point: Sequence[float]) -> float:
+        """How far ahead of the camera a point is, metres."""
+        return float(self.camera.project(np.array(point, float))[1])
+
     def ground(self, x: float, y: float, size_x: float, size_y: float, colour: Colour) -> None:
         """A rectangle on the floor, under everything else."""
         dx, dy = size_x / 2, size_y / 2
@@ -120,7 +124,7 @@ class Painter:
     def box(self, centre: Sequence[float], size: Sequence[float], colour: Colour) -> None:
         """An upright box."""
         middle, half = np.array(centre, float), np.array(size, float) / 2
-        depth = float(self.camera.project(middle)[1])
+        depth = self.depth(centre)
         for axis in range(3):
             sign = np.sign(self.camera.centre[axis] - middle[axis])
             normal = np.zeros(3)
@@ -141,7 +145,7 @@ class Painter:
         ring = np.stack([radius * np.cos(turn), radius * np.sin(turn), 0 * turn], 1) + base
         top = np.array([0.0, 0.0, height])
         lid = ring + top
-        depth = float(self.camera.project(base)[1])
+        depth = self.depth(centre)
         self.polygon(ring, tone(colour, 0.8), depth)
         right = self.camera.axes[0]
         ends = np.array([base - right * radius, base + right * radius])
@@ -155,7 +159,9 @@ class Painter:
         """A straight bar `width` metres thick."""
         self.path([start, end], width, colour)
 
-    def path(self, points: Sequence[Sequence[float]] | np.ndarray, width: float, colour: Colour) -> None:
+    def path(
+        self, points: Sequence[Sequence[float]] | np.ndarray, width: float, colour: Colour
+    ) -> None:
         """A bent bar through points (N, 3)."""
         uv, z = self.camera.project(np.array(points, float))
         if z.min() > 0.3:

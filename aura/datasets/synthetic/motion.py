@@ -28,6 +28,7 @@ FACE = {
     "right-ear": (0.0, -0.075, 0.0),
 }
 BLEND_S = 0.9
+THIGH, SHANK = 0.245, 0.246  # of the person's height
 # Device axes (Aria's left SLAM camera: x down, z ahead and outward) in head axes.
 DEVICE_IN_HEAD = np.array([[-0.042, -0.609, 0.792], [-0.032, 0.793, 0.608], [-0.999, 0.0, -0.052]])
 
@@ -136,24 +137,24 @@ class Person:
             for amplitude, hz, phase in self._wander[dof]:
                 value += amplitude * np.sin(2 * np.pi * hz * t + phase)
         for action, share in self.weights(t).items():
-            angle = 2 * np.pi * self.phase(action, t)
+            rows = np.flatnonzero(share)
+            angle = 2 * np.pi * self.phase(action, t[rows])
             for dof, value in values.items():
-                total = np.full_like(t, self._rest[action].get(dof, 0.0))
+                total = np.full_like(angle, self._rest[action].get(dof, 0.0))
                 for amplitude, harmonic, phase, *sharp in self._waves[action].get(dof, ()):
                     if sharp:  # a pulse peaks at its phase
                         at = harmonic * angle - 2 * np.pi * phase
                         total += amplitude * np.exp(sharp[0] * (np.cos(at) - 1))
                     else:
                         total += amplitude * np.sin(harmonic * angle + 2 * np.pi * phase)
-                value += share * total
+                value[rows] += share[rows] * total
         return values
 
     def head(self, t: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Head axes (N, 3, 3) and centre (N, 3) in the scene at times `t` (N,)."""
         legs = tuple(d for d in SIDES if d[2:] in ("hip", "splay", "knee"))
         q = self.dofs(t, AXES + legs)
-        _, _, torso, pelvis, _ = self._trunk(q)
-        return self._head(q, torso, pelvis)
+        return self._head(q, *self._trunk(q))
 
     def device(self, t: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Device axes (N, 3, 3), and in the world the point `offset` (3,) metres of the device."""
@@ -166,8 +167,9 @@ class Person:
     def joints(self, t: np.ndarray) -> np.ndarray:
         """COCO-17 joints (N, 17, 3) in the scene, metres, at times `t` (N,)."""
         q = self.dofs(t)
-        hips, knees, torso, pelvis, ankles = self._trunk(q)
+        torso, pelvis = self._trunk(q)
         axes, centre = self._head(q, torso, pelvis)
+        pelvis_axes = turn(2, q["yaw"])
         h, wide = self.height, self.height * self.build
         parts = {}
         for name, at in FACE.items():
@@ -181,29 +183,30 @@ class Person:
             fore = upper @ turn(1, -q[f"{s}_elbow"])
             parts |= {f"{side}-shoulder": shoulder, f"{side}-elbow": elbow}
             parts[f"{side}-wrist"] = elbow - 0.15 * h * fore[:, :, 2]
-            parts |= {f"{side}-hip": hips[s], f"{side}-knee": knees[s], f"{side}-ankle": ankles[s]}
+            hip = pelvis + pelvis_axes @ np.array([0.0, sign * 0.052 * wide, 0.0])
+            thigh = pelvis_axes @ turn(1, -q[f"{s}_hip"]) @ turn(0, sign * q[f"{s}_splay"])
+            knee = hip - THIGH * h * thigh[:, :, 2]
+            ankle = knee - SHANK * h * (thigh @ turn(1, q[f"{s}_knee"]))[:, :, 2]
+            parts |= {f"{side}-hip": hip, f"{side}-knee": knee, f"{side}-ankle": ankle}
         return np.stack([parts[name] for name in JOINTS], axis=1)
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Scene points (..., 3) in the world of the recording."""
         return points @ self.world_turn.T + self.world_move
 
-    def _trunk(self, q: dict[str, np.ndarray]) -> tuple:
-        """Hips, knees, torso axes, pelvis and ankles, with the lowest joint on the floor."""
-        pelvis_axes = turn(2, q["yaw"])
-        reach, heights = {}, []
-        for s, sign in (("l", 1.0), ("r", -1.0)):
-            hip = pelvis_axes @ np.array([0.0, sign * 0.052 * self.height * self.build, 0.0])
-            thigh = pelvis_axes @ turn(1, -q[f"{s}_hip"]) @ turn(0, sign * q[f"{s}_splay"])
-            knee = hip - 0.245 * self.height * thigh[:, :, 2]
-            ankle = knee - 0.246 * self.height * (thigh @ turn(1, q[f"{s}_knee"]))[:, :, 2]
-            reach[s] = hip, knee, ankle
-            heights += [knee[:, 2] - 0.06, ankle[:, 2] - 0.08]
-        low = -np.log(sum(np.exp(-40 * h) for h in heights)) / 40
+    def _trunk(self, q: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Torso axes, and the pelvis at the height that puts the lowest joint on the floor."""
+        heights = []
+        for s in "lr":
+            hip, splay, knee = (q[f"{s}_{axis}"] for axis in ("hip", "splay", "knee"))
+            upright = np.cos(hip) * np.cos(splay)
+            lower = np.sin(hip) * np.sin(knee) + upright * np.cos(knee)
+            at_knee = -THIGH * self.height * upright
+            heights += [at_knee - 0.06, at_knee - SHANK * self.height * lower - 0.08]
+        low = -np.log(sum(np.exp(-40 * h) for h in heights)) / 40  # a smooth minimum
         pelvis = np.stack([q["x"], q["y"], q["z"] - low], axis=1)
-        hips, knees, ankles = ({s: pelvis + reach[s][i] for s in "lr"} for i in range(3))
-        torso = pelvis_axes @ turn(2, q["twist"]) @ turn(1, q["pitch"]) @ turn(0, q["roll"])
-        return hips, knees, torso, pelvis, ankles
+        torso = turn(2, q["yaw"] + q["twist"]) @ turn(1, q["pitch"]) @ turn(0, q["roll"])
+        return torso, pelvis
 
     def _head(
         self, q: dict[str, np.ndarray], torso: np.ndarray, pelvis: np.ndarray

@@ -54,12 +54,12 @@ def first_aid(p: Painter, paint: Paint, rng: np.random.Generator) -> Room:
     p.ground(0.5, 0.0, 1.9, 2.9, tone(BLUE, 0.9))
     p.ground(0.5, 0.0, 1.75, 2.75, BLUE)
     skin = (224, 184, 152)
-    for x in (0.5, 0.66):
+    for x in (0.42, 0.58):
         p.box((x, -0.72, 0.08), (0.13, 0.84, 0.14), (70, 76, 92))
-    p.box((0.58, 0.0, 0.12), (0.4, 0.6, 0.2), paint.accent)
-    for x in (0.31, 0.86):
+    p.box((0.5, 0.0, 0.12), (0.4, 0.6, 0.2), paint.accent)
+    for x in (0.24, 0.76):
         p.rod((x, 0.24, 0.1), (x + 0.02, -0.36, 0.06), 0.09, skin)
-    p.ball((0.58, 0.5, 0.14), 0.12, skin)
+    p.ball((0.5, 0.5, 0.14), 0.12, skin)
     p.box((0.9, 0.95, 0.13), (0.3, 0.36, 0.24), RED)
     p.box((0.9, 0.95, 0.255), (0.06, 0.22, 0.01), WHITE)
     p.box((0.9, 0.95, 0.257), (0.22, 0.06, 0.01), WHITE)

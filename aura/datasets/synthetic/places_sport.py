@@ -127,32 +127,15 @@ def studio(p: Painter, paint: Paint, rng: np.random.Generator) -> Room:
     """A mirror with a barre, loudspeakers and stage lights."""
     for y in np.arange(-3.0, 3.1, 1.5):  # the mirror and its frames
         p.box((-2.36, y, 1.35), (0.04, 1.44, 2.1), (186, 206, 216))
-        glint = np.array(
-            [
-                (-2.33, y - 0.5, 0.5),
-                (-2.33, y - 0.2, 0.5),
-                (-2.33, y + 0.5, 2.2),
-                (-2.33, y + 0.2, 2.2),
-            ]
-        )
-        p.polygon(
-            glint, (206, 222, 230), 3.3 + abs(float(p.camera.project(glint)[1].mean()) - 3.3) - 0.01
-        )
+        glint = [(-2.33, y + dy, z) for dy, z in ((-0.5, 0.5), (-0.2, 0.5), (0.5, 2.2), (0.2, 2.2))]
+        p.polygon(np.array(glint), (206, 222, 230), p.depth((-2.36, y, 1.35)) - 0.05)
     for z in (0.95, 1.12):
         p.rod((-2.15, -3.7, z), (-2.15, 3.7, z), 0.05, WOOD)
     for index, y in enumerate((-2.4, -1.2, 0.0, 1.2, 2.4)):
         colour = (RED, (170, 90, 200), BLUE, (60, 190, 180), YELLOW)[index]
-        p.polygon(
-            np.array(
-                [
-                    (-1.9, y - 0.08, 2.62),
-                    (-1.9, y + 0.08, 2.62),
-                    (-2.3, y + 0.45, 1.9),
-                    (-2.3, y - 0.45, 1.9),
-                ]
-            ),
-            tone(colour, 1.25),
-        )
+        beam = [(-1.9, y - 0.08, 2.62), (-1.9, y + 0.08, 2.62)]
+        beam += [(-2.3, y + 0.45, 1.9), (-2.3, y - 0.45, 1.9)]
+        p.polygon(np.array(beam), tone(colour, 1.25), p.depth((-1.9, y, 2.2)) - 0.5)
         p.can((-1.9, y, 2.58), 0.11, 0.2, BLACK)
         p.ball((-1.9, y, 2.58), 0.1, colour)
     p.rod((-1.9, -3.0, 2.8), (-1.9, 3.0, 2.8), 0.06, BLACK)

@@ -102,13 +102,15 @@ def plan(size: SyntheticSize) -> list[TakePlan]:
         for _ in range(count):
             participant += 1
             takes += _session(size, split, participant)
-    flaws = assign_flaws(
-        [(t["take_uid"], t["split"]) for t in takes],
-        size.camera_ids,
-        [t["best_exo"] for t in takes],
-        size.take_seconds,
-        derive_seed(size.seed, "flaws"),
-    )
+    flaws: dict[str, list[Flaw]] = {}
+    if size.flaws:
+        flaws = assign_flaws(
+            [(t["take_uid"], t["split"]) for t in takes],
+            size.camera_ids,
+            [t["best_exo"] for t in takes],
+            size.take_seconds,
+            derive_seed(size.seed, "flaws"),
+        )
     nan_rows: dict[str, list[int]] = {}
     for take in takes:
         take["flaws"] = tuple(flaws.get(take["take_uid"], ()))

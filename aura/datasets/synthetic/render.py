@@ -36,7 +36,7 @@ def write_video(path: Path, take: TakePlan, person: Person, camera: Camera) -> N
             format="mp4",
             vcodec="libx264",
             preset="ultrafast",
-            crf=30,
+            crf=32,
             pix_fmt="yuv420p",
             threads=1,
             g=2 * FPS,
