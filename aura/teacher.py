@@ -118,7 +118,7 @@ def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
             "patch_size": 16,
         },
         "text_cfg": {
-            "context_length": 32,
+            "context_length": 24,
             "vocab_size": 49408,
             "width": width,
             "heads": width // 64,

@@ -181,7 +181,8 @@ class Adapter:
             return empty_imu()
         accel, gyro = to_device_frame(stream)
         offset = stream.calibration.accel_time_offset_s if stream.calibration else 0.0
-        seconds = (stream.timestamps_ns - np.int64(origin_ns)) / 1e9 - offset
+        # As in T_device_imu, the offset leads from the sensor to the device.
+        seconds = (stream.timestamps_ns - np.int64(origin_ns)) / 1e9 + offset
         near = (seconds > -0.5) & (seconds < duration_s + 0.5)
         ok = stream.accel_valid & stream.gyro_valid
         return seconds[near], np.hstack([accel, gyro])[near], ok[near]

@@ -1,0 +1,85 @@
+"""Shared pieces: one Ray session, one tiny data set, one `dvc repro` of it."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from aura import config
+
+ROOT = Path(__file__).parent.parent
+TINY = (
+    "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
+    "synthesize.take_seconds=10",
+    "synthesize.activities=2",
+    "teach.image_size=32",
+    "teach.width=64",
+    "teach.layers=1",
+    "teach.steps=3",
+    "teach.batch=8",
+    "resample.takes_per_shard=3",
+    "train.imu.epochs=1",
+    "train.joint.epochs=2",
+    "train.imu_encoder={width: 32, layers: 1, heads: 2}",
+    "train.mocap_encoder={width: 32, layers: 1, heads: 2}",
+    "evaluate.pool_draws=2",
+    "evaluate.bootstrap_draws=20",
+)
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+os.environ["DVC_NO_ANALYTICS"] = "1"
+# The tests run this environment's programs, whether it has been activated or not.
+os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+
+def tiny_params(*overrides: str) -> config.Params:
+    """params.yaml of the project, at the smallest size."""
+    return config.load(ROOT / "params.yaml", [*TINY, "ray.executor=local", *overrides])
+
+
+def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program to its end and keep what it printed."""
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, check=False, timeout=900
+    )
+
+
+@pytest.fixture(scope="session")
+def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project, at the smallest size, after one `dvc repro`."""
+    import yaml
+
+    folder = tmp_path_factory.mktemp("project")
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
+        shutil.copy(ROOT / name, folder / name)
+    for name in ("aura", "pipeline"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for override in TINY:
+        config._override(raw, override)
+    (folder / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
+    assert run("git", "init", "-q", cwd=folder).returncode == 0
+    assert run("dvc", "init", "-q", cwd=folder).returncode == 0
+    done = run("dvc", "repro", cwd=folder)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ray_cluster():
+    """One Ray for every test that needs one."""
+    from pipeline.shards import ray_session
+
+    with ray_session(config.Ray(executor="ray", workers=2)):
+        yield
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of real recordings; the test is skipped where there is none."""
+    folder = os.environ.get("AURA_REAL_DATA")
+    if not folder or not Path(folder).is_dir():
+        pytest.skip("AURA_REAL_DATA names no folder of real recordings")
+    return Path(folder)

@@ -1,0 +1,89 @@
+"""Imports run one way, and the command line stays light."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+# A room may import from the rooms named, besides itself. `aura/cli.py` has the one upward edge,
+# inside its command functions, by name.
+FOUNDATION = {"errors", "config", "schema"}
+SIGNALS = {"signals", "windows", "mocap", "ffmpeg", "video", "teacher"}
+ALLOWED = {
+    "errors": set(),
+    "config": {"errors"},
+    "schema": {"errors", "config"},
+    **{name: FOUNDATION | {"ffmpeg"} for name in SIGNALS},
+    "datasets": FOUNDATION | SIGNALS,
+    "encoders": FOUNDATION,
+    "losses": FOUNDATION,
+    "batches": FOUNDATION | SIGNALS,
+    "evaluation": FOUNDATION,
+    "training": FOUNDATION | {"encoders", "losses", "batches", "evaluation"},
+    "report": FOUNDATION | {"evaluation"},
+    "cli": {"errors", "config"},
+    "__init__": {"cli"},
+    "__main__": {"cli"},
+}
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names that a file imports, anywhere in it."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+AURA_FILES = sorted((ROOT / "aura").rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", AURA_FILES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_only_what_is_below_them(path):
+    room = path.relative_to(ROOT / "aura").parts[0].removesuffix(".py")
+    for name in imported(path):
+        top, *rest = name.split(".")
+        assert top not in ("pipeline", "tests", "ray", "dvc", "dvclive"), f"{path} imports {name}"
+        if top == "aura" and rest and rest[0] != room:
+            assert rest[0] in ALLOWED[room], f"{path} imports {name}"
+
+
+def test_every_room_is_in_the_table():
+    assert {p.relative_to(ROOT / "aura").parts[0].removesuffix(".py") for p in AURA_FILES} == set(
+        ALLOWED
+    )
+
+
+def test_ray_is_known_in_one_place_only():
+    users = {
+        path.name
+        for path in (ROOT / "pipeline").glob("*.py")
+        if any(name.split(".")[0] == "ray" for name in imported(path))
+    }
+    assert users == {"shards.py"}
+
+
+def test_files_are_read_in_one_sitting():
+    for folder in ("aura", "pipeline"):
+        for path in (ROOT / folder).rglob("*.py"):
+            lines = len(path.read_text().splitlines())
+            assert lines <= 350, f"{path} has {lines} lines"
+
+
+def test_help_imports_neither_torch_nor_ray():
+    heavy = ("torch", "ray", "open_clip", "polars", "pydantic")
+    code = (
+        "import sys; sys.argv = ['aura', 'preprocess', '--help']\n"
+        "try: import aura.__main__\n"
+        f"finally: print([m for m in {heavy} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Resample, slice and embed" in done.stdout
+    assert done.stderr.strip() == "[]"

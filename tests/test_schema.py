@@ -1,0 +1,114 @@
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+from aura import schema
+from aura.errors import AuraError
+from pipeline.output import read_table, write_table
+
+
+def windows_table():
+    row = {
+        "window_id": "t@0", "take_id": "t", "participant_id": "p", "capture_id": "c",
+        "split": "train", "label": None, "start_s": 0.0, "imu_valid": 1.0, "mocap_valid": 1.0,
+        "has_imu": True, "has_mocap": True, "has_video": False, "texts": ["a"],
+        "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
+    }  # fmt: skip
+    return schema.from_rows([row], schema.WINDOWS)
+
+
+def signals_table(seconds=3):
+    rng = np.random.default_rng(0)
+    values = {
+        "imu": rng.normal(size=(seconds, 200, 6)).astype(np.float32),
+        "imu_valid": rng.random((seconds, 200)) > 0.5,
+        "mocap": rng.normal(size=(seconds, 10, 17, 3)).astype(np.float32),
+        "mocap_valid": rng.random((seconds, 10, 17)) > 0.5,
+    }
+    arrays = [schema.from_numpy(v, schema.SIGNALS.field(k)) for k, v in values.items()]
+    table = pa.table(
+        [
+            pa.array(["t"] * seconds),
+            pa.array(np.arange(seconds, dtype=np.int32)),
+            *arrays,
+            pa.array(np.zeros(seconds, np.float32)),
+        ],
+        schema=schema.SIGNALS,
+    )
+    return table, values
+
+
+def test_blocks_come_back_as_written_also_from_disk_and_slices(tmp_path):
+    table, values = signals_table()
+    write_table(tmp_path / "part-00000.parquet", table, schema.SIGNALS)
+    read = read_table(tmp_path, schema.SIGNALS, "resample")
+    for name, expected in values.items():
+        np.testing.assert_array_equal(schema.to_numpy(read, name), expected)
+        np.testing.assert_array_equal(schema.to_numpy(table.slice(1, 1), name), expected[1:2])
+        both = pa.concat_tables([table, table])
+        np.testing.assert_array_equal(schema.to_numpy(both, name), np.concatenate([expected] * 2))
+
+
+def test_reading_a_block_copies_nothing():
+    table, _ = signals_table()
+    buffer = table.column("imu").chunk(0).buffers()[1]
+    view = schema.to_numpy(table, "imu")
+    assert view.__array_interface__["data"][0] == buffer.address
+
+
+def test_polars_reads_the_files(tmp_path):
+    table, values = signals_table()
+    write_table(tmp_path / "signals.parquet", table, schema.SIGNALS)
+    frame = pl.read_parquet(tmp_path / "signals.parquet")
+    first = np.frombuffer(frame["imu"][0], np.float32).reshape(200, 6)
+    np.testing.assert_array_equal(first, values["imu"][0])
+    texts = schema.texts_schema(4)
+    rows = [
+        {"text_id": "1", "text": "a", "kind": "caption", "label": None, "embedding": [1, 0, 0, 0]}
+    ]
+    write_table(tmp_path / "texts.parquet", schema.from_rows(rows, texts), texts)
+    vectors = pl.read_parquet(tmp_path / "texts.parquet")["embedding"]
+    assert vectors.to_numpy().shape == (1, 4)
+
+
+def test_equal_tables_give_equal_bytes(tmp_path):
+    table, _ = signals_table()
+    write_table(tmp_path / "a", table, schema.SIGNALS)
+    write_table(
+        tmp_path / "b", pa.concat_tables([table.slice(0, 1), table.slice(1)]), schema.SIGNALS
+    )
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda t: t.drop(["label"]), "has no column 'label'"),
+        (lambda t: t.append_column("x", pa.array([1])), "unknown columns: x"),
+        (lambda t: t.set_column(6, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
+        (
+            lambda t: t.set_column(0, "window_id", pa.array([None], pa.string())),
+            "'window_id' has 1 empty",
+        ),
+    ],
+)
+def test_a_broken_contract_is_named(change, sentence):
+    table = windows_table()
+    assert schema.validate(table, schema.WINDOWS, "here") is table
+    with pytest.raises(AuraError, match=sentence):
+        schema.validate(change(table), schema.WINDOWS, "here")
+
+
+def test_wrong_shapes_do_not_become_blocks():
+    field = schema.SIGNALS.field("imu")
+    with pytest.raises(AuraError, match="needs float32 of shape"):
+        schema.from_numpy(np.zeros((1, 200, 5), np.float32), field)
+    with pytest.raises(AuraError, match="rows of 4 numbers"):
+        schema.from_numpy(np.zeros((1, 5)), schema.texts_schema(4).field("embedding"))
+
+
+def test_joints_are_cocos_seventeen():
+    assert len(schema.JOINTS) == len(set(schema.JOINTS)) == 17
+    assert schema.JOINTS[0] == "nose"
+    assert schema.JOINTS[15:] == ("left-ankle", "right-ankle")

@@ -1,0 +1,177 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.interpolate import BarycentricInterpolator
+
+from aura.signals import (
+    clean,
+    decimation_taps,
+    lagrange,
+    resample_imu,
+    resample_mocap,
+    segments,
+)
+
+
+def jittered(rate, seconds, seed=0, jitter=0.06, drift=0.0):
+    """Stamps in s of a sensor whose period varies by a share of itself."""
+    rng = np.random.default_rng(seed)
+    count = int(rate * seconds)
+    return np.cumsum(rng.uniform(1 - jitter, 1 + jitter, count)) / (rate * (1 + drift)) - 0.2
+
+
+def tone(times, hz):
+    return np.repeat(np.sin(2 * np.pi * hz * times)[:, None], 6, axis=1).astype(np.float32)
+
+
+def decibels(error):
+    return 20 * np.log10(np.sqrt(2) * np.sqrt(np.mean(np.square(error))) + 1e-12)
+
+
+def slow_resample(times, values, count, rate):
+    """Oracle: for each output sample, every tap's interpolated input, one at a time."""
+    factor = rate // 200
+    taps = decimation_taps(rate)
+    half = len(taps) // 2
+    out = np.full((count, values.shape[1]), np.nan)
+    for k in range(count):
+        moments = (k * factor + np.arange(-half, half + 1)) / rate
+        if moments[0] < times[0] - 1e-12 or moments[-1] > times[-1] + 1e-12:
+            continue
+        total = np.zeros(values.shape[1])
+        for tap, moment in zip(taps, moments, strict=True):
+            left = min(
+                max(int(np.searchsorted(times, moment, side="right")) - 2, 0), len(times) - 4
+            )
+            four = slice(left, left + 4)
+            # The interpolator misreads clocks far from zero; four points are shifted to it.
+            curve = BarycentricInterpolator(times[four] - moment, values[four].astype(float))
+            total += tap * curve(0.0)
+        out[k] = total
+    return out
+
+
+@pytest.mark.parametrize("rate", [1000, 800])
+def test_resample_equals_the_slow_oracle(rate):
+    times = jittered(rate, 1.5)
+    values = np.random.default_rng(1).normal(size=(len(times), 6)).astype(np.float32)
+    got, valid = resample_imu(times, values, 1.0)
+    expected = slow_resample(times, values, len(got), rate)
+    assert (valid == np.isfinite(expected[:, 0])).all()
+    np.testing.assert_allclose(got[valid], expected[valid], atol=2e-5)
+    assert (got[~valid] == 0).all()
+
+
+@pytest.mark.parametrize("rate", [1000, 800])
+def test_what_would_alias_is_removed_and_the_passband_kept(rate):
+    times = np.arange(int(rate * 12)) / rate - 0.2
+    grid = np.arange(2000) / 200
+    for hz in (120, 150, 190):
+        got, valid = resample_imu(times, tone(times, hz), 10.0)
+        assert decibels(got[valid]) < -84, hz
+    for hz in (5, 40, 75):
+        got, valid = resample_imu(times, tone(times, hz), 10.0)
+        ratio = np.std(got[valid, 0]) / np.std(np.sin(2 * np.pi * hz * grid[valid]))
+        assert abs(20 * np.log10(ratio)) < 0.02, hz
+
+
+def test_jitter_and_drift_do_not_move_a_tone():
+    for drift in (0.0, 5e-4):
+        times = jittered(1000, 31, jitter=0.02, drift=drift)
+        got, valid = resample_imu(times, tone(times, 20), 30.0)
+        expected = tone(np.arange(len(got)) / 200, 20)
+        assert decibels((got - expected)[valid]) < -85
+
+
+def test_index_decimation_would_fail_the_drift_test():
+    times = jittered(1000, 31, jitter=0.02, drift=5e-4)
+    by_index = tone(times, 20)[::5][:6000]
+    assert decibels(by_index - tone(np.arange(6000) / 200, 20)) > -30
+
+
+@pytest.mark.parametrize("rate", [50, 100, 104])
+def test_slow_sensors_are_interpolated_not_masked(rate):
+    times = np.arange(rate * 4) / rate
+    got, valid = resample_imu(times, tone(times, 2), 3.9)
+    assert valid.mean() > 0.98
+    assert decibels((got - tone(np.arange(len(got)) / 200, 2))[valid]) < -50
+
+
+def test_a_gap_is_masked_with_half_a_filter_and_not_bridged():
+    times = np.arange(3000) / 1000
+    keep = (times < 1.0) | (times > 1.2)
+    got, valid = resample_imu(times[keep], tone(times, 3)[keep], 2.9)
+    hole = np.flatnonzero(~valid[50:-50]) / 200 + 0.25
+    half = len(decimation_taps(1000)) // 2 / 1000
+    assert hole.min() == pytest.approx(1.0 - half, abs=0.01)
+    assert hole.max() == pytest.approx(1.2 + half, abs=0.01)
+    assert (got[~valid] == 0).all()
+
+
+@given(
+    order=st.permutations(range(30)),
+    bad=st.sets(st.integers(0, 29), max_size=5),
+    twice=st.lists(st.integers(0, 29), max_size=5),
+)
+@settings(max_examples=50, deadline=None)
+def test_clean_gives_the_same_for_any_order_and_counts_what_it_drops(order, bad, twice):
+    rows = list(order) + twice
+    times = np.array(rows) / 100
+    values = np.array(rows, np.float32)[:, None]
+    ok = ~np.isin(rows, list(bad))
+    found = clean(times, values, ok)
+    left = sorted(set(range(30)) - bad)
+    np.testing.assert_array_equal(found.values[:, 0], left)
+    assert (np.diff(found.times) > 0).all()
+    assert found.dropped.get("sample flagged invalid", 0) == int((~ok).sum())
+    assert found.dropped.get("sample duplicated", 0) == int(ok.sum()) - len(left)
+
+
+def test_clean_drops_nan_samples_and_stamps():
+    values = np.ones((4, 6), np.float32)
+    values[1, 3] = np.nan
+    found = clean(np.array([0.0, 1, np.nan, 3]), values, np.ones(4, bool))
+    assert found.times.tolist() == [0, 3]
+    assert found.dropped == {"sample not finite": 2}
+
+
+def test_segments_split_at_gaps():
+    assert segments(np.array([0, 1, 2, 10, 11]), 5) == [slice(0, 3), slice(3, 5)]
+    assert segments(np.array([]), 5) == []
+
+
+def test_lagrange_is_exact_for_cubics_on_uneven_samples():
+    rng = np.random.default_rng(0)
+    times = np.sort(rng.uniform(0, 1, 40)) + 1e5
+    grid = np.linspace(times[0], times[-1], 101)
+    cubic = np.poly1d([3, -2, 1, 5])
+    values = cubic(times - 1e5)[:, None].astype(np.float32)
+    np.testing.assert_allclose(
+        lagrange(times, values, grid)[:, 0], cubic(grid - 1e5), rtol=1e-3, atol=1e-4
+    )
+
+
+def test_mocap_is_interpolated_per_joint_and_masked_where_not_seen():
+    times = np.arange(90) / 30
+    joints = np.zeros((90, 17, 3), np.float32)
+    joints[:, :, 0] = times[:, None]
+    joints[30:60, 4] = np.nan  # joint 4 is not seen for a second
+    shuffled = np.random.default_rng(0).permutation(90)
+    got, valid = resample_mocap(times[shuffled], joints[shuffled], 3.0)
+    assert got.shape == (30, 17, 3)
+    others = [j for j in range(17) if j != 4]
+    assert valid[:29, others].all()
+    np.testing.assert_allclose(got[:29, 0, 0], np.arange(29) / 10, atol=1e-5)
+    assert not valid[10:20, 4].any()
+    assert valid[:10, 4].all()
+    assert (got[~valid] == 0).all()
+
+
+def test_nothing_in_gives_nothing_valid():
+    got, valid = resample_imu(np.empty(0), np.empty((0, 6), np.float32), 2.0)
+    assert got.shape == (400, 6)
+    assert not valid.any()
+    _, seen = resample_mocap(np.empty(0), np.empty((0, 17, 3), np.float32), 2.0)
+    assert seen.shape == (20, 17)
+    assert not seen.any()

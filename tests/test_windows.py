@@ -1,0 +1,83 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aura.config import Slice
+from aura.windows import TakeSignals, longest_run, slice_take, starts
+
+
+def signals(seconds=12.0, texts=(), has_video=True, imu=None, mocap=None):
+    samples, frames = round(seconds * 200), round(seconds * 10)
+    return TakeSignals(
+        duration_s=seconds,
+        imu_valid=np.ones(samples, bool) if imu is None else imu,
+        mocap_valid=np.ones((frames, 17), bool) if mocap is None else mocap,
+        clock_offset_ms=np.arange(int(np.ceil(seconds)), dtype=np.float32),
+        texts=texts,
+        has_video=has_video,
+    )
+
+
+@given(
+    frames=st.integers(0, 900),
+    window=st.integers(1, 100),
+    stride=st.integers(1, 100),
+    pad=st.booleans(),
+)
+def test_starts_equal_counting_by_hand(frames, window, stride, pad):
+    expected, start = [], 0
+    while start + window <= frames:
+        expected.append(start / 10)
+        start += stride
+    if frames < window:
+        expected = [0.0] if pad and frames else []
+    np.testing.assert_allclose(starts(frames / 10, window / 10, stride / 10, pad), expected)
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_longest_run_equals_a_loop(flags):
+    best = run = 0
+    for flag in flags:
+        run = run + 1 if flag else 0
+        best = max(best, run)
+    assert longest_run(np.array(flags, bool)) == best
+
+
+def test_texts_go_to_the_windows_that_hold_their_time():
+    texts = [(0.0, "a"), (4.9, "b"), (5.0, "c"), (5.0, "c"), (11.0, "late")]
+    windows, _ = slice_take(signals(texts=texts), Slice())
+    assert [w.start_s for w in windows] == [0, 2.5, 5]
+    assert [w.texts for w in windows] == [("a", "b"), ("b", "c"), ("c",)]
+    wide, _ = slice_take(signals(texts=texts), Slice(text_tolerance_s=1.5))
+    assert wide[2].texts == ("b", "c", "late")
+
+
+def test_validity_gap_and_clock_offset_are_of_the_window():
+    imu = np.ones(2400, bool)
+    imu[1000:1100] = False  # 0.5 s from 5.0 s
+    windows, rejected = slice_take(signals(imu=imu), Slice(min_imu_valid=0.95))
+    assert not rejected
+    first, second, third = windows
+    assert (first.imu_valid, first.largest_gap_ms, first.has_imu) == (1, 0, True)
+    assert (second.imu_valid, second.largest_gap_ms, second.has_imu) == (0.9, 500, False)
+    assert third.largest_gap_ms == 500
+    assert [w.clock_offset_ms for w in windows] == [4, 7, 9]
+
+
+def test_windows_that_pair_nothing_are_rejected_with_the_reason():
+    none = np.zeros(2400, bool)
+    _, rejected = slice_take(
+        signals(imu=none, mocap=np.zeros((120, 17), bool), texts=[(1, "a")]), Slice()
+    )
+    assert rejected == {"neither IMU nor mocap valid": 3}
+    _, rejected = slice_take(signals(imu=none, has_video=False), Slice())
+    assert rejected == {"only one modality present": 3}
+    _, rejected = slice_take(signals(seconds=3.0), Slice(pad_short=False))
+    assert rejected == {"recording shorter than a window": 1}
+
+
+def test_a_short_recording_becomes_one_window_valid_over_its_own_length():
+    windows, _ = slice_take(signals(seconds=3.0, texts=[(2.9, "a")]), Slice())
+    assert len(windows) == 1
+    assert windows[0].imu_valid == 1
+    assert windows[0].texts == ("a",)
