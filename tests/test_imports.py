@@ -78,7 +78,7 @@ def test_files_are_read_in_one_sitting():
 
 
 def test_help_imports_neither_torch_nor_ray():
-    heavy = ("torch", "ray", "open_clip", "polars", "pydantic")
+    heavy = ("torch", "ray", "open_clip", "polars", "pipeline")
     code = (
         "import sys; sys.argv = ['aura', 'preprocess', '--help']\n"
         "try: import aura.__main__\n"

@@ -62,6 +62,8 @@ class Adapter:
     def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
         self.root = root
         self.options: Options = parse_options(Options, options, "ego-exo4d")
+        # One file serves all takes of a capture, which come one after another.
+        self._timesync = lru_cache(maxsize=4)(read_timesync)
 
     def inventory(self) -> Inventory:
         """List the takes of the chosen splits; see `base.Adapter`."""
@@ -139,7 +141,7 @@ class Adapter:
         path = self.root / "captures" / str(record["capture_name"]) / "timesync.csv"
         column = f"{aria_of(record)}_214-1_capture_timestamp_ns"
         try:
-            stamps = _timesync(path, column)
+            stamps = self._timesync(path, column)
         except (OSError, pl.exceptions.PolarsError) as error:
             reason = "no timesync.csv" if isinstance(error, OSError) else "timesync.csv is corrupt"
             skips.append(Skip(reason, take.take_name, "clock"))
@@ -324,8 +326,7 @@ def parse_pose(content: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
     return numbers, joints
 
 
-@lru_cache(maxsize=4)
-def _timesync(path: Path, column: str) -> np.ndarray:
+def read_timesync(path: Path, column: str) -> np.ndarray:
     """Device times (rows,) in ns, NaN where the cell is empty; float64 is exact for 104 days."""
     try:
         table = pl.read_csv(path, columns=[column], schema_overrides={column: pl.Float64})

@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from scipy.io import loadmat, savemat
+
+from aura.datasets.utd_mhad import Adapter, to_coco
+from aura.errors import AuraError
+from aura.schema import JOINTS
+
+
+def write(root, subjects=(1, 2, 5, 6, 9), actions=(1, 2), trials=(1, 4)):
+    rng = np.random.default_rng(0)
+    for folder in ("Inertial", "Skeleton"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "actions.csv").write_text("id,action\n1,wave\n2,draw x\n")
+    for a in actions:
+        for s in subjects:
+            for t in trials:
+                name = f"a{a}_s{s}_t{t}"
+                inertial = rng.normal(size=(150, 6)) * [1, 1, 1, 90, 90, 90]
+                savemat(root / f"Inertial/{name}_inertial.mat", {"d_iner": inertial})
+                skeleton = rng.normal(size=(20, 3, 57))
+                savemat(root / f"Skeleton/{name}_skeleton.mat", {"d_skel": skeleton})
+    return root
+
+
+def test_splits_leave_subjects_out_and_hold_trials_for_validation(tmp_path):
+    inventory = Adapter(write(tmp_path), {}).inventory()
+    splits = {t.take_name: t.split for t in inventory.takes}
+    assert splits["a1_s1_t1"] == "train"
+    assert splits["a1_s1_t4"] == "val"
+    assert splits["a1_s6_t1"] == splits["a1_s6_t4"] == "test"
+    assert [s.reason for s in inventory.skips] == ["subject is in no split"] * 4  # subject 9
+    people = {
+        s: {t.participant_id for t in inventory.takes if t.split == s} for s in ("train", "test")
+    }
+    assert not people["train"] & people["test"]
+
+
+def test_units_and_one_clock_for_both(tmp_path):
+    adapter = Adapter(write(tmp_path), {})
+    take = adapter.inventory().takes[0]
+    recording = adapter.load(take)
+    raw = loadmat(tmp_path / "Inertial/a1_s1_t1_inertial.mat")["d_iner"]
+    np.testing.assert_allclose(recording.imu[:, :3], raw[:, :3] * 9.80665, rtol=1e-5)
+    np.testing.assert_allclose(recording.imu[:, 3:], np.deg2rad(raw[:, 3:]), rtol=1e-5)
+    assert recording.duration_s == 3.0
+    assert (recording.mocap_s[0], recording.mocap_s[-1], len(recording.mocap_s)) == (0, 3.0, 57)
+    assert [text.text for text in recording.texts] == ["wave"]
+
+
+def test_kinect_joints_turn_upright_into_coco():
+    kinect = np.zeros((1, 20, 3))
+    kinect[0, 0] = (0.1, 1.6, 3.0)  # head: up is y
+    kinect[0, 19] = 7  # a foot, which COCO lacks
+    joints = to_coco(kinect)
+    np.testing.assert_allclose(joints[0, JOINTS.index("nose")], (0.1, -3.0, 1.6), rtol=1e-6)
+    assert np.isnan(joints[0, JOINTS.index("left-eye")]).all()
+    assert np.isfinite(joints[0]).all(axis=1).sum() == 13
+    assert not (joints == 7).any()
+    # A rotation, not a mirror image: right-handed axes stay right-handed.
+    axes = np.zeros((1, 20, 3))
+    axes[0, 4], axes[0, 5], axes[0, 6] = np.eye(3)
+    turned = to_coco(axes)[0][[JOINTS.index(f"left-{p}") for p in ("shoulder", "elbow", "wrist")]]
+    assert np.linalg.det(turned) == pytest.approx(1)
+
+
+def test_damaged_and_missing_files_are_skips(tmp_path):
+    root = write(tmp_path, subjects=(1,), actions=(1,), trials=(1, 2, 3))
+    (root / "Inertial/a1_s1_t1_inertial.mat").write_bytes(b"not a mat file")
+    (root / "Skeleton/a1_s1_t2_skeleton.mat").unlink()
+    savemat(root / "Skeleton/a1_s1_t3_skeleton.mat", {"d_skel": np.zeros((5, 3, 9))})
+    adapter = Adapter(root, {})
+    found = [adapter.load(take) for take in adapter.inventory().takes]
+    assert [[s.reason for s in r.skips] for r in found] == [
+        ["inertial file is corrupt"],
+        ["no skeleton file"],
+        ["skeleton file has the wrong shape"],
+    ]
+    assert len(found[0].imu) == 0
+    assert len(found[0].mocap) == 57
+    assert len(found[1].imu) == 150
+
+
+def test_wrong_folders_and_options_are_one_sentence(tmp_path):
+    with pytest.raises(AuraError, match=r"no readable actions\.csv"):
+        Adapter(tmp_path, {})
+    (tmp_path / "actions.csv").write_text("id,action\n1,wave\n")
+    with pytest.raises(AuraError, match="holds no"):
+        Adapter(tmp_path, {}).inventory()
+    with pytest.raises(AuraError, match=r"Subjects \[1\] are both"):
+        Adapter(tmp_path, {"train": [1], "test": [1]})
+    with pytest.raises(AuraError, match="Options of the adapter utd-mhad: tets"):
+        Adapter(tmp_path, {"tets": [1]})
+
+
+@pytest.mark.real
+def test_the_real_folder(real_data):
+    adapter = Adapter(real_data / "utd-mhad", {})
+    inventory = adapter.inventory()
+    assert len(inventory.takes) == 430
+    assert len(adapter.classes) == 27
+    by_name = {take.take_name: take for take in inventory.takes}
+    assert not {"a8_s1_t4", "a23_s6_t4"} & set(by_name)
+    recording = adapter.load(by_name["a24_s1_t1"])
+    assert recording.skips == ()
+    # A wrist at rest measures gravity, whichever way it points.
+    still = np.linalg.norm(recording.imu[:10, :3], axis=1).mean()
+    assert still == pytest.approx(9.8, abs=1.0)
+    # Standing up from the camera's frame: the head is above the hips and the hips above the ankles.
+    heights = recording.mocap[..., 2].mean(axis=0)
+    order = [heights[JOINTS.index(j)] for j in ("nose", "left-hip", "left-ankle")]
+    assert order == sorted(order, reverse=True)
