@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
@@ -215,7 +216,7 @@ def load(folder: Path) -> tuple[Model, dict[str, Any]]:
         model.load_state_dict(load_file(folder / "model.safetensors"))
     except FileNotFoundError:
         raise AuraError(f"There is no model at {folder} yet; run `aura train` first.") from None
-    except (ValueError, KeyError, TypeError, RuntimeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         first = (str(error).splitlines() or [""])[0]
         raise AuraError(f"The model at {folder} cannot be loaded: {first}.") from None
     return model.eval(), card
