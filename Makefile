@@ -9,7 +9,6 @@ export RAY_USAGE_STATS_ENABLED := 0
 .PHONY: repro test lint check lock clean
 
 repro: $(VENV)/.installed
-	@test -d .dvc || { git rev-parse --git-dir >/dev/null 2>&1 && dvc init -q || dvc init -q --no-scm; }
 	dvc repro
 	@echo
 	@dvc metrics show --md reports/*/evaluate/metrics.json

@@ -69,7 +69,7 @@ class Adapter:
             raise AuraError(
                 f"{root} has no readable actions.csv with columns id, action."
             ) from None
-        self.classes: Mapping[str, str] = {a: f"doing a {a}" for a in self.actions.values()}
+        self.classes: Mapping[str, str] = {a: a for a in self.actions.values()}
 
     def inventory(self) -> Inventory:
         """Pair inertial and skeleton files by name; see `base.Adapter`."""
