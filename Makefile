@@ -10,10 +10,8 @@ export RAY_USAGE_STATS_ENABLED := 0
 
 repro: $(VENV)/.installed
 	dvc repro
-	@echo
-	@dvc metrics show --md reports/*/evaluate/metrics.json
-	@echo
-	@for page in reports/*/report/index.html; do echo "Report: $$page"; done
+	@for folder in reports/*/report; do \
+		echo; cat $$folder/summary.md; echo; echo "Report: $$folder/index.html"; done
 
 test: $(VENV)/.installed lint
 	pytest

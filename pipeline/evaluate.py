@@ -18,7 +18,7 @@ from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import TestSet, measure
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
-from aura.schema import MODALITIES, to_numpy
+from aura.schema import MODALITIES, SPLITS, to_numpy
 from pipeline import paths, study
 from pipeline.output import stage_output, write_json, write_text
 from pipeline.progress import say
@@ -144,15 +144,17 @@ def share_naming_class(windows: Windows, texts: pa.Table) -> float:
 
 
 def split_counts(windows: Windows) -> dict[str, dict[str, int]]:
-    """Participants, takes and windows of each split."""
-    return {
-        str(split): {
-            "participants": len(set(windows.participant[windows.rows(split)])),
-            "takes": len(set(windows.take[windows.rows(split)])),
-            "windows": len(windows.rows(split)),
+    """Participants, takes and windows of each split, and windows with each modality."""
+    table = {}
+    for split in SPLITS:
+        rows = windows.rows(split)
+        table[split] = {
+            "participants": len(set(windows.participant[rows])),
+            "takes": len(set(windows.take[rows])),
+            "windows": len(rows),
+            **{f"with {m}": int(windows.has[m].numpy()[rows].sum()) for m in MODALITIES},
         }
-        for split in np.unique(windows.split)
-    }
+    return table
 
 
 def retrieval_csv(rows: Sequence[Mapping[str, Any]]) -> str:

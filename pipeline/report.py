@@ -21,10 +21,31 @@ _STAGES = ("resample", "slice", "embed")
 
 
 def run(params: Params, dataset: str) -> None:
-    """Write `reports/<dataset>/report/index.html`."""
-    page = paths.report(dataset, "report") / "index.html"
-    write_text(page, render(fill(params, dataset)))
-    say(f"report: {page}")
+    """Write the page and the headline table: `reports/<dataset>/report/{index.html,summary.md}`."""
+    folder = paths.report(dataset, "report")
+    content = fill(params, dataset)
+    write_text(folder / "index.html", render(content))
+    write_text(folder / "summary.md", summary(content))
+    say(f"report: {folder / 'index.html'}")
+
+
+def summary(content: Study) -> str:
+    """The headline figures as a Markdown table, which a terminal shows as well."""
+    rows = [["", "figure", "value", "95 % interval", "chance", "shuffled pairs", "n"]]
+    for line in content.headlines:
+        interval = f"{line.low:.3f} to {line.high:.3f}" if line.low is not None else ""
+        control = f"{line.control:.3f}" if line.control is not None else ""
+        figures = [f"{line.value:.3f}", interval, f"{line.chance:.3f}", control, str(line.n)]
+        rows.append([line.name, line.metric, *figures])
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    rows.insert(1, ["-" * width for width in widths])
+    lines = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
+    notes = [f"- {sentence}" for sentence in content.warnings]
+    teacher = f"Data set {content.title}, teacher: {content.teacher.name}."
+    return "\n".join([teacher, "", *lines, *([""] if notes else []), *notes]) + "\n"
 
 
 def fill(params: Params, dataset: str) -> Study:
@@ -55,10 +76,6 @@ def fill(params: Params, dataset: str) -> Study:
             "takes found": resample["takes_found"],
             "takes used": resample["takes_used"],
             "windows": sliced["windows"],
-            "windows with IMU": sliced["with"]["imu"],
-            "windows with mocap": sliced["with"]["mocap"],
-            "windows with video": metrics["embed"]["windows_with_video"],
-            "windows with text": sliced["with"]["text"],
         },
         splits=details["splits"],
         skips={

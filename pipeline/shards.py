@@ -38,6 +38,7 @@ def ray_session(settings: Ray) -> Iterator[None]:
         yield
         return
     import ray
+    import ray.data  # sets up its own log, so before the level
 
     owner = not ray.is_initialized()
     if owner:

@@ -111,7 +111,7 @@ def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
     adapter = ego_exo4d.Adapter(root, {"splits": ["teacher"]})
     frames: list[np.ndarray] = []
     captions: list[list[str]] = []
-    for take in adapter.inventory().takes:
+    for take in track(adapter.inventory().takes, "teach, frames", unit="take"):
         recording = adapter.load(take)
         texts = recording.texts
         if take.label is None or not texts:

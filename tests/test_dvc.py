@@ -104,6 +104,10 @@ def test_metrics_and_the_page_are_there(repro):
         assert "chance" in line
     assert "control" in metrics["imu_to_text"]
     page = (repro / "reports/synthetic/report/index.html").read_text()
+    summary = (repro / "reports/synthetic/report/summary.md").read_text()
+    for line in ("IMU → text", "IMU zero-shot"):
+        assert line in summary
+    assert f"{metrics['imu_to_text']['MRR']:.3f}" in summary
     assert "stand-in" in page.lower()
     shown = run("dvc", "metrics", "show", "--md", cwd=repro)
     assert "imu_to_text" in shown.stdout

@@ -108,7 +108,12 @@ class Adapter:
         """Open one take; what is missing or damaged becomes a skip of its modality."""
         record = take.source
         skips: list[Skip] = []
-        frames = int(record["timesync_end_idx"]) - int(record["timesync_start_idx"])
+        try:
+            frames = int(record["timesync_end_idx"]) - int(record["timesync_start_idx"])
+        except (KeyError, TypeError, ValueError):
+            frames = 0
+        if frames <= 0:
+            raise CorruptFile(f"takes.json gives no range of frames for {take.take_name}.")
         origin_ns, frame_s, rate = self._clock(take, frames, skips)
         imu_s, imu, imu_ok = self._imu(take, origin_ns, frames / FPS, skips)
         mocap_s, mocap = self._pose(take, frame_s, rate, skips)

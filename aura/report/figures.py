@@ -115,7 +115,7 @@ def confusion_figure(result: ZeroShot, name: str) -> str:
 
 
 def curves_figure(rows: Sequence[dict[str, Any]]) -> str:
-    """Training loss and validation MRR against the step, one line for each phase."""
+    """Training loss and validation MRR against the epoch, one line for each phase."""
     phases = list(dict.fromkeys(row["phase"] for row in rows))
     with style.context(STYLE, after_reset=True):
         figure = _figure(8, 3)
@@ -139,7 +139,7 @@ def curves_figure(rows: Sequence[dict[str, Any]]) -> str:
                     markersize=3,
                 )
             axes.set_title(title)
-            axes.set_xlabel("step", color=MUTED)
+            axes.set_xlabel("epoch", color=MUTED)
             axes.grid(axis="y")
             axes.set_axisbelow(True)
         panels[1].set_ylim(bottom=0)

@@ -118,7 +118,7 @@ class Study:
     baselines
         Guesser → figures, from :func:`aura.evaluation.zeroshot.baselines`.
     curves
-        Rows in order of training: ``phase`` (str) and ``step`` (number), with ``loss`` and
+        Rows in order of training: ``phase`` (str) and ``step`` (epochs done), with ``loss`` and
         ``val_mrr`` where measured (else None or left out).
     funnel
         What is left after each step, in order: "takes found" → 412.

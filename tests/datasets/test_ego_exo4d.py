@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aura.datasets import synthetic
 from aura.datasets.base import open_dataset
 from aura.datasets.ego_exo4d import Adapter, aria_of, parse_pose, truth
-from aura.errors import AuraError
+from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
 
 SIZE = synthetic.SyntheticSize(
@@ -70,23 +70,23 @@ def test_every_planted_flaw_is_skipped_for_its_reason(written):
     planted = Counter(
         flaw.kind
         for flaw in synthetic.planted(plans)
-        if flaw.take_uid in read or flaw.take_uid is None or flaw.kind == "is_dropped"
+        if flaw.take_uid in read or flaw.kind in ("unknown_take_annotation", "dropped_take")
     )
     pairs = {
         "corrupt_vrs": "VRS file is corrupt",
         "no_pose": "no body pose",
         "null_task_id": "task_id names no activity",
         "dropped_take": "take is marked as dropped",
-        "stray_annotation": "annotation without a take",
+        "unknown_take_annotation": "annotation without a take",
         "rejected_annotation": "annotation is rejected",
-        "nan_timesync": "timesync.csv has empty times",
+        "timesync_nan": "timesync.csv has empty times",
+        "camera_path_null": "camera has no video path",
+        "camera_file_missing": "video file is missing",
     }
-    checked = 0
-    for kind, reason in pairs.items():
-        if planted.get(kind):
-            assert found[reason] == planted[kind], kind
-            checked += 1
-    assert checked >= 4, planted
+    assert sum(kind in planted for kind in pairs) >= 7, planted
+    assert {reason: found[reason] for reason in pairs.values()} == {
+        reason: planted[kind] for kind, reason in pairs.items()
+    }
     assert found["take is in a split that is not read"] == SIZE.activities
 
 
@@ -191,6 +191,17 @@ def test_rows_past_the_end_of_timesync_are_counted(clean_root, tmp_path):
     assert reasons(recording)["clock: timesync.csv ends before the take"] == 1
     assert np.isnan(recording.frame_s[-20:]).all()
     assert np.isfinite(recording.mocap_s).all()
+
+
+@pytest.mark.parametrize("end", [None, "x", 0])
+def test_a_take_without_a_range_of_frames_cannot_be_opened(clean_root, tmp_path, end):
+    root = copy_of(clean_root, tmp_path)
+    takes = json.loads((root / "takes.json").read_text())
+    for take in takes:
+        take["timesync_end_idx"] = end
+    (root / "takes.json").write_text(json.dumps(takes))
+    with pytest.raises(CorruptFile, match="no range of frames"):
+        load_first(root)
 
 
 def test_no_download_is_one_sentence(tmp_path):

@@ -73,8 +73,6 @@ def assign_flaws(
     repeat = sum(map(len, pools.values())) >= LARGE
     turn = _cycle(list(pools))
     for kind, count in MILD.items():
-        if kind in CAMERA_FLAWS and len(cameras) < 2:
-            continue
         for _ in range(count if repeat else 1):
             free = [u for u in pools[next(turn)] if _fits(kind, found[u])] if pools else []
             if free:

@@ -1,0 +1,222 @@
+"""Stages as functions, on small data: what bad input does to them, and what they count."""
+
+import json
+import shutil
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from aura.datasets import synthetic
+from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
+from aura.errors import AuraError
+from aura.schema import WINDOWS, to_numpy
+from aura.signals import clean, resample_imu
+from pipeline import doctor, embed, evaluate, resample, study, synthesize, teach, train
+from pipeline import slice as slice_stage
+from tests.conftest import ROOT, tiny_params
+
+SIZE = ("synthesize.cameras=2", "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}")
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    """A folder with synthetic data and a teacher, stages run up to `embed`, without Ray."""
+    folder = tmp_path_factory.mktemp("stages")
+    shutil.copy(ROOT / "params.yaml", folder)
+    params = tiny_params(*SIZE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        synthesize.run(params)
+        teach.run(params)
+        for stage in (resample, slice_stage, embed):
+            stage.run(params, "synthetic")
+    return folder, params
+
+
+@pytest.fixture
+def copy(project, tmp_path, monkeypatch):
+    """A copy of the project that a test may damage."""
+    folder, params = project
+    target = tmp_path / "copy"
+    shutil.copytree(folder, target)
+    monkeypatch.chdir(target)
+    return target, params
+
+
+def metrics(folder, stage):
+    return json.loads((folder / f"reports/synthetic/{stage}/metrics.json").read_text())
+
+
+def test_counts_of_the_stages_agree_with_what_was_planted(project):
+    folder, params = project
+    counted = metrics(folder, "resample")
+    plans = synthetic.plan(synthesize.size_of(params))
+    planted = Counter(flaw.kind for flaw in synthetic.planted(plans))
+    assert counted["takes_found"] == len(plans)
+    skips = counted["skips"]
+    assert skips.get("take: take is marked as dropped", 0) == planted["dropped_take"]
+    assert skips["take: take is in a split that is not read"] == sum(
+        plan.split == "teacher" for plan in plans
+    )
+    lost = sum(v for k, v in skips.items() if k.startswith("take: "))
+    assert counted["takes_used"] == counted["takes_found"] - lost
+    sliced = metrics(folder, "slice")
+    windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
+    assert sliced["windows"] == sum(sliced["windows_per_split"].values()) == windows.num_rows
+
+
+def test_signals_on_disk_equal_the_resampler_on_the_raw_file(project):
+    folder, params = project
+    settings = params.dataset("synthetic")
+    adapter = open_dataset(settings.adapter, folder / settings.root, settings.options)
+    shard = pq.read_table(folder / "data/signals/synthetic/part-00000.parquet")
+    first = shard.column("take_id")[0].as_py()
+    take = next(t for t in adapter.inventory().takes if t.take_id == first)
+    recording = adapter.load(take)
+    cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+    expected, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s)
+    rows = np.array(shard.column("take_id").to_pylist()) == first
+    got = to_numpy(shard, "imu")[rows].reshape(-1, 6)[: len(expected)]
+    np.testing.assert_array_equal(got, expected)
+    got_valid = to_numpy(shard, "imu_valid")[rows].reshape(-1)[: len(expected)]
+    np.testing.assert_array_equal(got_valid, valid)
+
+
+def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
+    folder, params = copy
+    before = {stage: metrics(folder, stage) for stage in ("resample", "embed")}
+    root = folder / "data/raw/synthetic"
+    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
+    healthy = [take for take in takes if len(take["videos"]) == 2 and take["split"] == "train"]
+    victim = root / "takes" / healthy[0]["take_name"]
+    vrs = victim / "aria01_noimagestreams.vrs"
+    vrs.write_bytes(vrs.read_bytes()[:1000])
+    for video in (victim / "frame_aligned_videos/downscaled/448").glob("*.mp4"):
+        video.write_bytes(b"not a film")
+    for stage in (resample, slice_stage, embed):
+        stage.run(params, "synthetic")
+    more = Counter(metrics(folder, "resample")["skips"]) - Counter(before["resample"]["skips"])
+    assert more == {"imu: VRS file is corrupt": 1}
+    more = Counter(metrics(folder, "embed")["skips"]) - Counter(before["embed"]["skips"])
+    assert more["video: video cannot be decoded"] == 2
+    assert more["video: no camera of the take decodes"] == 1
+    windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
+    mine = [w for w in windows.to_pylist() if w["take_id"] == healthy[0]["take_id"]]
+    assert mine
+    assert not any(w["has_imu"] for w in mine)
+    assert all(w["has_mocap"] for w in mine)
+
+
+def test_one_corrupt_camera_is_replaced_by_another(copy):
+    folder, params = copy
+    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
+    take = next(t for t in takes if len(t["videos"]) == 2 and t["split"] == "train")
+    first, second = take["videos"]
+    (folder / "data/raw/synthetic" / first["path"]).write_bytes(b"x")
+    embed.run(params, "synthetic")
+    videos = pq.read_table(sorted((folder / "data/embeddings/synthetic").glob("part-*")))
+    cameras = {
+        row["camera"] for row in videos.to_pylist() if row["window_id"].startswith(take["take_id"])
+    }
+    assert cameras == {second["camera"]}
+
+
+def test_embeddings_of_two_teachers_are_refused(copy):
+    folder, params = copy
+    texts = folder / "data/embeddings/synthetic/texts.parquet"
+    table = pq.read_table(texts)
+    other = json.loads(table.schema.metadata[b"teacher"])
+    other["weights_sha256"] = "another"
+    metadata = {**table.schema.metadata, b"teacher": json.dumps(other).encode()}
+    pq.write_table(table.replace_schema_metadata(metadata), texts)
+    with pytest.raises(AuraError, match="were embedded by different teachers"):
+        study.load(params, "synthetic")
+
+
+def test_a_model_of_another_teacher_is_not_evaluated(copy):
+    folder, params = copy
+    train.run(params, "synthetic")
+    evaluate.run(params, "synthetic")
+    card = folder / "models/synthetic/joint/model.json"
+    content = json.loads(card.read_text())
+    content["teacher"]["weights_sha256"] = "another"
+    card.write_text(json.dumps(content))
+    with pytest.raises(AuraError, match="trained with another teacher"):
+        evaluate.run(params, "synthetic")
+
+
+def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd):
+    folder, params = copy
+    real, calls = train.training.train_phase, []
+
+    def killed(*args, **kwargs):
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(train.training, "train_phase", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train.run(params, "synthetic")
+    assert not (folder / "models/synthetic").exists()
+    train.run(params, "synthetic")
+    assert len(calls) == 4  # imu, joint (killed), joint, control
+    assert "phase imu is done already" in capfd.readouterr().err
+    resumed = (folder / "models/synthetic/joint/model.safetensors").read_bytes()
+    monkeypatch.undo()
+    monkeypatch.chdir(folder)
+    train.run(params, "synthetic")
+    assert (folder / "models/synthetic/joint/model.safetensors").read_bytes() == resumed
+
+
+def test_empty_splits_and_windows_are_one_sentence(copy):
+    folder, params = copy
+    shards = sorted((folder / "data/windows/synthetic").glob("part-*"))
+    tables = {path: pq.read_table(path) for path in shards}
+    train.run(params, "synthetic")
+    for path, table in tables.items():
+        keep = [split != "test" for split in table.column("split").to_pylist()]
+        pq.write_table(table.filter(keep).cast(WINDOWS), path)
+    with pytest.raises(AuraError, match="test split of synthetic has 0 windows"):
+        evaluate.run(params, "synthetic")
+    with pytest.raises(AuraError, match=r"No window of 60\.0 s fits the signals of synthetic"):
+        slice_stage.run(
+            tiny_params(*SIZE, "slice.window_s=60", "slice.pad_short=false"), "synthetic"
+        )
+    assert shards[0].is_file()  # the failed run left the old windows alone
+
+
+def test_doctor_tells_what_a_run_would_skip_and_writes_nothing(copy):
+    folder, params = copy
+    before = sorted(folder.rglob("*"))
+    said = doctor.run(params, "synthetic")
+    assert sorted(folder.rglob("*")) == before
+    skips = metrics(folder, "resample")["skips"]
+    for name, count in skips.items():
+        modality, reason = name.split(": ", 1)
+        assert f"{count:>8}  {modality}: {reason}, e.g." in said
+
+
+def test_doctor_on_nothing_is_one_sentence(tmp_path):
+    (tmp_path / "takes.json").write_text("[]")
+    (tmp_path / "captures.json").write_text("[]")
+    (tmp_path / "annotations").mkdir()
+    (tmp_path / "annotations/splits.json").write_text("{}")
+    with pytest.raises(AuraError, match="has no take that can be used"):
+        doctor.run(tiny_params(f"datasets.synthetic.root={tmp_path}"), "synthetic")
+
+
+def test_clock_offsets_are_the_worst_of_each_second():
+    imu_s, imu, ok = empty_imu()
+    mocap_s, mocap = empty_mocap()
+    frame_s = np.arange(90) / 30
+    frame_s[40] += 0.007
+    frame_s[50] = np.nan
+    recording = Recording(3.0, imu_s, imu, ok, mocap_s, mocap, 30.0, frame_s, (), (), ())
+    offsets = resample.clock_offsets(recording, 3)
+    np.testing.assert_allclose(offsets, [0, 7, 0], atol=1e-4)
+    nothing = resample.clock_offsets(replace(recording, frame_s=np.empty(0)), 2)
+    assert nothing.tolist() == [0, 0]
