@@ -60,8 +60,14 @@ def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for override in TINY:
         config._override(raw, override)
     (folder / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    assert run("git", "init", "-q", cwd=folder).returncode == 0
-    assert run("dvc", "init", "-q", cwd=folder).returncode == 0
+    author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
+    for command in (
+        ("git", "init", "-q"),
+        ("dvc", "init", "-q"),
+        ("git", "add", "-A"),
+        ("git", *author, "commit", "-qm", "start"),
+    ):
+        assert run(*command, cwd=folder).returncode == 0, command
     done = run("dvc", "repro", cwd=folder)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder

@@ -11,6 +11,7 @@ import pytest
 
 from aura.datasets import synthetic
 from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
+from aura.datasets.synthetic.flaws import CAMERA_FLAWS, SEVERE
 from aura.errors import AuraError
 from aura.schema import WINDOWS, to_numpy
 from aura.signals import clean, resample_imu
@@ -44,6 +45,18 @@ def copy(project, tmp_path, monkeypatch):
     shutil.copytree(folder, target)
     monkeypatch.chdir(target)
     return target, params
+
+
+def healthy(folder, params):
+    """Row of `takes.parquet` of a take that lost no modality and no camera to a planted flaw."""
+    damaging = {*SEVERE, *CAMERA_FLAWS}
+    whole = {
+        plan.take_uid
+        for plan in synthetic.plan(synthesize.size_of(params))
+        if not damaging & {flaw.kind for flaw in plan.flaws}
+    }
+    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
+    return next(take for take in takes if take["take_id"] in whole)
 
 
 def metrics(folder, stage):
@@ -89,9 +102,8 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
     folder, params = copy
     before = {stage: metrics(folder, stage) for stage in ("resample", "embed")}
     root = folder / "data/raw/synthetic"
-    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
-    healthy = [take for take in takes if len(take["videos"]) == 2 and take["split"] == "train"]
-    victim = root / "takes" / healthy[0]["take_name"]
+    take = healthy(folder, params)
+    victim = root / "takes" / take["take_name"]
     vrs = victim / "aria01_noimagestreams.vrs"
     vrs.write_bytes(vrs.read_bytes()[:1000])
     for video in (victim / "frame_aligned_videos/downscaled/448").glob("*.mp4"):
@@ -104,7 +116,7 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
     assert more["video: video cannot be decoded"] == 2
     assert more["video: no camera of the take decodes"] == 1
     windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
-    mine = [w for w in windows.to_pylist() if w["take_id"] == healthy[0]["take_id"]]
+    mine = [w for w in windows.to_pylist() if w["take_id"] == take["take_id"]]
     assert mine
     assert not any(w["has_imu"] for w in mine)
     assert all(w["has_mocap"] for w in mine)
@@ -112,8 +124,7 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
 
 def test_one_corrupt_camera_is_replaced_by_another(copy):
     folder, params = copy
-    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
-    take = next(t for t in takes if len(t["videos"]) == 2 and t["split"] == "train")
+    take = healthy(folder, params)
     first, second = take["videos"]
     (folder / "data/raw/synthetic" / first["path"]).write_bytes(b"x")
     embed.run(params, "synthetic")
