@@ -43,9 +43,14 @@ def summary(content: Study) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows
     ]
-    notes = [f"- {sentence}" for sentence in content.warnings]
+    notes = [f"- {sentence}" for sentence in (_MATCHING, *content.warnings)]
     teacher = f"Data set {content.title}, teacher: {content.teacher.name}."
-    return "\n".join([teacher, "", *lines, *([""] if notes else []), *notes]) + "\n"
+    return "\n".join([teacher, "", *lines, "", *notes]) + "\n"
+
+
+_MATCHING = (
+    "To text, any window with the same captions is right; elsewhere only the window itself is."
+)
 
 
 def fill(params: Params, dataset: str) -> Study:
