@@ -138,7 +138,7 @@ def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
     """
     known = open_clip.list_models()
     if model not in known and ":" not in model:
-        raise AuraError(f"open_clip has no model '{model}'; for example: ViT-B-32, ViT-L-14.")
+        raise AuraError(f"open_clip has no model '{model}'; for example: ViT-B-32, ViT-B-16.")
     tags = open_clip.list_pretrained_tags_by_model(model)
     if not Path(pretrained).is_file() and pretrained not in tags:
         raise AuraError(
@@ -170,7 +170,9 @@ def load(folder: Path) -> Teacher:
         name = f"local-dir:{folder}"
         network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
     else:
-        network, tokenizer = load_pretrained(identity.model, identity.pretrained)
+        kept = folder / identity.pretrained
+        weights = str(kept) if kept.is_file() else identity.pretrained
+        network, tokenizer = load_pretrained(identity.model, weights)
     if weights_hash(network) != identity.weights_sha256:
         raise AuraError(
             f"The weights of {identity.model} changed since `aura teach`; run it again."

@@ -5,14 +5,14 @@ split, whose people and captures are in no other split. It stands in where no we
 """
 
 import json
+import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import open_clip
 import torch
-from open_clip.factory import get_tokenizer
-from open_clip.loss import ClipLoss
-from open_clip.model import CLIP
 from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
@@ -36,15 +36,17 @@ def run(params: Params) -> None:
     with stage_output(paths.TEACHER, identity) as folder:
         if settings.pretrained is not None:
             network, _ = clip.load_pretrained(settings.model, settings.pretrained)
-            name = Path(settings.pretrained).name  # a tag, or a file whose place does not matter
-            card = clip.identify(network, settings.model, settings.pretrained or name, False)
+            weights = Path(settings.pretrained)
+            if weights.is_file():  # kept with the teacher, so that its place does not matter
+                shutil.copyfile(weights, folder / weights.name)
+            card = clip.identify(network, settings.model, weights.name, False)
         else:
             network = train_stand_in(params, folder)
             card = clip.identify(network, "stand-in", "trained by `aura teach`", True)
         write_json(folder / "teacher.json", asdict(card))
 
 
-def train_stand_in(params: Params, folder: Path) -> CLIP:
+def train_stand_in(params: Params, folder: Path) -> open_clip.CLIP:
     """Train the small CLIP and write it as an open_clip folder; returns it."""
     settings = params.teach
     images, captions = captioned_frames(params)
@@ -54,10 +56,8 @@ def train_stand_in(params: Params, folder: Path) -> CLIP:
     preprocess = PreprocessCfg(size=settings.image_size)
     config_text = json.dumps({"model_cfg": config, "preprocess_cfg": asdict(preprocess)}, indent=1)
     (folder / "open_clip_config.json").write_text(config_text)
-    import open_clip
-
     network = open_clip.create_model(f"local-dir:{folder}", load_weights=False)
-    tokenizer = get_tokenizer(f"local-dir:{folder}")
+    tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}")
     _fit(network, tokenizer, images, captions, settings, params.seed)
     save_file(
         {k: v.contiguous() for k, v in network.state_dict().items()},
@@ -67,8 +67,8 @@ def train_stand_in(params: Params, folder: Path) -> CLIP:
 
 
 def _fit(
-    network: CLIP,
-    tokenizer: torch.nn.Module,
+    network: open_clip.CLIP,
+    tokenizer: Any,
     images: np.ndarray,
     captions: list[list[str]],
     settings: Teach,
@@ -85,7 +85,7 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
-    loss_of = ClipLoss()
+    loss_of = open_clip.ClipLoss()
     network.train()
     for _ in track(range(settings.steps), "teach", unit="step"):
         picked = rng.choice(len(images), min(settings.batch, len(images)), replace=False)

@@ -11,7 +11,9 @@ from safetensors.torch import save_file
 
 from aura import teacher as clip
 from aura.errors import AuraError
+from pipeline import teach
 from pipeline.embed import embed_video
+from tests.conftest import tiny_params
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,18 @@ def test_a_local_weights_file_is_a_teacher_and_a_wrong_one_is_one_sentence(tmp_p
     (tmp_path / "bad.safetensors").write_bytes(b"no weights")
     with pytest.raises(AuraError, match=r"bad\.safetensors does not hold weights of ViT-S-32-alt"):
         clip.load_pretrained(name, str(tmp_path / "bad.safetensors"))
+
+
+def test_teach_keeps_a_local_weights_file_with_the_teacher(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    name = "ViT-S-32-alt"
+    network = open_clip.create_model(name)
+    save_file(network.state_dict(), tmp_path / "weights.safetensors")
+    teach.run(tiny_params(f"teacher={{model: {name}, pretrained: weights.safetensors}}"))
+    (tmp_path / "weights.safetensors").unlink()
+    loaded = clip.load(tmp_path / "models/teacher")
+    assert loaded.identity.weights_sha256 == clip.weights_hash(network)
+    assert (loaded.identity.pretrained, loaded.identity.stand_in) == ("weights.safetensors", False)
 
 
 def test_a_tag_that_cannot_be_downloaded_says_what_to_do(monkeypatch):

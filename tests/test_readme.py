@@ -1,0 +1,47 @@
+"""What the README says is what the project does."""
+
+import re
+
+import pytest
+
+from aura.cli import app
+from tests.conftest import ROOT
+
+README = (ROOT / "README.md").read_text()
+COMMANDS = sorted(set(re.findall(r"^(?:.*&& )?aura (\w+)", README, re.MULTILINE)))
+
+
+def test_the_table_is_that_of_the_committed_run():
+    summary = (ROOT / "reports/synthetic/report/summary.md").read_text()
+    rows = [line for line in summary.splitlines() if line.startswith("|")]
+    assert len(rows) > 4
+    assert "\n".join(rows) in README
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_its_commands_exist(command):
+    names = {c.name or c.callback.__name__ for c in app.registered_commands}
+    assert command in names | {"COMMAND"}
+
+
+def test_its_targets_and_files_exist():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"`?make (\w+)", README):
+        assert f"\n{target}:" in makefile, target
+    for link in re.findall(r"\]\(([^)]+)\)", README):
+        if not link.startswith("http"):
+            assert (ROOT / link).exists(), link
+
+
+def test_the_committed_run_is_that_of_the_committed_params():
+    """`dvc repro` on a fresh clone must find the committed reports to be those of this code."""
+    import yaml
+
+    lock = yaml.safe_load((ROOT / "dvc.lock").read_text())["stages"]
+    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
+    for stage, entry in lock.items():
+        for key, value in entry.get("params", {}).get("params.yaml", {}).items():
+            current = raw
+            for part in key.split("."):
+                current = current[part]
+            assert current == value, f"{stage}: {key}"
