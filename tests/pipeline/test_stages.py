@@ -159,6 +159,21 @@ def test_a_model_of_another_teacher_is_not_evaluated(copy):
         evaluate.run(params, "synthetic")
 
 
+def test_text_that_names_its_class_is_said(project):
+    assert evaluate.naming_warning(0.0) == []
+    (sentence,) = evaluate.naming_warning(0.5)
+    assert sentence.startswith("50 % of the training texts contain the name of their class")
+    folder, params = project
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        windows, texts, _ = study.load(params, "synthetic")
+    # The generator's captions keep class names out; a text that is its label is counted.
+    assert evaluate.share_naming_class(windows, texts) == 0
+    first = windows.texts[windows.rows("train")[0]][0]
+    named = replace(windows, label=np.full(len(windows), texts["text"][first].as_py(), object))
+    assert evaluate.share_naming_class(named, texts) > 0
+
+
 def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd):
     folder, params = copy
     real, calls = train.training.train_phase, []
