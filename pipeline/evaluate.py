@@ -151,8 +151,8 @@ def naming_warning(share: float) -> list[str]:
     if share <= 0.01:
         return []
     return [
-        f"{100 * share:.0f} % of the training texts contain the name of their class: to that extent "
-        "the zero-shot figures are supervised classification."
+        f"{100 * share:.0f} % of the training texts contain the name of their class: to that"
+        " extent the zero-shot figures are supervised classification."
     ]
 
 
