@@ -1,0 +1,1 @@
+"""The edge: one module a stage, each with `run(params, …)`; Ray, files and DVC live here."""

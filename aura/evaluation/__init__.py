@@ -1,0 +1,1 @@
+"""Figures from embeddings: each a pure function."""
