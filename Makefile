@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: repro test lint check lock clean
+.PHONY: repro test lint lock clean
 
 repro: $(VENV)/.installed
 	dvc repro
