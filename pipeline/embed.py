@@ -17,7 +17,7 @@ from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.video import decode_frames, window_frames
 from pipeline import paths
-from pipeline.output import code_hash, read_table, stage_output, write_json, write_table
+from pipeline.output import code_hash, files_of, read_table, stage_output, write_json, write_table
 from pipeline.shards import add_counts, count_skips, run_shards
 
 
@@ -31,10 +31,10 @@ def run(params: Params, dataset: str) -> None:
     identity = {
         "code": code_hash("pipeline.embed"),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
+        "window_s": params.slice.window_s,
+        "takes_per_shard": params.resample.takes_per_shard,
         "teacher": vars(teacher.identity),
-        "windows": hashlib.sha256(
-            "".join(windows.column("window_id").to_pylist()).encode()
-        ).hexdigest(),
+        "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
     schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     jobs = _jobs(windows, takes)

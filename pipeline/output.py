@@ -50,6 +50,12 @@ def stage_output(out: Path, identity: Any) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
+def files_of(*folders: Path) -> list[tuple[str, int, int]]:
+    """Name, size and time of change of the Parquet files of an input: its part of an identity."""
+    found = [(p, p.stat()) for folder in folders for p in sorted(folder.glob("*.parquet"))]
+    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found]
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,7 @@ def fill(params: Params, dataset: str) -> Study:
         teacher=Teacher(name, teacher.stand_in),
         headlines=[Headline(**line) for line in details["headlines"]],
         warnings=details["warnings"],
-        checks=_checks(details),
+        checks=_checks(windows, details),
         absent=_absent(windows, metrics),
         retrieval=details["retrieval"],
         zero_shot=evaluate.load_zero_shot(details["zero_shot"]),
@@ -97,11 +97,13 @@ def fill(params: Params, dataset: str) -> Study:
 _USED_SECTIONS = {"resample", "slice", "embed", "train", "evaluate"}
 
 
-def _checks(details: dict[str, Any]) -> list[Check]:
+def _checks(windows: Windows, details: dict[str, Any]) -> list[Check]:
     named = details["training_texts_naming_their_class"]
     return [
-        Check("Participants shared by test and training", "0", True),
-        Check("Captures shared by test and training", "0", True),
+        *(
+            Check(f"{name.title()}s shared by test and training", str(len(shared)), not shared)
+            for name, shared, _ in study.overlaps(windows)
+        ),
         Check("Training texts that name their class", f"{100 * named:.0f} %", None),
         *(
             Check(f"Effective rank of {modality} embeddings", f"{rank:.1f}", None)

@@ -28,7 +28,7 @@ def run(params: Params, dataset: str) -> None:
     identity = {
         "code": code_hash("pipeline.resample", adapter_module),
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
-        "takes": [take.take_id for take in inventory.takes],
+        "takes": [[t.take_id, t.split, t.label, t.source] for t in inventory.takes],
     }
     with stage_output(paths.SIGNALS / dataset, identity) as folder:
         reports = run_shards(

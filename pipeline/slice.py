@@ -15,7 +15,7 @@ from aura.errors import AuraError
 from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, validate
 from aura.windows import TakeSignals, slice_take
 from pipeline import paths
-from pipeline.output import code_hash, read_table, stage_output, write_json
+from pipeline.output import code_hash, files_of, read_table, stage_output, write_json
 from pipeline.shards import add_counts, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "clock_offset_ms"]
@@ -30,7 +30,7 @@ def run(params: Params, dataset: str) -> None:
     identity = {
         "code": code_hash("pipeline.slice"),
         "params": params.slice.model_dump(),
-        "input": [(p.name, p.stat().st_size) for p in shards],
+        "input": files_of(source),
     }
     with stage_output(paths.WINDOWS / dataset, identity) as folder:
         reports = run_shards(

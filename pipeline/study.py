@@ -1,13 +1,12 @@
 """What training and evaluation read: all windows of a data set, joined, and checked for leaks."""
 
-import numpy as np
 import pyarrow as pa
 
 from aura import batches
 from aura import teacher as clip
 from aura.config import Params
 from aura.errors import AuraError
-from aura.schema import SIGNALS, WINDOWS, texts_schema, videos_schema
+from aura.schema import SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
 from pipeline import paths
 from pipeline.output import read_table
 
@@ -42,19 +41,24 @@ def check_splits(windows: batches.Windows) -> list[str]:
     Evaluation protocol, rule 1. Returns the warnings.
     """
     warnings = []
-    for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
-        in_split = {s: set(ids[windows.split == s].tolist()) for s in np.unique(windows.split)}
-        test, train = in_split.get("test", set()), in_split.get("train", set())
-        shared = test & (train | in_split.get("val", set()))
+    for name, shared, overlap in overlaps(windows):
         if shared:
             raise AuraError(
                 f"The test split shares {len(shared)} {name}s with training or validation, "
                 f"e.g. {min(shared)}; a result on it would mean nothing."
             )
-        overlap = in_split.get("val", set()) & train
         if overlap:
             warnings.append(
                 f"Validation shares {len(overlap)} {name}s with training: "
                 "the choice of the best epoch is optimistic; the test split is not touched by it."
             )
     return warnings
+
+
+def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:
+    """What splits share: kind of id, test with training or validation, validation with training."""
+    found = []
+    for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
+        train, val, test = (set(ids[windows.split == split].tolist()) for split in SPLITS)
+        found.append((name, test & (train | val), val & train))
+    return found

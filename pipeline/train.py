@@ -14,7 +14,7 @@ from aura import training
 from aura.batches import Windows
 from aura.config import Params, Phase
 from pipeline import paths, study
-from pipeline.output import code_hash, stage_output, write_json
+from pipeline.output import code_hash, files_of, stage_output, write_json
 from pipeline.progress import say
 
 
@@ -28,7 +28,9 @@ def run(params: Params, dataset: str) -> None:
         "params": params.train.model_dump(mode="json"),
         "seed": params.seed,
         "teacher": vars(teacher),
-        "windows": windows.ids,
+        "input": files_of(
+            paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
+        ),
     }
     torch.use_deterministic_algorithms(True)
     with (

@@ -21,25 +21,23 @@ SIZE = synthetic.SyntheticSize(
 )
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    root = tmp_path_factory.mktemp("ego")
-    plans = synthetic.plan(SIZE)
-    for plan in plans:
-        synthetic.write_take(root, plan, SIZE)
-    synthetic.write_metadata(root, plans, SIZE)
-    return root, plans
-
-
-@pytest.fixture(scope="module")
-def clean_root(tmp_path_factory):
-    size = replace(SIZE, participants={"train": 1}, activities=2, flaws=False)
-    root = tmp_path_factory.mktemp("clean")
+def write(root, size):
     plans = synthetic.plan(size)
     for plan in plans:
         synthetic.write_take(root, plan, size)
     synthetic.write_metadata(root, plans, size)
     return root, plans
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    return write(tmp_path_factory.mktemp("ego"), SIZE)
+
+
+@pytest.fixture(scope="module")
+def clean_root(tmp_path_factory):
+    size = replace(SIZE, participants={"train": 1}, activities=2, flaws=False)
+    return write(tmp_path_factory.mktemp("clean"), size)
 
 
 def copy_of(clean_root, tmp_path):
