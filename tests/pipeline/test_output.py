@@ -1,6 +1,7 @@
 """Stage outputs are whole or absent, and a run that was killed resumes."""
 
 import json
+import os
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,14 @@ import pytest
 
 from aura import config
 from aura.errors import AuraError
-from pipeline.output import code_hash, first_party_files, read_table, stage_output, write_json
+from pipeline.output import (
+    code_hash,
+    files_of,
+    first_party_files,
+    read_table,
+    stage_output,
+    write_json,
+)
 from pipeline.shards import add_counts, run_shards
 
 SCHEMA = pa.schema([pa.field("x", pa.int64(), nullable=False)])
@@ -128,3 +136,17 @@ def test_the_codes_hash_sees_indirect_imports_and_added_modules():
     assert code_hash("pipeline.resample") != code_hash(
         "pipeline.resample", "aura.datasets.ego_exo4d"
     )
+
+
+def test_an_input_is_known_by_its_files(tmp_path):
+    (tmp_path / "a.parquet").write_bytes(b"1")
+    (tmp_path / "note.txt").write_bytes(b"1")
+    before = files_of(tmp_path)
+    assert [name for name, _, _ in before] == [str(tmp_path / "a.parquet")]
+    assert files_of(tmp_path) == before
+    (tmp_path / "a.parquet").write_bytes(b"22")
+    assert files_of(tmp_path) != before
+    os.utime(tmp_path / "a.parquet", ns=(1, 1))
+    changed_again = files_of(tmp_path)
+    os.utime(tmp_path / "a.parquet", ns=(2, 2))
+    assert files_of(tmp_path) != changed_again

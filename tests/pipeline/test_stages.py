@@ -174,8 +174,8 @@ def test_text_that_names_its_class_is_said(project):
     assert evaluate.share_naming_class(named, texts) > 0
 
 
-def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd):
-    folder, params = copy
+def killed_in_joint(params, monkeypatch):
+    """Train until the second phase starts, and die; returns the list of phases started."""
     real, calls = train.training.train_phase, []
 
     def killed(*args, **kwargs):
@@ -187,6 +187,12 @@ def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd)
     monkeypatch.setattr(train.training, "train_phase", killed)
     with pytest.raises(KeyboardInterrupt):
         train.run(params, "synthetic")
+    return calls
+
+
+def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd):
+    folder, params = copy
+    calls = killed_in_joint(params, monkeypatch)
     assert not (folder / "models/synthetic").exists()
     train.run(params, "synthetic")
     assert len(calls) == 4  # imu, joint (killed), joint, control
@@ -196,6 +202,14 @@ def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd)
     monkeypatch.chdir(folder)
     train.run(params, "synthetic")
     assert (folder / "models/synthetic/joint/model.safetensors").read_bytes() == resumed
+
+
+def test_training_does_not_resume_on_other_embeddings(copy, monkeypatch):
+    _, params = copy
+    calls = killed_in_joint(params, monkeypatch)
+    embed.run(params, "synthetic")  # written anew, so not the files that the phase was trained on
+    train.run(params, "synthetic")
+    assert len(calls) == 5  # imu, joint (killed), and all three again
 
 
 def test_empty_splits_and_windows_are_one_sentence(copy):
