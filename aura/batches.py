@@ -136,7 +136,10 @@ def build(
         text: i for i, text in enumerate(texts.column("text").to_pylist()) if kinds[i] == "caption"
     }
     try:
-        text_rows = [[text_row[text] for text in row["texts"]] for row in rows]
+        text_rows = [
+            [text_row[text] for text in dict.fromkeys(t["text"] for t in row["texts"])]
+            for row in rows
+        ]
     except KeyError as error:
         raise AuraError(
             f"The text {error} of a window was never embedded; run `aura embed`."

@@ -1,11 +1,11 @@
 """The command line. Commands import their stage when called, so that help stays instant."""
 
 import functools
+import json
 import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -17,7 +17,8 @@ Dataset = Annotated[
     str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
 ]
 Root = Annotated[
-    Path | None, typer.Option(help="Where the data set is, instead of its root in params.yaml.")
+    str | None,
+    typer.Option(help="Folder or URL of the data set, instead of its root in params.yaml."),
 ]
 Overrides = Annotated[
     list[str] | None,
@@ -52,13 +53,13 @@ def sentences(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _run(stage: str, dataset: str | None, root: Path | None, overrides: list[str] | None) -> Any:
+def _run(stage: str, dataset: str | None, root: str | None, overrides: list[str] | None) -> Any:
     from aura import config
 
     changed = list(overrides or [])
     config.load(overrides=changed, dataset=dataset)  # an unknown name is said before all else
     if root is not None:
-        changed.append(f"datasets.{dataset}.root={root}")
+        changed.append(f"datasets.{dataset}.root={json.dumps(root)}")
     params = config.load(overrides=changed, dataset=dataset)
     module = import_module(f"pipeline.{stage}")
     return module.run(params) if dataset is None else module.run(params, dataset)

@@ -4,6 +4,7 @@ One section a stage, named as its module in `pipeline/`; `datasets`, `teacher` a
 several stages share.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -12,6 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from aura.errors import AuraError
+from aura.storage import is_url
 
 MOCAP_RATE_HZ = 10
 IMU_RATE_HZ = 200
@@ -26,24 +28,35 @@ class Model(BaseModel):
 class Dataset(Model):
     """Where a data set is, and which adapter reads it; `options` belong to the adapter.
 
-    `params` overrides sections of params.yaml for this data set.
+    `root` is a folder or an object store's URL. `params` overrides sections of params.yaml for this
+    data set.
     """
 
     adapter: str
-    root: Path
+    root: str
     options: dict[str, Any] = {}
     params: dict[str, dict[str, Any]] = {}
 
     def absolute(self) -> "Dataset":
         """Same settings with a root that means the same in a worker process."""
-        return self.model_copy(update={"root": self.root.absolute()})
+        if is_url(self.root):
+            return self
+        return self.model_copy(update={"root": str(Path(self.root).absolute())})
 
 
 class Ray(Model):
-    """Where preprocessing runs. `local` is a plain loop, for small runs without Ray's start-up."""
+    """Where preprocessing runs. `local` is a plain loop, for small runs without Ray's start-up.
+
+    `workers` is how many shards are in work at once; null is one a CPU, of the machine or, with
+    RAY_ADDRESS set, of the cluster.
+    """
 
     executor: Literal["ray", "local"] = "ray"
-    workers: int = Field(2, ge=1)
+    workers: int | None = Field(None, ge=1)
+
+    def local_workers(self) -> int:
+        """Workers on this machine."""
+        return self.workers or os.cpu_count() or 1
 
 
 class Teacher(Model):
@@ -67,10 +80,13 @@ class Synthesize(Model):
 
     participants: dict[Literal["teacher", "train", "val", "test"], int]
     takes_per_activity: int = Field(1, ge=1)
-    take_seconds: float = Field(20.0, ge=6)
+    take_seconds: float = Field(20.0, ge=5)
     cameras: int = Field(2, ge=1, le=4)
     activities: int = Field(8, ge=2, le=8)
     flaws: bool = True
+    takes: int | None = Field(None, ge=1)  # repeat the takes, media by hard link, to this many
+    video_height: int = Field(448, ge=64, multiple_of=2)
+    withhold_test_text: bool = False
 
 
 class Teach(Model):
@@ -85,11 +101,18 @@ class Teach(Model):
 
 
 class Resample(Model):
-    """IMU to 200 Hz, mocap to 10 FPS, on the clock of the take."""
+    """IMU to 200 Hz, mocap to 10 FPS, on the clock of the take.
 
+    `clock: authors` is the published recipe instead: every n-th IMU sample, frame / 30 as the clock
+    of everything else, zeros for what is missing. A shard ends at whichever of its two limits comes
+    first; `shard_mb` counts signals before compression.
+    """
+
+    clock: Literal["timestamps", "authors"] = "timestamps"
     gap_ms: float = Field(20.0, gt=0)
     mocap_gap_ms: float = Field(150.0, gt=0)
-    takes_per_shard: int = Field(64, ge=1)
+    takes_per_shard: int = Field(1024, ge=1)
+    shard_mb: float = Field(128.0, gt=0)
 
 
 class Slice(Model):
@@ -98,6 +121,7 @@ class Slice(Model):
     window_s: float = Field(5.0, gt=0)
     stride_s: float = Field(2.5, gt=0)
     text_tolerance_s: float = Field(0.0, ge=0)
+    mask_class_names: bool = False
     min_imu_valid: float = Field(0.9, ge=0, le=1)
     min_mocap_valid: float = Field(0.5, ge=0, le=1)
     pad_short: bool = True
@@ -115,6 +139,7 @@ class Embed(Model):
     """Teacher embeddings: frames per window, and the prompts that name a class in words."""
 
     frames_per_window: int = Field(8, ge=1)
+    texts_per_shard: int = Field(8192, ge=1)
     batch: int = Field(32, ge=1)
     prompts: list[str]
 

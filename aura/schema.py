@@ -1,13 +1,14 @@
 """The data contract: what every table on disk holds, with units; checked at each stage boundary.
 
-    data/signals/<dataset>/takes.parquet        TAKES       one row a recording
+    data/signals/<dataset>/takes-*.parquet      TAKES       one row a recording
     data/signals/<dataset>/part-*.parquet       SIGNALS     one row a second of a recording
     data/windows/<dataset>/part-*.parquet       WINDOWS     one row a window
-    data/embeddings/<dataset>/texts.parquet     TEXTS       one row a distinct text
+    data/embeddings/<dataset>/texts-*.parquet   TEXTS       one row a distinct text
     data/embeddings/<dataset>/part-*.parquet    VIDEOS      one row a window with video
 
-Rows join by `take_id`, `window_id` and `text_id`, never by position. The time axis is the clock of
-the take: seconds from its first video frame. Sensor blocks are fixed-size binary whose dtype and
+Shards with the same number hold the same takes, but for texts. Rows join by `take_id`, `window_id`
+and `text_id`, never by position. The time axis is the clock of the take: seconds from its first
+video frame. Sensor blocks are fixed-size binary whose dtype and
 shape stand in the field's metadata: one read of a column is one contiguous array without a copy
 (`to_numpy`), which list columns do not give. Embeddings are fixed-size lists of float32, which
 polars and pandas show as vectors.
@@ -60,6 +61,7 @@ TAKES = pa.schema(
         required("take_name", pa.string()),
         required("duration_s", pa.float64(), "s"),
         required("frame_rate_hz", pa.float64(), "video frames per second of the take's clock"),
+        required("frames", pa.int64(), "video frames that the take has; 0 where not known"),
         required(
             "videos",
             pa.list_(pa.struct([("camera", pa.string()), ("path", pa.string())])),
@@ -69,10 +71,15 @@ TAKES = pa.schema(
             "texts",
             pa.list_(
                 pa.struct(
-                    [("text", pa.string()), ("time_s", pa.float64()), ("source", pa.string())]
+                    [
+                        ("text", pa.string()),
+                        ("time_s", pa.float64()),
+                        ("source", pa.string()),
+                        ("end_s", pa.float64()),
+                    ]
                 )
             ),
-            "s on the clock of the take",
+            "s on the clock of the take; no end where the text is about a moment",
         ),
     ]
 )
@@ -85,6 +92,7 @@ SIGNALS = pa.schema(
         block("imu_valid", "bool", (IMU_RATE_HZ,), "sample measured"),
         block("mocap", "float32", (MOCAP_RATE_HZ, len(JOINTS), 3), "m, world frame, z up"),
         block("mocap_valid", "bool", (MOCAP_RATE_HZ, len(JOINTS)), "joint measured"),
+        required("imu_saturated", pa.float32(), "fraction of samples at the end of the range"),
         required("clock_offset_ms", pa.float32(), "device time minus frame number / rate, worst"),
     ]
 )
@@ -99,7 +107,16 @@ WINDOWS = pa.schema(
         required("has_imu", pa.bool_()),
         required("has_mocap", pa.bool_()),
         required("has_video", pa.bool_()),
-        required("texts", pa.list_(pa.string()), "distinct, by time"),
+        required("imu_saturated", pa.float32(), "fraction of samples at the end of the range"),
+        required(
+            "texts",
+            pa.list_(
+                pa.struct(
+                    [("text", pa.string()), ("offset_s", pa.float32()), ("source", pa.string())]
+                )
+            ),
+            "by time; s from the window's start to the text's, below 0 where it began before",
+        ),
         required("clock_offset_ms", pa.float32(), "worst in the window"),
         required("largest_gap_ms", pa.float32(), "longest run without a valid IMU sample"),
     ]

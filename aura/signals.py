@@ -3,7 +3,8 @@
 IMU: drop what is invalid, sort, drop duplicates, split at gaps; in each segment interpolate with a
 4-point Lagrange cubic on the true stamps onto a uniform grid at the nearest multiple of 200 Hz
 above the native rate, then decimate with a linear-phase Kaiser FIR (pass 80 Hz, stop 120 Hz).
-Resampling by index would drift with the sensor's clock and alias what lies above 100 Hz.
+Resampling by index would drift with the sensor's clock and alias what lies above 100 Hz; the
+published recipe does so, and `decimate_imu` and `pick_mocap` are here to measure what that costs.
 """
 
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ class Cleaned:
     times: np.ndarray  # (N,) float64, s, strictly increasing
     values: np.ndarray  # (N, C) float32
     dropped: dict[str, int]
+    kept: np.ndarray  # (N,) row of each sample in the input
 
 
 def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
@@ -41,15 +43,16 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
         "sample flagged invalid": int((~ok).sum()),
         "sample not finite": int((ok & ~finite).sum()),
     }
-    times, values = times[keep], values[keep]
-    if len(times) > 1 and (np.diff(times) <= 0).any():
-        order = np.argsort(times, kind="stable")
-        dropped["sample out of order"] = int((np.diff(times) < 0).sum())
-        times, values = times[order], values[order]
-        first = np.concatenate([[True], np.diff(times) > 0])
+    kept = np.flatnonzero(keep)
+    steps = np.diff(times[kept])
+    if (steps <= 0).any():
+        dropped["sample out of order"] = int((steps < 0).sum())
+        kept = kept[np.argsort(times[kept], kind="stable")]
+        first = np.concatenate([[True], np.diff(times[kept]) > 0])
         dropped["sample duplicated"] = int((~first).sum())
-        times, values = times[first], values[first]
-    return Cleaned(times, values, {reason: n for reason, n in dropped.items() if n})
+        kept = kept[first]
+    dropped = {reason: n for reason, n in dropped.items() if n}
+    return Cleaned(times[kept], values[kept], dropped, kept)
 
 
 def segments(times: np.ndarray, gap_s: float) -> list[slice]:
@@ -91,20 +94,46 @@ def decimation_taps(rate_hz: int) -> np.ndarray:
     return taps.astype(np.float32)
 
 
+def bridged_s(times: np.ndarray, gap_s: float) -> float:
+    """Longest bridged hole between cleaned samples: `gap_s`, or 2.5 periods of a slower sensor."""
+    return max(gap_s, 2.5 * float(np.median(np.diff(times)))) if len(times) > 1 else gap_s
+
+
+def count_gaps(times: np.ndarray, duration_s: float, gap_s: float = 0.02) -> int:
+    """Holes longer than what is bridged between cleaned samples (N,) in s, inside the take."""
+    inside = (times[1:] > 0) & (times[:-1] < duration_s)
+    return int((np.diff(times)[inside] > bridged_s(times, gap_s)).sum())
+
+
 def resample_imu(
-    times: np.ndarray, values: np.ndarray, duration_s: float, gap_s: float = 0.02
+    times: np.ndarray,
+    values: np.ndarray,
+    duration_s: float,
+    gap_s: float = 0.02,
+    gyro_lag_s: float = 0.0,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cleaned samples to 200 Hz on the grid k / 200 s of the take's clock.
 
     Parameters
     ----------
-    times : (N,) s, strictly increasing; values : (N, 6) float32; gap_s : longest bridged hole;
-        where the sensor itself is slower, two and a half of its periods.
+    times : (N,) s, strictly increasing; values : (N, 6) float32; gap_s : longest bridged hole,
+        see `bridged_s`; gyro_lag_s : the last three channels were sampled this much later.
 
     Returns
     -------
     (T, 6) float32 with zeros where invalid, and (T,) bool, T = round(duration_s * 200).
     """
+    if gyro_lag_s:
+        accel, valid = _resample(times, values[:, :3], duration_s, gap_s)
+        gyro, gyro_valid = _resample(times + gyro_lag_s, values[:, 3:], duration_s, gap_s)
+        valid &= gyro_valid
+        return np.where(valid[:, None], np.hstack([accel, gyro]), np.float32(0)), valid
+    return _resample(times, values, duration_s, gap_s)
+
+
+def _resample(
+    times: np.ndarray, values: np.ndarray, duration_s: float, gap_s: float
+) -> tuple[np.ndarray, np.ndarray]:
     count = round(duration_s * IMU_RATE_HZ)
     out, valid = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, bool)
     if len(times) < 4:
@@ -113,7 +142,7 @@ def resample_imu(
     factor = max(1, int(np.ceil(0.98 / period / IMU_RATE_HZ)))
     taps = decimation_taps(factor * IMU_RATE_HZ) if factor > 1 else np.ones(1, np.float32)
     half = len(taps) // 2
-    for part in segments(times, max(gap_s, 2.5 * period)):
+    for part in segments(times, bridged_s(times, gap_s)):
         t, x = times[part], values[part]
         if len(t) < 4:
             continue
@@ -165,4 +194,58 @@ def resample_mocap(
         for axis in range(3):
             out[:, joint, axis] = np.interp(grid, t, x[:, axis])
     out[~valid] = 0
+    return out, valid
+
+
+def decimate_imu(
+    times: np.ndarray, values: np.ndarray, duration_s: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """The published recipe: every n-th sample as recorded is taken for 200 Hz, without a filter.
+
+    Sample k is the (k * n)-th after the first that is not before the take; where the recording has
+    none, zeros stand in and count as measured, as no mask is kept. Clock drift, gaps, duplicates
+    and what lies above 100 Hz all end up in the signal.
+
+    Parameters
+    ----------
+    times : (N,) s as recorded; values : (N, 6) float32.
+
+    Returns
+    -------
+    (T, 6) float32 and (T,) bool, T = round(duration_s * 200).
+    """
+    count = round(duration_s * IMU_RATE_HZ)
+    out = np.zeros((count, values.shape[1]), np.float32)
+    after = np.flatnonzero(times >= 0)
+    if len(times) < 2 or not len(after):
+        return out, np.zeros(count, bool)
+    step = max(1, round(1 / float(np.median(np.abs(np.diff(times)))) / IMU_RATE_HZ))
+    taken = values[after[0] :: step][:count]
+    out[: len(taken)] = np.nan_to_num(taken, posinf=0, neginf=0)
+    return out, np.ones(count, bool)
+
+
+def pick_mocap(
+    frames: np.ndarray, joints: np.ndarray, duration_s: float, frame_rate_hz: float = 30.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """The published recipe: pose of video frame 3 k for time k / 10 s, zeros where it has none.
+
+    Zeros count as measured, as no mask is kept.
+
+    Parameters
+    ----------
+    frames : (F,) frame numbers, increasing; joints : (F, J, 3), NaN where a joint is absent.
+
+    Returns
+    -------
+    (T, J, 3) float32 and (T, J) bool, T = round(duration_s * 10).
+    """
+    count = round(duration_s * MOCAP_RATE_HZ)
+    out = np.zeros((count, *joints.shape[1:]), np.float32)
+    valid = np.full((count, joints.shape[1]), len(frames) > 0)
+    if len(frames):
+        wanted = np.rint(np.arange(count) * frame_rate_hz / MOCAP_RATE_HZ).astype(np.int64)
+        place = np.searchsorted(frames, wanted).clip(0, len(frames) - 1)
+        found = frames[place] == wanted
+        out[found] = np.nan_to_num(joints[place[found]], posinf=0, neginf=0)
     return out, valid

@@ -16,6 +16,8 @@ import numpy as np
 from aura.errors import CorruptFile
 from aura.ffmpeg import ffmpeg_program
 
+_FEW_FRAMES = 2
+
 
 def window_frames(
     starts_s: Sequence[float], window_s: float, frames_per_window: int, rate_hz: float
@@ -23,6 +25,23 @@ def window_frames(
     """Frame numbers (windows, frames_per_window) at the middles of equal parts of each window."""
     middles = (np.arange(frames_per_window) + 0.5) * window_s / frames_per_window
     return np.rint((np.asarray(starts_s)[:, None] + middles) * rate_hz).astype(np.int64)
+
+
+def check_frames(path: Path, expected: int) -> tuple[str, bool]:
+    """Why a video is not as it should be, "" if it is, and whether it can be used all the same.
+
+    Frames are found by number, so a video with another number of frames than its take has is of
+    another clock; one or two off are the encoder's. `expected` 0 is not known.
+    """
+    try:
+        frames = probe(path)[2]
+    except CorruptFile:
+        return "video cannot be opened", False
+    if not expected or not frames or frames == expected:
+        return "", True
+    if abs(frames - expected) <= _FEW_FRAMES:
+        return "video is a frame or two off the take", True
+    return "video has another number of frames than the take", False
 
 
 def probe(path: Path) -> tuple[int, int, int]:
@@ -38,7 +57,7 @@ def probe(path: Path) -> tuple[int, int, int]:
 def decode_frames(
     path: Path, numbers: Sequence[int] | np.ndarray, batch: int
 ) -> Iterator[np.ndarray]:
-    """Decode the frames with these numbers, in one pass, at their own size.
+    """Decode the frames with these numbers, in one pass, at their own size, the right way up.
 
     Parameters
     ----------
@@ -53,29 +72,38 @@ def decode_frames(
     CorruptFile
         The file is not a video or decoding fails.
     """
-    width, height, _ = probe(path)
+    probe(path)
+    # Each frame comes with its size in front: ffmpeg turns a portrait video as its header asks.
     command = (
         ffmpeg.input(str(path), threads=1)
         .filter("select", _is_one_of([int(number) for number in numbers]))
-        .output("pipe:", format="rawvideo", pix_fmt="rgb24", fps_mode="passthrough", threads=1)
+        .output("pipe:", format="image2pipe", vcodec="ppm", fps_mode="passthrough", threads=1)
         .global_args("-loglevel", "error", "-xerror", "-nostdin")
         .compile(cmd=ffmpeg_program())
     )
-    size = width * height * 3
     with (
         tempfile.TemporaryFile() as errors,
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None
+        cut_off = False
         try:
-            while chunk := process.stdout.read(size * batch):
-                if len(chunk) % size:
-                    break
-                yield np.frombuffer(chunk, np.uint8).reshape(-1, height, width, 3)
+            header = b"".join(process.stdout.readline() for _ in range(3))  # P6, width height, 255
+            if header:
+                width, height = map(int, header.split()[1:3])
+                record = len(header) + width * height * 3
+                chunk = header + process.stdout.read(record * batch - len(header))
+                while chunk:
+                    cut_off = len(chunk) % record > 0
+                    if cut_off:
+                        break
+                    images = np.frombuffer(chunk, np.uint8).reshape(-1, record)[:, len(header) :]
+                    yield images.reshape(-1, height, width, 3)
+                    chunk = process.stdout.read(record * batch)
         finally:
             process.stdout.close()
             failed = process.wait()
-        if failed or len(chunk) % size:
+        if failed or cut_off:
             errors.seek(0)
             reason = errors.read().decode(errors="replace").strip().splitlines()
             raise CorruptFile(f"{path} cannot be decoded: {reason[-1] if reason else 'cut off'}.")

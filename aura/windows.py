@@ -10,14 +10,34 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Slice
 
 
 @dataclass(frozen=True)
+class Span:
+    """A text on the clock of the take, in s; it ends where it begins if it is about a moment."""
+
+    text: str
+    begin_s: float
+    end_s: float
+    source: str
+
+
+@dataclass(frozen=True)
+class WindowText:
+    """A text of a window; `offset_s` from the window's start, below 0 where it began before."""
+
+    text: str
+    offset_s: float
+    source: str
+
+
+@dataclass(frozen=True)
 class TakeSignals:
     """The signals of one take on its 1/10 s grid, and what else a window needs to know of it."""
 
     duration_s: float
     imu_valid: np.ndarray  # (T,) bool at 200 Hz
     mocap_valid: np.ndarray  # (F, 17) bool at 10 FPS
+    imu_saturated: np.ndarray  # (S,) float32, fraction in each second
     clock_offset_ms: np.ndarray  # (S,) float32, worst of each second
-    texts: Sequence[tuple[float, str]]  # time in s on the take's clock, text
+    texts: Sequence[Span]
     has_video: bool
 
 
@@ -31,7 +51,8 @@ class Window:
     has_imu: bool
     has_mocap: bool
     has_video: bool
-    texts: tuple[str, ...]
+    imu_saturated: float
+    texts: tuple[WindowText, ...]
     clock_offset_ms: float
     largest_gap_ms: float
 
@@ -57,7 +78,8 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
     """Cut one take; windows that no pair of modalities covers are rejected, counted by reason."""
     windows: list[Window] = []
     rejected: Counter[str] = Counter()
-    times = np.array([t for t, _ in take.texts])
+    text_begin = np.array([text.begin_s for text in take.texts])
+    text_end = np.array([text.end_s for text in take.texts])
     begin = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
     if len(begin) == 0:
         rejected["recording shorter than a window"] += 1
@@ -67,11 +89,13 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
         end = start + span
         imu = _cut(take.imu_valid, start, end, IMU_RATE_HZ)
         mocap = _cut(take.mocap_valid, start, end, MOCAP_RATE_HZ)
-        imu_fraction = float(imu.mean()) if imu.size else 0.0
-        mocap_fraction = float(mocap.mean()) if mocap.size else 0.0
+        imu_fraction, mocap_fraction = _mean(imu), _mean(mocap)
         tolerance = params.text_tolerance_s
-        inside = np.flatnonzero((times >= start - tolerance) & (times < end + tolerance))
-        texts = dict.fromkeys(take.texts[int(i)][1] for i in inside)
+        inside = (text_end >= start - tolerance) & (text_begin < end + tolerance)
+        texts = tuple(
+            WindowText(text.text, text.begin_s - float(start), text.source)
+            for text in (take.texts[int(i)] for i in np.flatnonzero(inside))
+        )
         window = Window(
             start_s=float(start),
             imu_valid=imu_fraction,
@@ -79,7 +103,8 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
             has_imu=imu_fraction >= params.min_imu_valid,
             has_mocap=mocap_fraction >= params.min_mocap_valid,
             has_video=take.has_video,
-            texts=tuple(texts),
+            imu_saturated=_mean(_cut(take.imu_saturated, start, end, 1)),
+            texts=texts,
             clock_offset_ms=float(_cut(take.clock_offset_ms, start, end, 1).max(initial=0)),
             largest_gap_ms=1000 * longest_run(~imu) / IMU_RATE_HZ,
         )
@@ -91,6 +116,10 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
         else:
             windows.append(window)
     return windows, rejected
+
+
+def _mean(values: np.ndarray) -> float:
+    return float(values.mean()) if values.size else 0.0
 
 
 def _cut(array: np.ndarray, start: float, end: float, rate: int) -> np.ndarray:

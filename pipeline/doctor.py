@@ -1,71 +1,117 @@
 """doctor: what of a data set is on disk, what is missing, and what a run would skip."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from itertools import islice
+from typing import Any
 
 from aura.config import Params
-from aura.datasets.base import Skip, open_dataset
+from aura.datasets.base import Skip, Take, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.signals import clean
-from aura.video import probe
+from aura.storage import Storage
+from aura.video import check_frames
 from pipeline.progress import track
+from pipeline.resample import masked_of
+
+_COLUMNS = ("takes", "imu", "mocap", "video", "text")
+_TAKES_A_JOB = 8
 
 
 def run(params: Params, dataset: str) -> str:
     """Open every take without writing anything; returns a table to print."""
-    settings = params.dataset(dataset)
-    adapter = open_dataset(settings.adapter, settings.root, settings.options)
-    inventory = adapter.inventory()
-    skips: list[Skip] = list(inventory.skips)
-    samples: Counter[str] = Counter()
-    have: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
-    for take in track(inventory.takes, "doctor", unit="take"):
-        have[take.split]["takes"] += 1
-        try:
-            recording = adapter.load(take)
-        except CorruptFile:
-            skips.append(Skip("take cannot be opened", take.take_name))
-            continue
-        skips += recording.skips
-        samples.update(clean(recording.imu_s, recording.imu, recording.imu_ok).dropped)
-        videos = 0
-        for video in recording.videos:
-            try:
-                probe(settings.root / video.path)
-                videos += 1
-            except CorruptFile:
-                skips.append(Skip("video cannot be opened", video.path, "video"))
-        have[take.split].update(
-            imu=bool(len(recording.imu)),
-            mocap=bool(len(recording.mocap)),
-            video=bool(videos),
-            text=bool(recording.texts),
-        )
+    settings = params.dataset(dataset).absolute()
+    inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
         raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
-    return _table(dataset, str(settings.root), have, skips, samples)
+    skips: list[Skip] = list(inventory.skips)
+    counts: Counter[str] = Counter()
+    have: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    hours = 0.0
+    for found in track(_inspect_all(params, dataset, inventory.takes), "doctor",
+                       total=len(inventory.takes), unit="take"):  # fmt: skip
+        have.setdefault(found["split"], Counter()).update(found["have"])
+        skips += found["skips"]
+        counts.update(found["counts"])
+        hours += found["seconds"] / 3600
+    return _table(f"{dataset} at {settings.root}, {hours:.2f} hours", have, skips, counts)
+
+
+def _inspect_all(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
+    work = partial(inspect, params, dataset)
+    groups = (list(takes[i : i + _TAKES_A_JOB]) for i in range(0, len(takes), _TAKES_A_JOB))
+    workers = params.ray.local_workers()
+    if params.ray.executor == "local" or workers == 1:
+        for group in groups:
+            yield from work(group)
+        return
+    with ProcessPoolExecutor(workers) as pool:
+        running = [pool.submit(work, group) for group in islice(groups, 2 * workers)]
+        while running:
+            yield from running.pop(0).result()
+            running += [pool.submit(work, group) for group in islice(groups, 1)]
+
+
+def inspect(params: Params, dataset: str, takes: Sequence[Take]) -> list[dict[str, Any]]:
+    """What each take has, and what a run would skip, mask and drop of it."""
+    settings = params.dataset(dataset).absolute()
+    adapter = open_dataset(settings.adapter, settings.root, settings.options)
+    files = Storage(settings.root)
+    return [_inspect(adapter, files, params, take) for take in takes]
+
+
+def _inspect(adapter: Any, files: Storage, params: Params, take: Take) -> dict[str, Any]:
+    have: Counter[str] = Counter(takes=1)
+    try:
+        recording = adapter.load(take)
+    except CorruptFile:
+        lost = Skip("take cannot be opened", take.take_name)
+        return {"split": take.split, "have": have, "skips": [lost], "counts": {}, "seconds": 0.0}
+    skips = list(recording.skips)
+    cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+    usable = 0
+    for video in recording.videos:
+        with files.local(video.path) as path:
+            reason, good = check_frames(path, len(recording.frame_s))
+        usable += good
+        if reason:
+            skips.append(Skip(reason, video.path, "video"))
+    if recording.videos and not usable:
+        skips.append(Skip("no camera of the take can be used", take.take_name, "video"))
+    have.update(
+        imu=bool(len(recording.imu)),
+        mocap=bool(len(recording.mocap)),
+        video=bool(usable),
+        text=bool(recording.texts),
+    )
+    counts = Counter(cleaned.dropped) + masked_of(recording, cleaned, params.resample)
+    return {
+        "split": take.split,
+        "have": have,
+        "skips": skips,
+        "counts": counts,
+        "seconds": recording.duration_s,
+    }
 
 
 def _table(
-    dataset: str,
-    root: str,
-    have: dict[str, Counter[str]],
-    skips: list[Skip],
-    samples: Counter[str],
+    title: str, have: dict[str, Counter[str]], skips: list[Skip], counts: Counter[str]
 ) -> str:
-    columns = ("takes", "imu", "mocap", "video", "text")
-    lines = [f"{dataset} at {root}", "", "split   " + "".join(f"{c:>8}" for c in columns)]
-    lines += [f"{s:<8}" + "".join(f"{have[s][c]:>8}" for c in columns) for s in SPLITS]
+    lines = [title, "", "split   " + "".join(f"{c:>8}" for c in _COLUMNS)]
+    lines += [f"{s:<8}" + "".join(f"{have[s][c]:>8}" for c in _COLUMNS) for s in have]
     counted = Counter((skip.modality, skip.reason) for skip in skips)
     if counted:
         lines += ["", "will be skipped or masked"]
         for (modality, reason), count in sorted(counted.items()):
             example = next(s.where for s in skips if (s.modality, s.reason) == (modality, reason))
             lines.append(f"{count:>8}  {modality}: {reason}, e.g. {example}")
-    if samples:
-        lines += ["", "IMU samples that will be dropped"]
-        lines += [f"{count:>8}  {reason}" for reason, count in sorted(samples.items())]
-    missing = [c for c in columns[1:] if not sum(have[s][c] for s in SPLITS)]
+    if counts:
+        lines += ["", "samples, poses, joints and frames that will be dropped, masked or flagged"]
+        lines += [f"{count:>8}  {reason}" for reason, count in sorted(counts.items())]
+    missing = [c for c in _COLUMNS[1:] if not sum(have[s][c] for s in have)]
     missing += [f"{s} split" for s in SPLITS if not have[s]["takes"]]
     lines += [
         "",

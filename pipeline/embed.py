@@ -1,60 +1,80 @@
 """embed: texts and exo video of every window to frozen teacher embeddings."""
 
 import hashlib
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from aura import teacher as clip
-from aura.config import Dataset, Embed, Params
+from aura.config import Dataset, Params
 from aura.datasets.base import Skip, open_dataset
 from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
-from aura.video import decode_frames, window_frames
+from aura.storage import Storage
+from aura.video import check_frames, decode_frames, window_frames
 from pipeline import paths
-from pipeline.output import code_hash, files_of, read_table, stage_output, write_json, write_table
-from pipeline.shards import add_counts, count_skips, run_shards
+from pipeline.output import (
+    code_hash,
+    files_of,
+    list_shards,
+    read_table,
+    stage_output,
+    write_json,
+)
+from pipeline.shards import Tables, add_counts, count_skips, run_shards
+
+_WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
+_TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
+Text = tuple[str, str, str | None]  # the text, caption or prompt, and a prompt's class
 
 
 def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
-    columns = ["window_id", "take_id", "start_s", "has_video", "texts"]
-    windows = read_table(paths.WINDOWS / dataset, WINDOWS, "slice", columns)
-    takes = read_table(paths.SIGNALS / dataset / "takes.parquet", TAKES, "resample")
+    shards = list_shards(paths.WINDOWS / dataset, "slice")
     teacher = clip.load(paths.TEACHER)
+    signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed"),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
-        "takes_per_shard": params.resample.takes_per_shard,
         "teacher": vars(teacher.identity),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
-    schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
-    jobs = _jobs(windows, takes)
+    metadata, folder_of_teacher = teacher.identity.metadata(), paths.TEACHER.absolute()
+    texts = list(_texts(shards, settings, params.embed.prompts))
+    step = params.embed.texts_per_shard
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
-        texts = _texts(windows, settings, params.embed, teacher)
-        write_table(folder / "texts.parquet", texts, texts.schema)
-        reports = run_shards(
-            jobs,
-            params.resample.takes_per_shard,
-            partial(embed_takes, settings.root, paths.TEACHER.absolute(), params),
-            schema,
+        text_reports = run_shards(
+            list(enumerate(texts[i : i + step] for i in range(0, len(texts), step))),
+            partial(embed_texts, folder_of_teacher),
+            {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
             folder,
             params.ray,
-            f"embed {dataset}",
+            f"embed {dataset}, texts",
+        )
+        counted = list(text_reports)
+        reports = list(
+            run_shards(
+                [(paths.number_of(file), file.absolute()) for file in shards],
+                partial(embed_shard, settings.root, signals, folder_of_teacher, params),
+                {"part": videos_schema(clip.DIM).with_metadata(metadata)},
+                folder,
+                params.ray,
+                f"embed {dataset}, video",
+            )
         )
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
             "teacher": vars(teacher.identity),
-            "texts": Counter(texts.column("kind").to_pylist()),
+            "texts": add_counts(counted, "kinds"),
             "windows_with_video": sum(report["windows"] for report in reports),
             "frames_embedded": sum(report["frames"] for report in reports),
             "skips": add_counts(reports, "skips"),
@@ -67,37 +87,19 @@ def text_id(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _texts(windows: pa.Table, settings: Dataset, embed: Embed, teacher: clip.Teacher) -> pa.Table:
-    captions = sorted({text for texts in windows.column("texts").to_pylist() for text in texts})
-    rows: list[tuple[str, str, str | None]] = [(text, "caption", None) for text in captions]
+def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) -> Iterator[Text]:
+    """The distinct captions of all windows, sorted, and then the prompts of each class."""
+    captions: set[str] = set()
+    for file in shards:
+        windows = pq.read_table(file, columns=["texts"])
+        texts = pc.struct_field(pc.list_flatten(windows["texts"]), "text")
+        captions.update(pc.unique(texts).to_pylist())
+    for caption in sorted(captions):
+        yield caption, "caption", None
     classes = open_dataset(settings.adapter, settings.root, settings.options).classes
     for label, phrase in classes.items():
-        rows += [(prompt.format(phrase), "prompt", label) for prompt in embed.prompts]
-    texts = [text for text, _, _ in rows]
-    schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
-    return pa.table(
-        [
-            pa.array([text_id(text) for text in texts]),
-            pa.array(texts),
-            pa.array([kind for _, kind, _ in rows]),
-            pa.array([label for _, _, label in rows], pa.string()),
-            from_numpy(teacher.encode_text(texts), schema.field("embedding")),
-        ],
-        schema=schema,
-    )
-
-
-def _jobs(windows: pa.Table, takes: pa.Table) -> list[dict[str, Any]]:
-    """One job a take with video: its cameras, rate, and the ids and starts of its windows."""
-    jobs = {
-        row["take_id"]: {**row, "windows": []}
-        for row in takes.select(["take_id", "take_name", "frame_rate_hz", "videos"]).to_pylist()
-        if row["videos"]
-    }
-    for row in windows.select(["window_id", "take_id", "start_s", "has_video"]).to_pylist():
-        if row["has_video"]:
-            jobs[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
-    return [job for job in jobs.values() if job["windows"]]
+        for prompt in prompts:
+            yield prompt.format(phrase), "prompt", label
 
 
 @cache
@@ -106,28 +108,63 @@ def _teacher(folder: Path) -> clip.Teacher:
     return clip.load(folder)
 
 
-def embed_takes(
-    root: Path, teacher_folder: Path, params: Params, jobs: Sequence[dict[str, Any]]
-) -> tuple[pa.Table | None, dict[str, Any]]:
-    """One shard: for each take the first camera that decodes, all its windows from one decode."""
+def embed_texts(teacher_folder: Path, rows: Sequence[Text]) -> tuple[Tables, dict[str, Any]]:
+    """One shard of texts."""
     teacher = _teacher(teacher_folder)
+    texts = [text for text, _, _ in rows]
+    kinds = [kind for _, kind, _ in rows]
+    schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    table = pa.table(
+        [
+            pa.array([text_id(text) for text in texts]),
+            pa.array(texts),
+            pa.array(kinds),
+            pa.array([label for _, _, label in rows], pa.string()),
+            from_numpy(teacher.encode_text(texts), schema.field("embedding")),
+        ],
+        schema=schema,
+    )
+    return {"texts": table}, {"kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
+
+
+def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
+    """One job a take with video: its cameras, rate, and the ids and starts of its windows."""
+    takes = read_table(
+        signals / windows.name.replace("part-", "takes-"), TAKES, "resample", _TAKE_COLUMNS
+    )
+    jobs = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
+    for row in read_table(windows, WINDOWS, "slice", _WINDOW_COLUMNS).to_pylist():
+        if row["has_video"]:
+            jobs[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
+    return [job for job in jobs.values() if job["windows"]]
+
+
+def embed_shard(
+    root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path
+) -> tuple[Tables, dict[str, Any]]:
+    """One shard: for each take the first camera that decodes, all its windows from one decode."""
+    teacher, files = _teacher(teacher_folder), Storage(root)
     schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     skips: list[Skip] = []
     columns: dict[str, list[Any]] = {"window_id": [], "camera": [], "frames": [], "embedding": []}
     frames_embedded = 0
-    for job in jobs:
+    for job in _jobs(windows, signals):
+        numbers = window_frames(
+            [start for _, start in job["windows"]],
+            params.slice.window_s,
+            params.embed.frames_per_window,
+            job["frame_rate_hz"],
+        )
         for video in job["videos"]:
             try:
-                numbers = window_frames(
-                    [start for _, start in job["windows"]],
-                    params.slice.window_s,
-                    params.embed.frames_per_window,
-                    job["frame_rate_hz"],
-                )
-                found, means, counts = embed_video(
-                    teacher, root / video["path"], numbers, params.embed.batch
-                )
-            except CorruptFile:
+                with files.local(video["path"]) as path:
+                    reason, usable = check_frames(path, job["frames"])
+                    if reason:
+                        skips.append(Skip(reason, video["path"], "video"))
+                    if not usable:
+                        continue
+                    found, means, counts = embed_video(teacher, path, numbers, params.embed.batch)
+            except (CorruptFile, FileNotFoundError):
                 skips.append(Skip("video cannot be decoded", video["path"], "video"))
                 continue
             frames_embedded += found
@@ -141,15 +178,15 @@ def embed_takes(
                 columns["embedding"].append(mean)
             break
         else:
-            skips.append(Skip("no camera of the take decodes", job["take_name"], "video"))
+            skips.append(Skip("no camera of the take can be used", job["take_name"], "video"))
     report = {
         "skips": count_skips(skips),
         "windows": len(columns["window_id"]),
         "frames": frames_embedded,
     }
     if not columns["window_id"]:
-        return None, report
-    return pa.table(
+        return {}, report
+    table = pa.table(
         [
             pa.array(columns["window_id"]),
             pa.array(columns["camera"]),
@@ -157,7 +194,8 @@ def embed_takes(
             from_numpy(np.stack(columns["embedding"]), schema.field("embedding")),
         ],
         schema=schema,
-    ), report
+    )
+    return {"part": table}, report
 
 
 def embed_video(

@@ -18,6 +18,7 @@ from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import TestSet, measure
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
+from aura.leakage import names_class
 from aura.schema import MODALITIES, SPLITS, to_numpy
 from pipeline import paths, study
 from pipeline.output import stage_output, write_json, write_text
@@ -139,7 +140,7 @@ def share_naming_class(windows: Windows, texts: pa.Table) -> float:
     """Share of training captions that contain the name of their window's class (rule 4)."""
     captions = texts.column("text").to_pylist()
     hits = [
-        str(windows.label[row]).lower() in captions[text].lower()
+        names_class(captions[text], windows.label[row])
         for row in windows.rows("train")
         for text in windows.texts[row]
     ]

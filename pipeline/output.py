@@ -7,8 +7,8 @@ killed run leaves the partial folder; the next run of the same code on the same 
 import ast
 import hashlib
 import json
-import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -42,12 +42,21 @@ def stage_output(out: Path, identity: Any) -> Iterator[Path]:
     partial.mkdir(parents=True, exist_ok=True)
     stamp.write_text(key)
     yield partial
-    stamp.unlink()
+    for leftover in (*partial.glob(".*"), *partial.glob("*.done")):
+        leftover.unlink()
     old = out.with_name(out.name + ".old.partial")
     if out.exists():
         out.rename(old)
     partial.rename(out)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def scratch(path: Path) -> Path:
+    """Name to write to beside `path` before it is renamed: no other process or host has it.
+
+    One left by a killed writer starts with a dot, and goes when the stage is complete.
+    """
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
 
 
 def files_of(*folders: Path) -> list[tuple[str, int, int]]:
@@ -59,7 +68,7 @@ def files_of(*folders: Path) -> list[tuple[str, int, int]]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = scratch(path)
     temporary.write_text(text)
     temporary.replace(path)
 
@@ -82,20 +91,30 @@ def _rounded(content: Any) -> Any:
 def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
     """Check the contract and write one Parquet file atomically; equal tables give equal bytes."""
     validate(table, schema, str(path))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = scratch(path)
     pq.write_table(
         table, temporary, compression="lz4", use_dictionary=False, write_statistics=False
     )
     temporary.replace(path)
 
 
+def list_shards(path: Path, made_by: str) -> list[Path]:
+    """Files of a folder's `part-*.parquet`, or of a pattern, in order; none is an `AuraError`."""
+    pattern = path / "part-*.parquet" if path.is_dir() else path
+    files = sorted(pattern.parent.glob(pattern.name))
+    if not files:
+        raise AuraError(f"There is nothing at {path} yet; run `aura {made_by}` first.")
+    return files
+
+
 def read_table(
     path: Path, schema: pa.Schema, made_by: str, columns: list[str] | None = None
 ) -> pa.Table:
-    """Read a Parquet file, or all `part-*.parquet` of a folder in order; check the contract."""
-    files = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
-    if not files or not all(file.is_file() for file in files):
-        raise AuraError(f"There is nothing at {path} yet; run `aura {made_by}` first.")
+    """Read a Parquet file, or all shards `part-*.parquet` of a folder in order; check the contract.
+
+    A pattern, such as `folder / "texts-*.parquet"`, reads shards of another name.
+    """
+    files = list_shards(path, made_by)
     try:
         table = pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
     except (pa.ArrowInvalid, OSError) as error:

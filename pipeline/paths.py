@@ -7,6 +7,11 @@ MODELS, REPORTS = Path("models"), Path("reports")
 TEACHER = MODELS / "teacher"
 
 
+def number_of(shard: Path) -> int:
+    """Number of a shard, the same for its signals, windows and embeddings."""
+    return int(shard.stem.rpartition("-")[2])
+
+
 def report(dataset: str, stage: str) -> Path:
     """Folder in git for what a stage reports of a data set."""
     return REPORTS / dataset / stage

@@ -1,5 +1,7 @@
 """preprocess: resample, slice and embed one data set in one Ray session."""
 
+from pathlib import Path
+
 from aura.config import Params
 from pipeline import embed, paths, resample, synthesize, teach
 from pipeline import slice as slice_stage
@@ -12,8 +14,8 @@ def run(params: Params, dataset: str) -> None:
     settings = params.dataset(dataset)
     needs_teacher = not (paths.TEACHER / "teacher.json").is_file()
     stand_in = needs_teacher and params.teacher.pretrained is None
-    synthetic = params.dataset("synthetic").root
-    if (stand_in or settings.root == synthetic) and not synthetic.is_dir():
+    synthetic = Path(params.dataset("synthetic").root)
+    if (stand_in or settings.root == str(synthetic)) and not synthetic.is_dir():
         say(f"There is no synthetic data at {synthetic} yet: making it.")
         synthesize.run(params)
     if needs_teacher:

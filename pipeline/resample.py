@@ -1,5 +1,6 @@
 """resample: raw recordings to signals at 200 Hz and 10 FPS on one clock, as Parquet shards."""
 
+import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from functools import partial
@@ -9,13 +10,23 @@ import numpy as np
 import pyarrow as pa
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
-from aura.datasets.base import Recording, Skip, Take, open_dataset
+from aura.datasets.base import Inventory, Recording, Skip, Take, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SIGNALS, TAKES, from_numpy, from_rows
-from aura.signals import clean, resample_imu, resample_mocap
+from aura.signals import (
+    Cleaned,
+    clean,
+    count_gaps,
+    decimate_imu,
+    pick_mocap,
+    resample_imu,
+    resample_mocap,
+)
 from pipeline import paths
-from pipeline.output import code_hash, stage_output, write_json, write_table
-from pipeline.shards import add_counts, count_skips, run_shards
+from pipeline.output import code_hash, stage_output, write_json
+from pipeline.shards import Tables, add_counts, count_skips, group, run_shards
+
+_BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
 
 def run(params: Params, dataset: str) -> None:
@@ -24,40 +35,60 @@ def run(params: Params, dataset: str) -> None:
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
         raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
-    adapter_module = f"aura.datasets.{settings.adapter.replace('-', '_')}"
+    shards = shards_of(inventory.takes, params.resample)
     identity = {
-        "code": code_hash("pipeline.resample", adapter_module),
+        "code": code_hash("pipeline.resample", adapter_module(settings)),
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
-        "takes": [[t.take_id, t.split, t.label, t.source] for t in inventory.takes],
+        "takes": _digest(inventory.takes),
     }
     with stage_output(paths.SIGNALS / dataset, identity) as folder:
-        reports = run_shards(
-            inventory.takes,
-            params.resample.takes_per_shard,
-            partial(resample_takes, settings, params.resample),
-            SIGNALS,
-            folder,
-            params.ray,
-            f"resample {dataset}",
+        reports = list(
+            run_shards(
+                list(enumerate(shards)),
+                partial(resample_takes, settings, params.resample),
+                {"part": SIGNALS, "takes": TAKES},
+                folder,
+                params.ray,
+                f"resample {dataset}",
+            )
         )
-        rows = [row for report in reports for row in report["takes"]]
-        if not rows:
+        if not sum(report["takes"] for report in reports):
             raise AuraError(f"Nothing of data set {dataset} could be resampled.")
-        write_table(folder / "takes.parquet", from_rows(rows, TAKES), TAKES)
+    write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
+
+
+def adapter_module(settings: Dataset) -> str:
+    """Module of the adapter that a data set names."""
+    return f"aura.datasets.{settings.adapter.replace('-', '_')}"
+
+
+def shards_of(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
+    """Takes in shards of even size, by the lengths that the index gives."""
+    sizes = [take.duration_s * _BYTES_PER_S / 1e6 for take in takes]
+    return group(takes, sizes, params.takes_per_shard, params.shard_mb)
+
+
+def _digest(takes: Sequence[Take]) -> str:
+    digest = hashlib.sha256()
+    for take in takes:
+        digest.update(repr((take, take.source)).encode())
+    return digest.hexdigest()
+
+
+def summarize(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The stage's metrics."""
     skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
-    write_json(
-        paths.report(dataset, "resample") / "metrics.json",
-        {
-            "takes_found": len(inventory.takes)
-            + sum(s.modality == "take" for s in inventory.skips),
-            "takes_used": len(rows),
-            "hours": sum(row["duration_s"] for row in rows) / 3600,
-            "imu_valid": _share(reports, "imu"),
-            "mocap_valid": _share(reports, "mocap"),
-            "skips": dict(sorted(skips.items())),
-            "samples_dropped": add_counts(reports, "dropped"),
-        },
-    )
+    lost = sum(skip.modality == "take" for skip in inventory.skips)
+    return {
+        "takes_found": len(inventory.takes) + lost,
+        "takes_used": sum(report["takes"] for report in reports),
+        "hours": sum(report["seconds"] for report in reports) / 3600,
+        "imu_valid": _share(reports, "imu"),
+        "mocap_valid": _share(reports, "mocap"),
+        "skips": dict(sorted(skips.items())),
+        "samples_dropped": add_counts(reports, "dropped"),
+        "masked": add_counts(reports, "masked"),
+    }
 
 
 def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
@@ -67,12 +98,13 @@ def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
 
 def resample_takes(
     dataset: Dataset, params: Resample, takes: Sequence[Take]
-) -> tuple[pa.Table | None, dict[str, Any]]:
-    """One shard: its SIGNALS table, its TAKES rows, and its counts."""
+) -> tuple[Tables, dict[str, Any]]:
+    """One shard: its SIGNALS and TAKES tables, and its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
     tables, rows = [], []
     skips: list[Skip] = []
     dropped: Counter[str] = Counter()
+    masked: Counter[str] = Counter()
     valid: Counter[str] = Counter()
     for take in takes:
         try:
@@ -80,39 +112,54 @@ def resample_takes(
         except CorruptFile as error:
             skips.append(Skip("take cannot be opened", f"{take.take_name}: {error}"))
             continue
+        cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
         skips += recording.skips
-        table = resample_recording(take.take_id, recording, params, dropped, valid, skips)
+        dropped.update(cleaned.dropped)
+        masked.update(masked_of(recording, cleaned, params))
+        table = resample_recording(take.take_id, recording, cleaned, params, valid)
         if table is None:
+            skips.append(Skip("neither IMU nor mocap", take.take_name))
             continue
         tables.append(table)
-        rows.append(_take_row(take, recording))
+        rows.append(_take_row(take, recording, params))
     report = {
-        "takes": rows,
+        "takes": len(rows),
+        "seconds": sum(row["duration_s"] for row in rows),
         "skips": count_skips(skips),
         "dropped": dict(dropped),
+        "masked": dict(masked),
         "valid": dict(valid),
     }
-    return (pa.concat_tables(tables) if tables else None), report
+    signals = pa.concat_tables(tables) if tables else SIGNALS.empty_table()
+    return {"part": signals, "takes": from_rows(rows, TAKES)}, report
+
+
+def masked_of(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:
+    """How much of which was masked or flagged, in samples, joints, poses, frames and gaps."""
+    masked = Counter(recording.counts)
+    inside = (recording.imu_s >= 0) & (recording.imu_s < recording.duration_s)
+    if len(recording.imu_saturated):
+        masked["IMU sample at the end of its range"] += int(recording.imu_saturated[inside].sum())
+    masked["IMU gap"] += count_gaps(cleaned.times, recording.duration_s, params.gap_ms / 1000)
+    return +masked
 
 
 def resample_recording(
-    take_id: str,
-    recording: Recording,
-    params: Resample,
-    dropped: Counter[str],
-    valid: Counter[str],
-    skips: list[Skip],
+    take_id: str, recording: Recording, cleaned: Cleaned, params: Resample, valid: Counter[str]
 ) -> pa.Table | None:
-    """SIGNALS rows of one take; adds to the counters. None where no signal is left."""
-    cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
-    dropped.update(cleaned.dropped)
+    """SIGNALS rows of one take; adds to the counts of valid samples. None where nothing is left."""
     duration = recording.duration_s
-    imu, imu_ok = resample_imu(cleaned.times, cleaned.values, duration, params.gap_ms / 1000)
-    mocap, mocap_ok = resample_mocap(
-        recording.mocap_s, recording.mocap, duration, params.mocap_gap_ms / 1000
-    )
+    if params.clock == "authors":
+        imu, imu_ok = decimate_imu(recording.imu_s, recording.imu, duration)
+        mocap, mocap_ok = pick_mocap(_frames(recording), recording.mocap, duration)
+    else:
+        imu, imu_ok = resample_imu(
+            cleaned.times, cleaned.values, duration, params.gap_ms / 1000, recording.gyro_lag_s
+        )
+        mocap, mocap_ok = resample_mocap(
+            recording.mocap_s, recording.mocap, duration, params.mocap_gap_ms / 1000
+        )
     if not imu_ok.any() and not mocap_ok.any():
-        skips.append(Skip("neither IMU nor mocap", take_id))
         return None
     valid.update(imu=int(imu_ok.sum()), imu_all=imu_ok.size)
     valid.update(mocap=int(mocap_ok.sum()), mocap_all=mocap_ok.size)
@@ -128,10 +175,30 @@ def resample_recording(
             pa.array([take_id] * seconds),
             pa.array(np.arange(seconds, dtype=np.int32)),
             *(from_numpy(values, SIGNALS.field(name)) for name, values in columns.items()),
+            pa.array(saturation(recording, cleaned, seconds)),
             pa.array(clock_offsets(recording, seconds)),
         ],
         schema=SIGNALS,
     )
+
+
+def _frames(recording: Recording) -> np.ndarray:
+    """Video frame of each pose; by its time where the data set does not number them."""
+    if len(recording.mocap_frame) == len(recording.mocap_s):
+        return recording.mocap_frame
+    return np.rint(recording.mocap_s * recording.frame_rate_hz).astype(np.int64)
+
+
+def saturation(recording: Recording, cleaned: Cleaned, seconds: int) -> np.ndarray:
+    """Fraction of the samples of each second at the end of the range, (seconds,) float32."""
+    if not len(recording.imu_saturated):
+        return np.zeros(seconds, np.float32)
+    inside = (cleaned.times >= 0) & (cleaned.times < seconds)
+    second = cleaned.times[inside].astype(int)
+    flags = recording.imu_saturated[cleaned.kept][inside]
+    total = np.bincount(second, minlength=seconds)
+    hits = np.bincount(second, weights=flags, minlength=seconds)
+    return (hits / np.maximum(total, 1)).astype(np.float32)
 
 
 def clock_offsets(recording: Recording, seconds: int) -> np.ndarray:
@@ -150,7 +217,7 @@ def _blocks(values: np.ndarray, seconds: int, rate: int) -> np.ndarray:
     return padded.reshape(seconds, rate, *values.shape[1:])
 
 
-def _take_row(take: Take, recording: Recording) -> dict[str, Any]:
+def _take_row(take: Take, recording: Recording, params: Resample) -> dict[str, Any]:
     return {
         "take_id": take.take_id,
         "participant_id": take.participant_id,
@@ -159,7 +226,8 @@ def _take_row(take: Take, recording: Recording) -> dict[str, Any]:
         "label": take.label,
         "take_name": take.take_name,
         "duration_s": recording.duration_s,
-        "frame_rate_hz": recording.frame_rate_hz,
+        "frame_rate_hz": 30.0 if params.clock == "authors" else recording.frame_rate_hz,
+        "frames": len(recording.frame_s),
         "videos": [vars(video) for video in recording.videos],
         "texts": [vars(text) for text in recording.texts],
     }

@@ -1,9 +1,11 @@
 """Ray Data over shards: the one place that knows Ray.
 
-A shard is some takes. Ray Data schedules shards over workers; the worker writes its own Parquet
-file under the shard's number and returns only a small report. So names and bytes do not depend on
-scheduling, nothing large travels to the driver, memory stays that of the shards in flight, and a
-killed run resumes at the shards that are not on disk (`Dataset.write_parquet` gives none of these).
+A shard is some takes, under one number from raw recordings to embeddings. Ray Data schedules shards
+over workers; the worker writes its own Parquet files under the shard's number and returns only
+whether it could. So names and bytes do not depend on scheduling, nothing large travels to the
+driver, memory stays that of the shards in flight, a killed run resumes at the shards that are not
+on disk, and the shards of a node that dies are done by another (`Dataset.write_parquet` gives none
+of these). Nodes of a cluster need the project's folder at the same path, as a shared file system.
 """
 
 import contextlib
@@ -12,11 +14,11 @@ import logging
 import os
 import pickle
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
@@ -26,9 +28,11 @@ from aura.errors import AuraError
 from pipeline.output import write_table, write_text
 from pipeline.progress import say, track
 
+T = TypeVar("T")
 Report = dict[str, Any]
-# From a shard's items to its table (or None where nothing is left of it) and its report.
-Work = Callable[[Sequence[Any]], tuple[pa.Table | None, Report]]
+Tables = Mapping[str, pa.Table]  # by the name of their files; an empty one is not written
+Work = Callable[[Any], tuple[Tables, Report]]
+Shard = tuple[int, Any]  # its number, and what `Work` is called with
 
 
 @contextmanager
@@ -43,17 +47,7 @@ def ray_session(settings: Ray) -> Iterator[None]:
     owner = not ray.is_initialized()
     if owner:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-        say("Starting Ray …")
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
-        else:
-            # One CPU more than workers: Ray Data's own tasks must not starve behind ours.
-            ray.init(
-                num_cpus=settings.workers + 1,
-                include_dashboard=False,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-            )
+        _connect(settings)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
@@ -66,65 +60,95 @@ def ray_session(settings: Ray) -> Iterator[None]:
             ray.shutdown()
 
 
+def _connect(settings: Ray) -> None:
+    import ray
+
+    address = os.environ.get("RAY_ADDRESS")
+    if address:
+        say(f"Joining the Ray cluster at {address} …")
+        try:
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+        except Exception as error:  # Ray raises many kinds where it cannot connect
+            reason = " ".join(str(error).split())[:200]
+            raise AuraError(f"No Ray cluster answers at RAY_ADDRESS={address}: {reason}") from None
+        return
+    say("Starting Ray …")
+    # One CPU more than workers: Ray Data's own tasks must not starve behind ours.
+    ray.init(
+        num_cpus=settings.local_workers() + 1,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def group(items: Sequence[T], sizes: Sequence[float], most: int, full: float) -> list[list[T]]:
+    """Consecutive groups that end at `most` items or at a sum of `full`, whichever comes first."""
+    groups: list[list[T]] = []
+    total = 0.0
+    for item, size in zip(items, sizes, strict=True):
+        if not groups or len(groups[-1]) >= most or total + size > full:
+            groups.append([])
+            total = 0.0
+        groups[-1].append(item)
+        total += size
+    return groups
+
+
 def run_shards(
-    items: Sequence[Any],
-    per_shard: int,
+    shards: Sequence[Shard],
     work: Work,
-    schema: pa.Schema,
+    schemas: Mapping[str, pa.Schema],
     folder: Path,
     settings: Ray,
     label: str,
-) -> list[Report]:
-    """Run `work` on each group of `per_shard` items; reports come back in shard order.
+) -> Iterator[Report]:
+    """Run `work` on each shard and yield the reports in the order of `shards`.
 
-    `folder` receives `part-00000.parquet`, …; a shard whose report is there already is not redone.
-    Reports are JSON and must not depend on the time or the machine.
+    For each name of `schemas`, `folder` receives `<name>-00000.parquet`, …; a shard whose report is
+    there already is not redone. Reports are JSON and must not depend on the time or the machine.
     """
-    groups = [list(items[i : i + per_shard]) for i in range(0, len(items), per_shard)]
-    todo = [i for i in range(len(groups)) if not _report_path(folder, i).is_file()]
-    if len(todo) < len(groups):
-        say(f"{label}: resuming, {len(groups) - len(todo)} of {len(groups)} shards are done.")
-    execute = partial(_execute, work, schema, folder.absolute())
+    marks = {number: folder / f"{next(iter(schemas))}-{number:05d}.done" for number, _ in shards}
+    todo = [(number, content) for number, content in shards if not marks[number].is_file()]
+    if len(todo) < len(shards):
+        say(f"{label}: resuming, {len(shards) - len(todo)} of {len(shards)} shards are done.")
+    execute = partial(_execute, work, dict(schemas), folder.absolute())
     run = _in_ray if settings.executor == "ray" else _in_process
     with ray_session(settings):
-        done = run(execute, [(i, groups[i]) for i in todo], settings)
-        for error in track(done, label, total=len(todo), unit="shard"):
+        for error in track(run(execute, todo, settings), label, total=len(todo), unit="shard"):
             if error:
                 raise AuraError(error)
-    reports = []
-    for i in range(len(groups)):
-        path = _report_path(folder, i)
-        reports.append(json.loads(path.read_text()))
-    for i in range(len(groups)):
-        _report_path(folder, i).unlink()
-    return reports
+    for number, _ in shards:
+        yield json.loads(marks[number].read_text())
 
 
-def _report_path(folder: Path, index: int) -> Path:
-    return folder / f"part-{index:05d}.done"
-
-
-def _execute(work: Work, schema: pa.Schema, folder: Path, index: int, group: list[Any]) -> str:
+def _execute(
+    work: Work, schemas: Mapping[str, pa.Schema], folder: Path, number: int, content: Any
+) -> str:
     """Do one shard; the empty string, or the sentence of what went wrong."""
+    mark = folder / f"{next(iter(schemas))}-{number:05d}.done"
+    if mark.is_file():  # done on a node that died before it could say so
+        return ""
     try:
-        table, report = work(group)
-        if table is not None and table.num_rows:
-            write_table(folder / f"part-{index:05d}.parquet", table, schema)
-        write_text(_report_path(folder, index), json.dumps(report))
+        tables, report = work(content)
+        for name, table in tables.items():
+            if table.num_rows:
+                write_table(folder / f"{name}-{number:05d}.parquet", table, schemas[name])
+        write_text(mark, json.dumps(report))
     except AuraError as error:
         return str(error)
     return ""
 
 
 def _in_process(
-    execute: Callable[[int, list[Any]], str], shards: list[tuple[int, list[Any]]], settings: Ray
+    execute: Callable[[int, Any], str], shards: Sequence[Shard], settings: Ray
 ) -> Iterator[str]:
-    for index, group in shards:
-        yield execute(index, group)
+    for number, content in shards:
+        yield execute(number, content)
 
 
 def _in_ray(
-    execute: Callable[[int, list[Any]], str], shards: list[tuple[int, list[Any]]], settings: Ray
+    execute: Callable[[int, Any], str], shards: Sequence[Shard], settings: Ray
 ) -> Iterator[str]:
     if not shards:
         return
@@ -132,16 +156,16 @@ def _in_ray(
 
     def call(batch: pa.Table) -> pa.Table:
         errors = [
-            execute(row["index"], pickle.loads(row["group"]))  # our own bytes, from the driver
+            execute(row["number"], pickle.loads(row["content"]))  # our own bytes, from the driver
             for row in batch.to_pylist()
         ]
         return pa.table({"error": pa.array(errors, pa.string())})
 
+    contents = [pickle.dumps(content) for _, content in shards]
+    numbers = [number for number, _ in shards]
     plan = pa.table(
-        {
-            "index": pa.array([index for index, _ in shards], pa.int64()),
-            "group": pa.array([pickle.dumps(group) for _, group in shards], pa.large_binary()),
-        }
+        [pa.array(numbers, pa.int64()), pa.array(contents, pa.large_binary())],
+        names=["number", "content"],
     )
     done = ray.data.from_arrow(plan, override_num_blocks=len(shards)).map_batches(
         call,

@@ -10,104 +10,139 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aura import leakage
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Slice
 from aura.errors import AuraError
 from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, validate
-from aura.windows import TakeSignals, slice_take
+from aura.windows import Span, TakeSignals, Window, slice_take
 from pipeline import paths
-from pipeline.output import code_hash, files_of, read_table, stage_output, write_json
-from pipeline.shards import add_counts, run_shards
+from pipeline.output import (
+    code_hash,
+    files_of,
+    list_shards,
+    read_table,
+    stage_output,
+    write_json,
+)
+from pipeline.shards import Tables, add_counts, run_shards
 
-_COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "clock_offset_ms"]
+_COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
 
 
 def run(params: Params, dataset: str) -> None:
     """Cut the signals of `dataset` into `data/windows/<dataset>`."""
     params.dataset(dataset)
     source = paths.SIGNALS / dataset
-    takes = {row["take_id"]: row for row in _takes(source).to_pylist()}
-    shards = sorted(source.glob("part-*.parquet"))
+    shards = list_shards(source, "resample")
     identity = {
         "code": code_hash("pipeline.slice"),
         "params": params.slice.model_dump(),
         "input": files_of(source),
     }
     with stage_output(paths.WINDOWS / dataset, identity) as folder:
-        reports = run_shards(
-            shards,
-            1,
-            partial(slice_shards, params.slice, takes),
-            WINDOWS,
-            folder,
-            params.ray,
-            f"slice {dataset}",
+        reports = list(
+            run_shards(
+                [(paths.number_of(file), file.absolute()) for file in shards],
+                partial(slice_shard, params.slice),
+                {"part": WINDOWS},
+                folder,
+                params.ray,
+                f"slice {dataset}",
+            )
         )
-        windows = read_table(folder, WINDOWS, "slice") if any(folder.glob("part-*")) else None
-        if windows is None:
+        if not sum(report["windows"] for report in reports):
             raise AuraError(
                 f"No window of {params.slice.window_s} s fits the signals of {dataset}."
             )
-    per_split = Counter(windows.column("split").to_pylist())
+    per_split, present = add_counts(reports, "per_split"), add_counts(reports, "with")
     write_json(
         paths.report(dataset, "slice") / "metrics.json",
         {
-            "windows": windows.num_rows,
+            "windows": sum(report["windows"] for report in reports),
             "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
-            "with": {
-                name: sum(windows.column(f"has_{name}").to_pylist())
-                for name in ("imu", "mocap", "video")
-            }
-            | {"text": sum(bool(texts) for texts in windows.column("texts").to_pylist())},
+            "with": {name: present.get(name, 0) for name in ("imu", "mocap", "video", "text")},
+            "windows_saturated": present.get("saturation", 0),
             "rejected": add_counts(reports, "rejected"),
-            "largest_gap_ms": max(windows.column("largest_gap_ms").to_pylist()),
-            "clock_offset_ms": max(windows.column("clock_offset_ms").to_pylist()),
+            "texts": add_counts(reports, "texts"),
+            "texts_and_their_class": add_counts(reports, "leaks"),
+            "largest_gap_ms": max(report["largest_gap_ms"] for report in reports),
+            "clock_offset_ms": max(report["clock_offset_ms"] for report in reports),
         },
     )
 
 
-def _takes(source: Path) -> pa.Table:
-    return read_table(source / "takes.parquet", TAKES, "resample")
-
-
-def slice_shards(
-    params: Slice, takes: dict[str, dict[str, Any]], files: Sequence[Path]
-) -> tuple[pa.Table | None, dict[str, Any]]:
-    """Windows of the takes in some SIGNALS shards (a take is whole inside one shard)."""
+def slice_shard(params: Slice, file: Path) -> tuple[Tables, dict[str, Any]]:
+    """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
+    signals = pq.read_table(file, columns=_COLUMNS)
+    validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
+    beside = file.with_name(file.name.replace("part-", "takes-"))
+    takes = {row["take_id"]: row for row in read_table(beside, TAKES, "resample").to_pylist()}
+    imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
+    saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
     rows: list[dict[str, Any]] = []
-    rejected: Counter[str] = Counter()
-    for file in files:
-        signals = pq.read_table(file, columns=_COLUMNS)
-        validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
-        imu_valid = to_numpy(signals, "imu_valid")
-        mocap_valid = to_numpy(signals, "mocap_valid")
-        offsets = signals.column("clock_offset_ms").to_numpy()
-        for take_id, first, last in take_runs(signals.column("take_id").to_pylist()):
-            take = takes[take_id]
-            duration = take["duration_s"]
-            cut = TakeSignals(
-                duration_s=duration,
-                imu_valid=imu_valid[first:last].reshape(-1)[: round(duration * IMU_RATE_HZ)],
-                mocap_valid=mocap_valid[first:last].reshape(-1, mocap_valid.shape[2])[
-                    : round(duration * MOCAP_RATE_HZ)
-                ],
-                clock_offset_ms=offsets[first:last],
-                texts=[(text["time_s"], text["text"]) for text in take["texts"]],
-                has_video=bool(take["videos"]),
+    counts = {name: Counter[str]() for name in ("rejected", "texts", "leaks", "per_split", "with")}
+    for take_id, first, last in take_runs(signals.column("take_id").to_pylist()):
+        take = takes[take_id]
+        duration = take["duration_s"]
+        spans, dropped = texts_of(take, params.mask_class_names)
+        counts["texts"].update(Counter(span.source for span in spans))
+        counts["rejected"].update(dropped)
+        counts["leaks"].update(leakage.shares((span.text, take["label"]) for span in spans))
+        cut = TakeSignals(
+            duration_s=duration,
+            imu_valid=imu_valid[first:last].reshape(-1)[: round(duration * IMU_RATE_HZ)],
+            mocap_valid=mocap_valid[first:last].reshape(-1, mocap_valid.shape[2])[
+                : round(duration * MOCAP_RATE_HZ)
+            ],
+            imu_saturated=saturated[first:last],
+            clock_offset_ms=offsets[first:last],
+            texts=spans,
+            has_video=bool(take["videos"]),
+        )
+        windows, reasons = slice_take(cut, params)
+        counts["rejected"].update(reasons)
+        counts["per_split"].update({take["split"]: len(windows)})
+        for window in windows:
+            counts["with"].update(_present(window))
+            rows.append(
+                {
+                    "window_id": f"{take_id}@{round(window.start_s * 1000):07d}",
+                    **{k: take[k] for k in ("take_id", "participant_id", "capture_id")},
+                    "split": take["split"],
+                    "label": take["label"],
+                    **asdict(window),
+                }
             )
-            windows, reasons = slice_take(cut, params)
-            rejected.update(reasons)
-            for window in windows:
-                rows.append(
-                    {
-                        "window_id": f"{take_id}@{round(window.start_s * 1000):07d}",
-                        **{k: take[k] for k in ("take_id", "participant_id", "capture_id")},
-                        "split": take["split"],
-                        "label": take["label"],
-                        **asdict(window),
-                    }
-                )
-    table = from_rows(rows, WINDOWS) if rows else None
-    return table, {"rejected": dict(rejected)}
+    report: dict[str, Any] = {name: dict(found) for name, found in counts.items()}
+    report |= {
+        "windows": len(rows),
+        "largest_gap_ms": max((row["largest_gap_ms"] for row in rows), default=0.0),
+        "clock_offset_ms": max((row["clock_offset_ms"] for row in rows), default=0.0),
+    }
+    return {"part": from_rows(rows, WINDOWS)}, report
+
+
+def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]]:
+    """Texts of a TAKES row, the words of its class masked if asked, and what that left nothing of.
+
+    A text about a moment ends where it begins.
+    """
+    spans: list[Span] = []
+    dropped: Counter[str] = Counter()
+    for entry in take["texts"]:
+        text = leakage.mask_class(entry["text"], take["label"]) if mask else entry["text"]
+        end = entry["time_s"] if entry["end_s"] is None else entry["end_s"]
+        if text:
+            spans.append(Span(text, entry["time_s"], end, entry["source"]))
+        else:
+            dropped["text says nothing but its class"] += 1
+    return spans, dropped
+
+
+def _present(window: Window) -> dict[str, int]:
+    found = {name: getattr(window, f"has_{name}") for name in ("imu", "mocap", "video")}
+    found |= {"text": bool(window.texts), "saturation": window.imu_saturated > 0}
+    return {name: int(value) for name, value in found.items()}
 
 
 def take_runs(take_ids: Sequence[str]) -> list[tuple[str, int, int]]:

@@ -15,8 +15,8 @@ def load(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, clip.
     """Join signals, windows and embeddings of `dataset`; also its text table and the teacher."""
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
-    texts = read_table(folder / "texts.parquet", texts_schema(clip.DIM), "embed")
-    named = [("texts.parquet", clip.Identity.of(texts.schema.metadata, "texts.parquet"))]
+    texts = read_table(folder / "texts-*.parquet", texts_schema(clip.DIM), "embed")
+    named = [("the texts", clip.Identity.of(texts.schema.metadata, str(folder)))]
     if any(folder.glob("part-*.parquet")):
         videos = read_table(folder, videos_schema(clip.DIM), "embed")
         identity = clip.Identity.of(videos.schema.metadata, str(folder))

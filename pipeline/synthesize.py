@@ -1,6 +1,7 @@
 """synthesize: a small data set in Ego-Exo4D's own format, so that everything runs without data."""
 
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from pathlib import Path
 
 from aura.config import Params
 from aura.datasets import synthetic
@@ -13,12 +14,13 @@ def run(params: Params) -> None:
     size = size_of(params)
     plans = synthetic.plan(size)
     identity = {"code": code_hash("pipeline.synthesize"), "size": vars(size)}
-    with stage_output(params.dataset("synthetic").root, identity) as root:
-        with ProcessPoolExecutor(params.ray.workers) as pool:
+    with stage_output(Path(params.dataset("synthetic").root), identity) as root:
+        with ProcessPoolExecutor(params.ray.local_workers()) as pool:
             jobs = [pool.submit(synthetic.write_take, root, plan, size) for plan in plans]
             for job in track(as_completed(jobs), "synthesize", total=len(jobs), unit="take"):
                 job.result()
         synthetic.write_metadata(root, plans, size)
+        synthetic.multiply(root, plans, size)
 
 
 def size_of(params: Params) -> synthetic.SyntheticSize:

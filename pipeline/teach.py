@@ -18,7 +18,7 @@ from safetensors.torch import save_file
 
 from aura import teacher as clip
 from aura.config import Params, Teach
-from aura.datasets import ego_exo4d
+from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
 from aura.video import decode_frames
@@ -105,10 +105,12 @@ def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
     A frame's captions are the atomic descriptions nearest in time and the general ones of its
     activity, which is where the stand-in meets the names of the classes.
     """
-    root = params.dataset("synthetic").root
+    settings = params.dataset("synthetic")
+    root = Path(settings.root)
     if not root.is_dir():
         raise AuraError("The stand-in teacher needs synthetic data; run `aura synthesize` first.")
-    adapter = ego_exo4d.Adapter(root, {"splits": ["teacher"]})
+    options = {**settings.options, "splits": ["teacher"]}
+    adapter = open_dataset(settings.adapter, settings.root, options)
     frames: list[np.ndarray] = []
     captions: list[list[str]] = []
     for take in track(adapter.inventory().takes, "teach, frames", unit="take"):

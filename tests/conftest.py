@@ -73,6 +73,32 @@ def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+FLAWED = (
+    "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
+    "synthesize.take_seconds=5",
+    "synthesize.activities=8",
+    "synthesize.cameras=2",
+    "resample.takes_per_shard=4",
+    "slice.text_tolerance_s=0.5",
+    "datasets.synthetic.options={texts: "
+    "[atomic_descriptions, keystep, expert_commentary, activity]}",
+)
+
+
+@pytest.fixture(scope="session")
+def flawed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, config.Params]:
+    """A folder with a root that has every flaw, preprocessed in a plain loop. Do not change it."""
+    from pipeline import preprocess
+
+    folder = tmp_path_factory.mktemp("flawed")
+    shutil.copy(ROOT / "params.yaml", folder)
+    params = tiny_params(*FLAWED)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        preprocess.run(params, "synthetic")
+    return folder, params
+
+
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for every test that needs one."""

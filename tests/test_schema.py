@@ -12,7 +12,8 @@ def windows_table():
     row = {
         "window_id": "t@0", "take_id": "t", "participant_id": "p", "capture_id": "c",
         "split": "train", "label": None, "start_s": 0.0, "imu_valid": 1.0, "mocap_valid": 1.0,
-        "has_imu": True, "has_mocap": True, "has_video": False, "texts": ["a"],
+        "has_imu": True, "has_mocap": True, "has_video": False, "imu_saturated": 0.0,
+        "texts": [{"text": "a", "offset_s": 1.0, "source": "keystep"}],
         "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
     }  # fmt: skip
     return schema.from_rows([row], schema.WINDOWS)
@@ -32,7 +33,7 @@ def signals_table(seconds=3):
             pa.array(["t"] * seconds),
             pa.array(np.arange(seconds, dtype=np.int32)),
             *arrays,
-            pa.array(np.zeros(seconds, np.float32)),
+            *[pa.array(np.zeros(seconds, np.float32))] * 2,
         ],
         schema=schema.SIGNALS,
     )

@@ -6,8 +6,11 @@ from scipy.interpolate import BarycentricInterpolator
 
 from aura.signals import (
     clean,
+    count_gaps,
+    decimate_imu,
     decimation_taps,
     lagrange,
+    pick_mocap,
     resample_imu,
     resample_mocap,
     segments,
@@ -175,3 +178,59 @@ def test_nothing_in_gives_nothing_valid():
     _, seen = resample_mocap(np.empty(0), np.empty((0, 17, 3), np.float32), 2.0)
     assert seen.shape == (20, 17)
     assert not seen.any()
+
+
+def test_a_late_gyroscope_is_moved_by_its_lag():
+    """The same tone on all axes, the gyroscope sampled 1.2 ms later: resampled, they agree."""
+    rng = np.random.default_rng(3)
+    times = np.cumsum(rng.uniform(0.94e-3, 1.06e-3, 4000))
+    lag = 1.2e-3
+    values = np.hstack([tone(times, 9)[:, :3], tone(times + lag, 9)[:, 3:]])
+    got, valid = resample_imu(times, values, 3.5, gyro_lag_s=lag)
+    assert valid[100:-100].all()
+    assert np.abs(got[valid, :3] - got[valid, 3:]).max() < 1e-4
+    apart, valid = resample_imu(times, values, 3.5)
+    assert np.abs(apart[valid, :3] - apart[valid, 3:]).max() > 0.05
+    assert not got[~valid].any()
+
+
+def test_gaps_are_counted_inside_the_take_only():
+    times = np.delete(np.arange(-500, 5500) / 1000, [*range(100, 160), *range(1000, 1060), 3000])
+    assert count_gaps(times, 5.0) == 1  # one before the take, one lone sample is no gap
+    assert count_gaps(times, 5.0, gap_s=0.1) == 0
+    assert count_gaps(times[:1], 5.0) == count_gaps(times[:0], 5.0) == 0
+
+
+def test_the_published_recipe_takes_every_fifth_sample_and_drifts():
+    """Oracle: a loop. A sensor 2 % slow ends 0.2 s off after 10 s, by timestamp it does not."""
+    times = -0.1 + np.arange(9900) / 980  # 2 % slower than 1000 Hz
+    values = np.repeat(times[:, None], 6, axis=1).astype(np.float32)
+    values[500, 2] = np.nan
+    got, valid = decimate_imu(times, values, 10.0)
+    assert valid.all()
+    rows = [r for r in range(len(times)) if times[r] >= 0]
+    for k in range(2000):
+        row = rows[0] + 5 * k
+        expected = np.nan_to_num(values[row]) if row < len(times) else np.zeros(6)
+        np.testing.assert_array_equal(got[k], expected)
+    assert got[1900, 0] - 9.5 == pytest.approx(9.5 * 0.0204, abs=0.01)
+    values[500, 2] = values[499, 2]
+    right, valid = resample_imu(times, values, 10.0)
+    assert right[1900, 0] == pytest.approx(9.5, abs=1e-3)
+    none, valid = decimate_imu(times[:0], values[:0], 1.0)
+    assert not none.any()
+    assert not valid.any()
+
+
+def test_the_published_recipe_takes_every_third_pose_and_fills_with_zeros():
+    frames = np.delete(np.arange(90), [30, 31])
+    joints = np.repeat(frames[:, None].astype(np.float32), 3, 1)[:, None] * np.ones((1, 2, 1))
+    joints[frames == 33, 1] = np.nan
+    got, valid = pick_mocap(frames, joints, 3.0)
+    assert got.shape == (30, 2, 3)
+    assert valid.all()
+    expected = np.arange(0, 90, 3.0)
+    expected[10] = 0  # frame 30 is absent
+    np.testing.assert_array_equal(got[:, 0, 0], expected)
+    assert got[11, 1].tolist() == [0, 0, 0]
+    assert not pick_mocap(frames[:0], joints[:0], 3.0)[1].any()

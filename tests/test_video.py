@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from aura.errors import CorruptFile
 from aura.ffmpeg import ffmpeg_program
-from aura.video import decode_frames, probe, window_frames
+from aura.video import check_frames, decode_frames, probe, window_frames
 
 FRAMES = 90
 
@@ -94,3 +94,35 @@ def test_real_action_videos_decode(real_data):
         got = np.concatenate(list(decode_frames(path, [0, 50, frames - 1], 8)))
         assert got.shape == (3, height, width, 3)
         assert np.abs(got[0].astype(int) - got[2]).mean() > 0.5
+
+
+def turned(path, tmp_path, degrees):
+    """The same film with a note in its header to turn it, as phones write."""
+    out = tmp_path / f"turned{degrees}.mp4"
+    command = [ffmpeg_program(), "-loglevel", "error", "-display_rotation", str(degrees)]
+    subprocess.run([*command, "-i", str(path), "-c", "copy", str(out)], check=True)
+    return out
+
+
+def test_a_film_that_asks_to_be_turned_comes_out_upright(clip, tmp_path):
+    flat = np.concatenate(list(decode_frames(clip, [3, 30], batch=1)))
+    for degrees, turns in ((90, 1), (-90, -1), (180, 2)):
+        found = np.concatenate(list(decode_frames(turned(clip, tmp_path, degrees), [3, 30], 2)))
+        expected = np.rot90(flat, turns, axes=(1, 2))
+        assert found.shape == expected.shape
+        assert np.abs(found.astype(int) - expected).mean() < 2
+
+
+def test_a_film_of_another_length_than_its_take_is_named(clip, tmp_path):
+    assert check_frames(clip, FRAMES) == check_frames(clip, 0) == ("", True)
+    few = "video is a frame or two off the take"
+    other = "video has another number of frames than the take"
+    for expected, found in ((1, (few, True)), (2, (few, True)), (3, (other, False))):
+        assert check_frames(clip, FRAMES + expected) == found
+        assert check_frames(clip, FRAMES - expected) == found
+    (tmp_path / "x.mp4").write_bytes(b"x")
+    assert check_frames(tmp_path / "x.mp4", FRAMES) == ("video cannot be opened", False)
+
+
+def test_no_frames_asked_for_are_no_frames(clip):
+    assert list(decode_frames(clip, [], batch=4)) == []

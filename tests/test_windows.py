@@ -3,7 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.config import Slice
-from aura.windows import TakeSignals, longest_run, slice_take, starts
+from aura.windows import Span, TakeSignals, longest_run, slice_take, starts
+
+
+def moment(time, text):
+    return Span(text, time, time, "atomic_descriptions")
+
+
+def said(window):
+    return [text.text for text in window.texts]
 
 
 def signals(seconds=12.0, texts=(), has_video=True, imu=None, mocap=None):
@@ -12,8 +20,9 @@ def signals(seconds=12.0, texts=(), has_video=True, imu=None, mocap=None):
         duration_s=seconds,
         imu_valid=np.ones(samples, bool) if imu is None else imu,
         mocap_valid=np.ones((frames, 17), bool) if mocap is None else mocap,
+        imu_saturated=np.arange(int(np.ceil(seconds)), dtype=np.float32) / 100,
         clock_offset_ms=np.arange(int(np.ceil(seconds)), dtype=np.float32),
-        texts=texts,
+        texts=[text if isinstance(text, Span) else moment(*text) for text in texts],
         has_video=has_video,
     )
 
@@ -47,9 +56,22 @@ def test_texts_go_to_the_windows_that_hold_their_time():
     texts = [(0.0, "a"), (4.9, "b"), (5.0, "c"), (5.0, "c"), (11.0, "late")]
     windows, _ = slice_take(signals(texts=texts), Slice())
     assert [w.start_s for w in windows] == [0, 2.5, 5]
-    assert [w.texts for w in windows] == [("a", "b"), ("b", "c"), ("c",)]
+    assert [said(w) for w in windows] == [["a", "b"], ["b", "c", "c"], ["c", "c"]]
     wide, _ = slice_take(signals(texts=texts), Slice(text_tolerance_s=1.5))
-    assert wide[2].texts == ("b", "c", "late")
+    assert said(wide[2]) == ["b", "c", "c", "late"]
+    offsets = [text.offset_s for text in wide[2].texts]
+    np.testing.assert_allclose(offsets, [-0.1, 0, 0, 6])  # from the window's start at 5 s
+
+
+@given(begin=st.floats(-3, 15), length=st.floats(0, 6), tolerance=st.floats(0, 2))
+def test_a_text_with_a_span_goes_to_every_window_it_touches(begin, length, tolerance):
+    span = Span("step", begin, begin + length, "keystep")
+    windows, _ = slice_take(signals(texts=[span]), Slice(text_tolerance_s=tolerance))
+    for window in windows:
+        low, high = window.start_s - tolerance, window.start_s + 5 + tolerance
+        touches = begin < high and begin + length >= low
+        assert said(window) == ["step"] * touches
+        assert all(text.source == "keystep" for text in window.texts)
 
 
 def test_validity_gap_and_clock_offset_are_of_the_window():
@@ -62,6 +84,8 @@ def test_validity_gap_and_clock_offset_are_of_the_window():
     assert (second.imu_valid, second.largest_gap_ms, second.has_imu) == (0.9, 500, False)
     assert third.largest_gap_ms == 500
     assert [w.clock_offset_ms for w in windows] == [4, 7, 9]
+    # Of seconds 0 to 4, 2 to 7 and 5 to 9.
+    np.testing.assert_allclose([w.imu_saturated for w in windows], [0.02, 0.045, 0.07], rtol=1e-6)
 
 
 def test_windows_that_pair_nothing_are_rejected_with_the_reason():
@@ -80,4 +104,4 @@ def test_a_short_recording_becomes_one_window_valid_over_its_own_length():
     windows, _ = slice_take(signals(seconds=3.0, texts=[(2.9, "a")]), Slice())
     assert len(windows) == 1
     assert windows[0].imu_valid == 1
-    assert windows[0].texts == ("a",)
+    assert said(windows[0]) == ["a"]

@@ -8,13 +8,13 @@ Ego-Exo4D's format and read by `ego_exo4d.py`.
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from aura.errors import AuraError
+from aura.storage import Storage
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Take:
     split: str
     label: str | None
     source: Any = field(repr=False, compare=False, hash=False)  # what the adapter needs to open it
+    duration_s: float = 0.0  # by the index, for shards of even size; 0 where it does not say
 
 
 @dataclass(frozen=True)
@@ -41,11 +42,15 @@ class Skip:
 
 @dataclass(frozen=True)
 class Text:
-    """One caption: its time in seconds on the clock of the take, and its kind of annotation."""
+    """One caption: its span in seconds on the clock of the take, and its kind of annotation.
+
+    A text about a moment has no `end_s` of its own.
+    """
 
     text: str
     time_s: float
     source: str
+    end_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,10 @@ class Recording:
     A modality that is missing has no rows. `imu` is (N, 6) float32 in m/s2 and rad/s at `imu_s`
     (N,) float64, unsorted and unclean as recorded; `imu_ok` (N,) marks samples flagged valid.
     `mocap` is (F, 17, 3) float32 in metres, world frame, z up, NaN where a joint is absent, at
-    `mocap_s` (F,). `frame_s` (V,) is the time of every video frame, NaN where unknown.
+    `mocap_s` (F,). `frame_s` (V,) is the time of every video frame, NaN where unknown. Where the
+    gyroscope has a clock offset of its own, its samples are `gyro_lag_s` later than `imu_s` says.
+    `imu_saturated` (N,) marks samples at the end of the sensor's range; `mocap_frame` (F,) is the
+    video frame of each pose. Both may be left empty. `counts` tells how much of what was masked.
     """
 
     duration_s: float
@@ -77,6 +85,10 @@ class Recording:
     videos: tuple[Video, ...]
     texts: tuple[Text, ...]
     skips: tuple[Skip, ...]
+    gyro_lag_s: float = 0.0
+    imu_saturated: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
+    mocap_frame: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,7 +104,7 @@ class Adapter(Protocol):
 
     classes: Mapping[str, str]  # label -> the phrase that a prompt uses for it
 
-    def __init__(self, root: Path, options: Mapping[str, Any]) -> None: ...
+    def __init__(self, root: Storage, options: Mapping[str, Any]) -> None: ...
 
     def inventory(self) -> Inventory:
         """List the takes; opens only the index files. No data at `root` is an `AuraError`."""
@@ -101,8 +113,8 @@ class Adapter(Protocol):
         """Open one take. Raises `CorruptFile` only if nothing of the take is usable."""
 
 
-def open_dataset(adapter: str, root: Path, options: Mapping[str, Any]) -> Adapter:
-    """Find the adapter by name and point it at `root`."""
+def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter:
+    """Find the adapter by name and point it at `root`, a folder or an object store's URL."""
     name = f"aura.datasets.{adapter.replace('-', '_')}"
     try:
         module = importlib.import_module(name)
@@ -110,9 +122,10 @@ def open_dataset(adapter: str, root: Path, options: Mapping[str, Any]) -> Adapte
         if error.name != name:
             raise
         raise AuraError(f"There is no adapter '{adapter}' in aura/datasets.") from None
-    if not root.is_dir():
+    storage = Storage(root)
+    if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    return module.Adapter(root, options)
+    return module.Adapter(storage, options)
 
 
 def parse_options(model: type[BaseModel], options: Mapping[str, Any], adapter: str) -> Any:

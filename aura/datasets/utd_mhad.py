@@ -6,9 +6,10 @@ not RGB and is left out. A sequence is its own capture; its text is the action's
 """
 
 import csv
+import io
 import re
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -25,8 +26,9 @@ from aura.datasets.base import (
     empty_mocap,
     parse_options,
 )
-from aura.errors import AuraError
+from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
+from aura.storage import Storage
 
 IMU_HZ = 50.0
 GRAVITY = 9.80665
@@ -54,34 +56,34 @@ class Options(BaseModel):
 class Adapter:
     """Reads a folder with `Inertial/`, `Skeleton/` and `actions.csv`."""
 
-    def __init__(self, root: Path, options: Mapping[str, Any]) -> None:
-        self.root = root
+    def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
+        self.files = root
         self.options: Options = parse_options(Options, options, "utd-mhad")
         shared = set(self.options.train) & set(self.options.test)
         if shared:
             raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")
         try:
-            with (root / "actions.csv").open(newline="") as file:
-                self.actions = {
-                    int(row["id"]): row["action"].strip() for row in csv.DictReader(file)
-                }
-        except (OSError, KeyError, ValueError):
+            text = io.StringIO(root.read("actions.csv").decode(), newline="")
+            self.actions = {int(row["id"]): row["action"].strip() for row in csv.DictReader(text)}
+        except (OSError, CorruptFile, KeyError, ValueError):
             raise AuraError(
-                f"{root} has no readable actions.csv with columns id, action."
+                f"{root.root} has no readable actions.csv with columns id, action."
             ) from None
         self.classes: Mapping[str, str] = {a: a for a in self.actions.values()}
 
     def inventory(self) -> Inventory:
         """Pair inertial and skeleton files by name; see `base.Adapter`."""
-        found: dict[tuple[int, int, int], dict[str, Path]] = {}
+        found: dict[tuple[int, int, int], dict[str, str]] = {}
         skips = []
-        for path in sorted(self.root.glob("*/*.mat")):
-            match = _NAME.fullmatch(path.name)
+        for path in self.files.list():
+            match = _NAME.fullmatch(PurePosixPath(path).name)
             if match:
                 action, subject, trial = (int(match[k]) for k in (1, 2, 3))
                 found.setdefault((action, subject, trial), {})[match[4]] = path
         if not found:
-            raise AuraError(f"{self.root} holds no aN_sN_tN_inertial.mat or …_skeleton.mat files.")
+            raise AuraError(
+                f"{self.files.root} holds no aN_sN_tN_inertial.mat or …_skeleton.mat files."
+            )
         takes = []
         for (action, subject, trial), files in sorted(found.items()):
             name = f"a{action}_s{subject}_t{trial}"
@@ -159,8 +161,11 @@ class Adapter:
             skips.append(Skip(f"no {kind} file", take.take_name, modality))
             return None
         try:
-            return np.asarray(loadmat(path)[key], dtype=np.float64)
-        except Exception:  # scipy raises many kinds on a damaged file
+            content = self.files.read(path)
+            return np.asarray(loadmat(io.BytesIO(content))[key], dtype=np.float64)
+        except Exception as error:  # scipy raises many kinds on a damaged file
+            if type(error) is AuraError:  # a store that does not answer
+                raise
             skips.append(Skip(f"{kind} file is corrupt", take.take_name, modality))
             return None
 

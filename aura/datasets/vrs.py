@@ -6,18 +6,16 @@ stream's DataLayout JSON tag tells where each field lies inside a payload.
 Source: the VRS file format, https://facebookresearch.github.io/vrs/docs/FileFormat.
 """
 
-import importlib.util
 import json
+import re
 import struct
-import subprocess
-import sys
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from aura.datasets.vrs_official import official_columns
 from aura.errors import CorruptFile
 
 
@@ -43,17 +41,17 @@ SAMPLE_FIELDS = fields(
     "capture_timestamp_ns:<i8 accelerometer:3<f4 gyroscope:3<f4 accelerometer_valid:u1 "
     "gyroscope_valid:u1"
 )
+# Where the sensors saturate, in g and deg/s, in Gen1 and in Gen2 recordings. Source: "Sensor
+# Measurement Models" of the Project Aria docs, for Gen1 and for Gen2. That page gives 5000 deg/s
+# for imu-left of Gen1, taken here as a slip: its recordings step by 0.01525 deg/s, 500 / 2**15.
+RANGES = {"imu-right": ((8, 1000), (16, 2000)), "imu-left": ((4, 500), (8, 2000))}
+_STANDARD_GRAVITY = 9.80665  # m/s2
 _MAX_TAG_BYTES = 4 << 20  # real files have 32 KiB of tags; bounds what hostile ones cost
-# The official reader crashes its process on some damage, so it gets one of its own.
-_OFFICIAL_READER = """
-import sys, numpy as np
-from projectaria_tools.core import data_provider
-provider = data_provider.create_vrs_data_provider(sys.argv[1])
-stream = provider.get_stream_id_from_label(sys.argv[2])
-rows = [provider.get_imu_data_by_index(stream, i) for i in range(provider.get_num_data(stream))]
-names = "capture_timestamp_ns accel_msec2 gyro_radsec accel_valid gyro_valid".split()
-np.savez(sys.argv[3], *(np.array([getattr(row, name) for row in rows]) for name in names))
-"""
+# Bytes of the elements of a DataLayout; Point<n> has n values and Matrix<n> has n * n.
+_ELEMENT = re.compile(r"DataPiece(?:Value|Array)<(?:(Point|Matrix)([234])D([dfi])|(\w+))>")
+_ELEMENT_BYTES = {"Bool": 1, "char": 1, "float": 4, "double": 8} | {
+    f"{sign}int{8 * size}_t": size for sign in ("", "u") for size in (1, 2, 4, 8)
+}
 
 
 @dataclass(frozen=True)
@@ -75,10 +73,11 @@ class ImuCalibration:
 
 @dataclass(frozen=True)
 class ImuStream:
-    """Raw samples of one IMU, in file order.
+    """Raw samples of one IMU, in file order (of record time where projectaria-tools read them).
 
     `timestamps_ns` is (N,) int64, capture time in DEVICE_TIME; `accel` (m/s2) and `gyro` (rad/s)
-    are (N, 3) float32 in the sensor's own frame; the validity masks are (N,) bool.
+    are (N, 3) float32 in the sensor's own frame; the validity masks are (N,) bool. `ranges` are
+    the largest accel (m/s2) and gyro (rad/s) that the sensor can give, where they are known.
     """
 
     label: str
@@ -89,6 +88,15 @@ class ImuStream:
     accel_valid: np.ndarray
     gyro_valid: np.ndarray
     calibration: ImuCalibration | None
+    ranges: tuple[float, float] | None = None
+
+    @property
+    def saturated(self) -> np.ndarray:
+        """(N,) bool: some raw axis is at 0.999 of its range or beyond; none if it is not known."""
+        masks = [np.zeros(len(self.accel), np.bool_)]
+        for values, limit in zip((self.accel, self.gyro), self.ranges or (), strict=False):
+            masks.append((np.abs(values) >= 0.999 * limit).any(1))
+        return np.logical_or.reduce(masks)
 
 
 def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
@@ -97,8 +105,8 @@ def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
     Raises
     ------
     CorruptFile
-        If the file is absent, damaged, without that stream, or needs projectaria-tools (for
-        compressed IMU records) and that is not installed.
+        If the file is absent, damaged, without that stream, or needs projectaria-tools (for IMU
+        records that are compressed or of several layouts) and that is absent or fails.
     """
     try:
         imu = _ImuFile(Path(path), label)
@@ -106,28 +114,41 @@ def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
         rate = float(imu.columns("Configuration", fields("nominal_rate:<f8"), 1)[0][0])
         if not 0 < rate < 1e6:
             raise CorruptFile("its nominal rate is implausible")
-        columns = imu.columns("Data", SAMPLE_FIELDS) or _official_columns(Path(path), label)
+        columns = imu.columns("Data", SAMPLE_FIELDS)
+        columns = columns or official_columns(Path(path), label, imu.count("Data"))
     except Exception as error:  # hostile bytes make struct, numpy, json and pyarrow raise anything
         reason = error if isinstance(error, CorruptFile) else f"it is malformed ({error!r:.90})"
         raise CorruptFile(f"Cannot read the {label} stream of {path}: {reason}.") from error
     times, accel, gyro, accel_ok, gyro_ok = columns
-    return ImuStream(label, rate, times, accel, gyro, accel_ok != 0, gyro_ok != 0, calibration)
+    masks = accel_ok != 0, gyro_ok != 0
+    accel_g, gyro_deg_s = RANGES[label][imu.gen2]
+    ranges = accel_g * _STANDARD_GRAVITY, float(np.radians(gyro_deg_s))
+    return ImuStream(label, rate, times, accel, gyro, masks[0], masks[1], calibration, ranges)
 
 
-def to_device_frame(stream: ImuStream) -> tuple[np.ndarray, np.ndarray]:
-    """Rectified (N, 3) float32 accel (m/s2) and gyro (rad/s), device frame; raw if uncalibrated."""
+def to_device_frame(
+    stream: ImuStream, rectify: bool = True, rotate: bool = True
+) -> tuple[np.ndarray, np.ndarray]:
+    """Accel (m/s2) and gyro (rad/s), (N, 3) float32, by the stream's calibration; raw without one.
+
+    `rectify` applies bias, scale and misalignment, `rotate` turns the sensor's axes into the
+    device's.
+    """
     model = stream.calibration
-    if model is None:
+    if model is None or not (rectify or rotate):
         return stream.accel, stream.gyro
-    rotation = model.transform_device_imu[:3, :3]
-    matrices = np.linalg.inv([model.accel_rectification, model.gyro_rectification])
-    accel = np.einsum("ij,nj->ni", rotation @ matrices[0], stream.accel - model.accel_bias)
-    gyro = np.einsum("ij,nj->ni", rotation @ matrices[1], stream.gyro - model.gyro_bias)
+    rotation = model.transform_device_imu[:3, :3] if rotate else np.eye(3)
+    accel, gyro = stream.accel, stream.gyro
+    matrices = np.broadcast_to(rotation, (2, 3, 3))
+    if rectify:
+        matrices = rotation @ np.linalg.inv([model.accel_rectification, model.gyro_rectification])
+        accel, gyro = accel - model.accel_bias, gyro - model.gyro_bias
+    accel, gyro = accel @ matrices[0].T, gyro @ matrices[1].T
     return accel.astype(np.float32), gyro.astype(np.float32)
 
 
 class _ImuFile:
-    """Memory map of a VRS file, with the tags and index entries of one IMU."""
+    """Memory map of a VRS file, with the tags and record headers of one IMU."""
 
     def __init__(self, path: Path, label: str) -> None:
         if not path.is_file():
@@ -139,8 +160,8 @@ class _ImuFile:
             raise CorruptFile("it is not a VRS file")
         _, body, end = self._record(header, "description", DESCRIPTION_TYPE_ID)
         streams, self.file_tags = _description(memoryview(body[:_MAX_TAG_BYTES].tobytes()))
-        gen2 = self.file_tags.get("device_type", "").lower() == "oatmeal"
-        stream = IMU_TYPE_ID, INSTANCES.get(label, (-1, -1))[gen2]
+        self.gen2 = self.file_tags.get("device_type", "").lower() == "oatmeal"
+        stream = IMU_TYPE_ID, INSTANCES.get(label, (-1, -1))[self.gen2]
         if stream not in streams:
             raise CorruptFile("the recording has no such stream")
         self.tags = streams[stream]
@@ -154,13 +175,23 @@ class _ImuFile:
             packed = _decompress(packed, record["compression"], count * INDEX_ENTRY.itemsize)
         entries = np.frombuffer(packed, INDEX_ENTRY, count)
         sizes = entries["size"].astype(np.int64)
-        ends = (int(header["first_record_offset"]) or end) + np.cumsum(sizes)
-        if sizes.min() < RECORD_HEADER.itemsize or ends[0] - sizes[0] < end:
+        start = int(header["first_record_offset"]) or end
+        if sizes.min() < RECORD_HEADER.itemsize or start < end:
             raise ValueError("records overlap each other or the description")
-        if ends[-1] > self.data.size:
-            raise CorruptFile(f"it is cut short at {self.data.size} of {ends[-1]} bytes")
-        mine = (entries["type_id"] == stream[0]) & (entries["instance"] == stream[1])
-        self.entries, self.offsets = entries[mine], (ends - sizes)[mine]
+        total = start + int(sizes.sum())
+        if total > self.data.size:
+            raise CorruptFile(f"it is cut short at {self.data.size} of {total} bytes")
+        ends = start + np.cumsum(sizes)
+        headers = _gather(self.data, ends - sizes, RECORD_HEADER)
+        mine, told = (
+            (table["type_id"] == stream[0]) & (table["instance"] == stream[1])
+            for table in (entries, headers)
+        )
+        self.headers, self.offsets = headers[mine], (ends - sizes)[mine]
+        index = entries[mine]
+        pairs = [(index[name], self.headers[name]) for name in INDEX_ENTRY.names or ()]
+        if (mine != told).any() or any(a.tobytes() != b.tobytes() for a, b in pairs):
+            raise CorruptFile("its index disagrees with its records")
 
     def _record(self, header: np.void, name: str, type_id: int) -> tuple[np.void, np.ndarray, int]:
         offset = int(header[f"{name}_offset"])
@@ -171,27 +202,32 @@ class _ImuFile:
             raise CorruptFile(f"its {name} is missing, incomplete or of an unsupported version")
         return record, self.data[start:end], end
 
+    def count(self, kind: str) -> int:
+        """Number of records of a kind."""
+        return int((self.headers["record_type"] == RECORD_TYPES[kind]).sum())
+
     def columns(self, kind: str, wanted: np.dtype, limit: int | None = None) -> list[np.ndarray]:
-        """Wanted fields of the first `limit` records; none where several are compressed."""
-        chosen = np.flatnonzero(self.entries["record_type"] == RECORD_TYPES[kind])[:limit]
+        """Wanted fields of the first `limit` records; none where that takes projectaria-tools."""
+        chosen = np.flatnonzero(self.headers["record_type"] == RECORD_TYPES[kind])[:limit]
         if not chosen.size:
             raise CorruptFile(f"the stream has no {kind.lower()} records")
-        entries, offsets = self.entries[chosen], self.offsets[chosen]
-        headers = _gather(self.data, offsets, RECORD_HEADER)
-        for name in ("size", "type_id", "instance", "record_type"):
-            if (headers[name] != entries[name]).any():
-                raise CorruptFile("its index disagrees with its records")
-        version, codecs = headers["format_version"], headers["compression"]
-        layout = self.tags.get(f"DL:{kind}:{version[0]}:0")
-        if layout is None or (version != version[0]).any():
-            raise CorruptFile(f"the stream has no single DataLayout for its {kind.lower()} records")
-        places = _places(layout, wanted)
-        needed = max(at + dtype.itemsize for at, dtype in places)
+        headers, offsets = self.headers[chosen], self.offsets[chosen]
+        codecs = headers["compression"]
         packed_sizes = headers["size"] - RECORD_HEADER.itemsize
-        if (np.where(codecs, headers["uncompressed_size"], packed_sizes) < needed).any():
-            raise CorruptFile("it has records shorter than their DataLayout")
+        sizes = np.where(codecs, headers["uncompressed_size"], packed_sizes)
+        places: list[tuple[int, np.dtype]] = []
+        versions = np.unique(headers["format_version"])
+        for version in versions:
+            layout = self.tags.get(f"DL:{kind}:{version}:0")
+            form = self.tags.get(f"RF:{kind}:{version}", "")
+            if layout is None or not re.match(r"data_layout(/size=\d+)?(\+|$)", form):
+                raise CorruptFile(f"some {kind.lower()} records have no DataLayout")
+            places = _places(layout, wanted)
+            needed = max(at + dtype.itemsize for at, dtype in places)
+            if (sizes[headers["format_version"] == version] < needed).any():
+                raise CorruptFile("it has records shorter than their DataLayout")
         data, starts = self.data, offsets + RECORD_HEADER.itemsize
-        if codecs.any() and chosen.size > 1:
+        if versions.size > 1 or (codecs.any() and chosen.size > 1):
             return []
         if codecs.any():
             data, starts = _decompress(data[starts[0] :], codecs[0], needed), np.zeros(1, np.int64)
@@ -225,17 +261,45 @@ def _description(raw: memoryview) -> tuple[dict[tuple[int, int], dict[str, str]]
 
 
 def _places(layout: str, wanted: np.dtype) -> list[tuple[int, np.dtype]]:
-    """Payload offset and type of each wanted field, from a DataLayout JSON tag."""
-    pieces = {piece["name"]: piece for piece in json.loads(layout)["data_layout"]}
+    """Payload offset and type of each wanted field, from a DataLayout JSON tag.
+
+    The official reader takes a field's place from its turn and not from its "offset", and gives
+    zeros for a field that is absent or of another type. So both places have to agree, and a layout
+    without a wanted field is refused here.
+    """
+    found: dict[str, list[tuple]] = {name: [] for name in wanted.names or ()}
+    turn = 0
+    for piece in json.loads(layout)["data_layout"]:
+        if piece["name"] in found:
+            size = piece.get("size", 1)
+            found[piece["name"]].append((piece["type"], size, turn, piece.get("offset", turn)))
+        turn += _piece_bytes(piece)
     places = []
-    for name in wanted.names or ():
-        offset, dtype = pieces[name]["offset"], wanted[name]
-        found = pieces[name]["type"], pieces[name].get("size", 1), type(offset)
-        known = f"DataPiece{PIECE[dtype.base.str[1:]]}", *(dtype.shape or (1,)), int
-        if found != known or not 0 <= offset < 1 << 16:
-            raise ValueError(f"the DataLayout has no usable {name}")
-        places.append((offset, dtype))
+    for name, pieces in found.items():
+        dtype = wanted[name]
+        known = f"DataPiece{PIECE[dtype.base.str[1:]]}", *(dtype.shape or (1,))
+        if [piece[:2] for piece in pieces] != [known]:
+            raise CorruptFile(f"its DataLayout has no usable {name}")
+        _, _, turn, offset = pieces[0]
+        if offset != turn:
+            raise CorruptFile(f"its DataLayout contradicts itself on where {name} is")
+        places.append((turn, dtype))
     return places
+
+
+def _piece_bytes(piece: dict) -> int:
+    """Fixed size of a field of a DataLayout; those of variable size come after all the others."""
+    if re.match(r"DataPiece(String|StringMap|Vector)\b", piece["type"]):
+        return 0
+    match, count = _ELEMENT.fullmatch(piece["type"]), piece.get("size", 1)
+    shape, side, unit, scalar = match.groups("") if match else ("", "", "", "")
+    if shape:
+        size = {"d": 8, "f": 4, "i": 4}[unit] * int(side) ** {"Point": 1, "Matrix": 2}[shape]
+    else:
+        size = _ELEMENT_BYTES.get(scalar, 0)
+    if not size or type(count) is not int or not 0 <= count < 1 << 16:
+        raise CorruptFile(f"its DataLayout has a {piece['type']:.40} of unknown size")
+    return size * count
 
 
 def _decompress(packed: np.ndarray, codec: int, size: int) -> np.ndarray:
@@ -265,16 +329,3 @@ def _calibration(text: str, label: str) -> ImuCalibration | None:
     if not all(np.isfinite(values).all() for values in (models, transform, lags)):
         raise ValueError("the calibration is not finite")
     return ImuCalibration(accel[:3], accel[3], gyro[:3], gyro[3], transform, *lags)
-
-
-def _official_columns(path: Path, label: str) -> list[np.ndarray]:
-    """The data fields as projectaria-tools reads them, in time order."""
-    if importlib.util.find_spec("projectaria_tools") is None:
-        raise CorruptFile("its IMU records are compressed; install projectaria-tools to read them")
-    with tempfile.TemporaryDirectory() as folder:
-        out = str(Path(folder) / "columns.npz")
-        command = [sys.executable, "-c", _OFFICIAL_READER, str(path), label, out]
-        if subprocess.run(command, capture_output=True, timeout=900).returncode:
-            raise CorruptFile("projectaria-tools cannot read its compressed IMU records")
-        with np.load(out) as columns:
-            return [columns[f"arr_{i}"].astype(SAMPLE_FIELDS[i].base) for i in range(5)]

@@ -5,6 +5,7 @@ from scipy.io import loadmat, savemat
 from aura.datasets.utd_mhad import Adapter, to_coco
 from aura.errors import AuraError
 from aura.schema import JOINTS
+from aura.storage import Storage
 
 
 def write(root, subjects=(1, 2, 5, 6, 9), actions=(1, 2), trials=(1, 4)):
@@ -24,7 +25,7 @@ def write(root, subjects=(1, 2, 5, 6, 9), actions=(1, 2), trials=(1, 4)):
 
 
 def test_splits_leave_subjects_out_and_hold_trials_for_validation(tmp_path):
-    inventory = Adapter(write(tmp_path), {}).inventory()
+    inventory = Adapter(Storage(write(tmp_path)), {}).inventory()
     splits = {t.take_name: t.split for t in inventory.takes}
     assert splits["a1_s1_t1"] == "train"
     assert splits["a1_s1_t4"] == "val"
@@ -37,7 +38,7 @@ def test_splits_leave_subjects_out_and_hold_trials_for_validation(tmp_path):
 
 
 def test_units_and_one_clock_for_both(tmp_path):
-    adapter = Adapter(write(tmp_path), {})
+    adapter = Adapter(Storage(write(tmp_path)), {})
     take = adapter.inventory().takes[0]
     recording = adapter.load(take)
     raw = loadmat(tmp_path / "Inertial/a1_s1_t1_inertial.mat")["d_iner"]
@@ -69,7 +70,7 @@ def test_damaged_and_missing_files_are_skips(tmp_path):
     (root / "Inertial/a1_s1_t1_inertial.mat").write_bytes(b"not a mat file")
     (root / "Skeleton/a1_s1_t2_skeleton.mat").unlink()
     savemat(root / "Skeleton/a1_s1_t3_skeleton.mat", {"d_skel": np.zeros((5, 3, 9))})
-    adapter = Adapter(root, {})
+    adapter = Adapter(Storage(root), {})
     found = [adapter.load(take) for take in adapter.inventory().takes]
     assert [[s.reason for s in r.skips] for r in found] == [
         ["inertial file is corrupt"],
@@ -83,19 +84,19 @@ def test_damaged_and_missing_files_are_skips(tmp_path):
 
 def test_wrong_folders_and_options_are_one_sentence(tmp_path):
     with pytest.raises(AuraError, match=r"no readable actions\.csv"):
-        Adapter(tmp_path, {})
+        Adapter(Storage(tmp_path), {})
     (tmp_path / "actions.csv").write_text("id,action\n1,wave\n")
     with pytest.raises(AuraError, match="holds no"):
-        Adapter(tmp_path, {}).inventory()
+        Adapter(Storage(tmp_path), {}).inventory()
     with pytest.raises(AuraError, match=r"Subjects \[1\] are both"):
-        Adapter(tmp_path, {"train": [1], "test": [1]})
+        Adapter(Storage(tmp_path), {"train": [1], "test": [1]})
     with pytest.raises(AuraError, match="Options of the adapter utd-mhad: tets"):
-        Adapter(tmp_path, {"tets": [1]})
+        Adapter(Storage(tmp_path), {"tets": [1]})
 
 
 @pytest.mark.real
 def test_the_real_folder(real_data):
-    adapter = Adapter(real_data / "utd-mhad", {})
+    adapter = Adapter(Storage(real_data / "utd-mhad"), {})
     inventory = adapter.inventory()
     assert len(inventory.takes) == 430
     assert len(adapter.classes) == 27

@@ -1,12 +1,17 @@
+import json
 import os
 import re
 import struct
+import subprocess
 import sys
+import time
 import tracemalloc
 from collections.abc import Callable, Iterable
 from dataclasses import fields, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from aura.datasets import vrs
+from aura.datasets import vrs, vrs_official
 from aura.datasets.synthetic import vrs_writer
 from aura.datasets.synthetic.vrs_writer import write_vrs
 from aura.datasets.vrs import ImuCalibration, ImuStream, read_imu, to_device_frame
@@ -28,6 +33,7 @@ DTYPES = (np.int64, np.float32, np.float32, np.bool_, np.bool_)
 # Offsets of capture time, accelerometer, gyroscope in the payloads of the two known layouts;
 # the accelerometer's and the gyroscope's validity are bytes 0 and 1 of both.
 OURS, REAL = (11, 27, 39), (11, 43, 55)
+NAMES = vrs.SAMPLE_FIELDS.names or ()
 Record = tuple[list[Any], bytes]  # the fields of a record header, and the payload
 HEADER = "<IIiIdHBBI"
 SIZE, PREVIOUS, TYPE, VERSION, INSTANCE, KIND, COMPRESSION, UNPACKED = 0, 1, 2, 3, 5, 6, 7, 8
@@ -158,6 +164,20 @@ def assemble(
     at = 80 + sum(map(len, blocks))
     header = struct.pack("<8sQIIqqq24x4s4s", b"VisionRe", 7, 80, 32, at, 80, 0, b"cord", b"VRS1")
     return header + b"".join(blocks) + index + prelude + packed
+
+
+def described(
+    description: bytes,
+    change: Callable[[dict[str, str]], object] = len,
+    file_tags: dict[str, str] | None = None,
+) -> bytes:
+    """The description with the tags of each stream changed, and those of the file replaced."""
+    streams, tags = vrs._description(memoryview(description))
+    body = struct.pack("<I", len(streams))
+    for key, mine in streams.items():
+        change(mine)
+        body += struct.pack("<iH", *key) + vrs_writer._tags({}) + vrs_writer._tags(mine)
+    return body + vrs_writer._tags(tags if file_tags is None else file_tags)
 
 
 def compress(record: Record, codec: str) -> Record:
@@ -366,6 +386,59 @@ def test_device_frame_without_calibration_is_raw(pair: dict[str, ImuStream]) -> 
     assert gyro is stream.gyro
 
 
+# Saturation
+
+RANGES = {  # g and deg/s, of Gen1 and of Gen2
+    "imu-right": ((8.0, 1000.0), (16.0, 2000.0)),
+    "imu-left": ((4.0, 500.0), (8.0, 2000.0)),
+}
+
+
+@pytest.mark.parametrize("gen2", [False, True])
+@pytest.mark.parametrize("label", LABELS)
+def test_an_axis_at_its_range_is_saturated(tmp_path: Path, label: str, gen2: bool) -> None:
+    accel_g, gyro_deg_s = RANGES[label][gen2]
+    full = np.array([accel_g * 9.80665, np.radians(gyro_deg_s)])
+    raw = np.zeros((4 * 2 * 3 + 2, 2, 3), np.float32)
+    want = np.zeros(len(raw), np.bool_)
+    row = 0
+    for sensor in range(2):
+        for axis in range(3):
+            for part in (0.998, -0.998, 0.9992, -1.0):
+                raw[row, sensor, axis] = part * full[sensor]
+                want[row] = abs(part) > 0.999
+                row += 1
+    raw[row] = np.nan  # row + 1 stays at rest
+    other = LABELS[1 - LABELS.index(label)] if gen2 else label  # Gen2 swaps them
+    stream = replace(make_stream(other, len(raw), 1000.0), accel=raw[:, 0], gyro=raw[:, 1])
+    write_vrs(tmp_path / "x.vrs", [stream])
+    if gen2:
+        description, records, _ = walk((tmp_path / "x.vrs").read_bytes())
+        description = described(description, file_tags={"device_type": "Oatmeal"})
+        (tmp_path / "x.vrs").write_bytes(assemble(description, records, None))
+    assert read_imu(tmp_path / "x.vrs", label).saturated.tolist() == want.tolist()
+
+
+def test_a_stream_of_unknown_range_is_never_saturated(pair: dict[str, ImuStream]) -> None:
+    stream = replace(pair["imu-left"], accel=np.full((31, 3), np.inf, np.float32))
+    assert stream.ranges is None
+    assert stream.saturated.tolist() == [False] * 31
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("label", LABELS)
+def test_a_recording_steps_by_its_range_in_16_bits(recording: Path, label: str) -> None:
+    """Confirms the table of ranges, with the 500 deg/s that the documentation has as 5000."""
+    stream = read_imu(recording, label)
+    assert stream.ranges is not None
+    assert not stream.saturated.any()
+    for values, limit in zip((stream.accel, stream.gyro), stream.ranges, strict=True):
+        for axis in values.T.astype(np.float64):
+            steps = np.diff(np.unique(axis))
+            step = np.median(steps[steps < 1.5 * np.quantile(steps, 0.02)])
+            assert step * 2**15 == pytest.approx(limit, rel=2e-3)
+
+
 # The official reader
 
 
@@ -477,39 +550,262 @@ def test_compressed_configuration(path: Path, pair: dict[str, ImuStream], codec:
     assert_same(read_imu(path, "imu-left"), pair["imu-left"])
 
 
+# The fallback to the official reader
+
+
 def compress_samples(path: Path) -> None:
     description, records, _ = walk(path.read_bytes())
     records = [compress(record, "zstd") if record[0][KIND] == 3 else record for record in records]
     path.write_bytes(assemble(description, records, None))
 
 
-def test_compressed_samples_go_to_the_official_reader(
-    path: Path, pair: dict[str, ImuStream]
-) -> None:
+def second_version(path: Path, layout_too: bool = True) -> None:
+    """Every other data record gets format version 3, with fields in another order."""
+    description, records, _ = walk(path.read_bytes())
+
+    def change(tags: dict[str, str]) -> None:
+        pieces = json.loads(tags["DL:Data:2:0"])["data_layout"]
+        turned, at = [], 0
+        for piece in reversed(pieces):
+            turned.append(piece | {"offset": at})
+            at = 63 - piece["offset"]
+        if layout_too:
+            tags["DL:Data:3:0"] = json.dumps({"data_layout": turned})
+            tags["RF:Data:3"] = tags["RF:Data:2"]
+
+    cuts = [0, 1, 2, 3, 11, 19, 27, 39, 51, 63]  # between the fields that the writer puts there
+    for number, (header, payload) in enumerate(records):
+        if header[KIND] == 3 and number % 2:
+            header[VERSION] = 3
+            parts = [payload[start:stop] for start, stop in pairwise(cuts)]
+            records[number] = header, b"".join(reversed(parts))
+    path.write_bytes(assemble(described(description, change), records, None))
+
+
+NEEDS = {"compressed": compress_samples, "two layouts": second_version}
+
+
+@pytest.mark.parametrize("need", NEEDS)
+def test_what_the_official_reader_is_for(path: Path, pair: dict[str, ImuStream], need: str) -> None:
     pytest.importorskip("projectaria_tools")
-    compress_samples(path)
-    assert_same(read_imu(path, "imu-left"), pair["imu-left"])
+    NEEDS[need](path)
+    for label in LABELS:
+        assert_same(read_imu(path, label), pair[label])
 
 
-def test_compressed_samples_without_the_official_reader(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("need", NEEDS)
+def test_without_the_official_reader(
+    path: Path, monkeypatch: pytest.MonkeyPatch, need: str
 ) -> None:
-    compress_samples(path)
+    NEEDS[need](path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(CorruptFile, match="install projectaria-tools") as error:
         read_imu(path)
     assert str(path) in str(error.value)
 
 
-def test_a_crash_of_the_official_reader_is_a_sentence(
-    path: Path, monkeypatch: pytest.MonkeyPatch
+FAILURES = {
+    "crash": ("import os; os.abort()", "projectaria-tools cannot read"),
+    "refusal": ("raise SystemExit(1)", "projectaria-tools cannot read"),
+    "no rows": ("", "projectaria-tools cannot read"),
+    "objects": ("import sys, numpy as np; np.save(sys.argv[3], [{}])", "cannot read"),
+    "few rows": (
+        "import sys, numpy as np; np.save(sys.argv[3], np.zeros(3, 'i8, 3f4, 3f4, ?, ?'))",
+        "projectaria-tools reads 3 of its 40 records",
+    ),
+    "hang": ("while True: pass", "projectaria-tools took over 1 s"),
+}
+
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_a_failure_of_the_official_reader_is_a_sentence(
+    path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    script, message = FAILURES[name]
     compress_samples(path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(vrs, "_OFFICIAL_READER", "import os; os.abort()")
-    sentence = f"{re.escape(str(path))}: projectaria-tools cannot read"
-    with pytest.raises(CorruptFile, match=sentence):
+    monkeypatch.setattr(vrs_official, "_OFFICIAL_READER", script)
+    monkeypatch.setattr(vrs_official, "_OFFICIAL_SECONDS", 1.0)
+    started = time.monotonic()
+    with pytest.raises(CorruptFile, match=f"{re.escape(str(path))}: .*{message}") as error:
         read_imu(path)
+    assert time.monotonic() - started < 10
+    assert "\n" not in str(error.value)
+
+
+def test_memory_of_the_official_reader_is_bounded(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("projectaria_tools")
+    compress_samples(path)
+    read_imu(path)
+    monkeypatch.setattr(vrs_official, "_OFFICIAL_BYTES", 128 << 20)  # less than it needs
+    with pytest.raises(CorruptFile, match="projectaria-tools cannot read"):
+        read_imu(path)
+
+
+@pytest.mark.parametrize("number", [0, 17, 39])
+def test_a_damaged_compressed_record_is_not_filled_in(path: Path, number: int) -> None:
+    pytest.importorskip("projectaria_tools")
+    compress_samples(path)
+    path.write_bytes(at_sample(number, 32, b"\0\0\0\0")(path.read_bytes()))
+    theirs = official(path, "imu-right")[0].timestamps_ns
+    assert len(theirs) == 40
+    assert len(np.unique(theirs)) == 39  # another record stands in for it
+    with pytest.raises(CorruptFile, match="projectaria-tools cannot read"):
+        read_imu(path)
+
+
+def test_what_a_layout_lacks_is_not_filled_in(path: Path, pair: dict[str, ImuStream]) -> None:
+    """The official reader gives zeros for an absent field, and old rows for an absent layout."""
+    intact = path.read_bytes()
+    path.write_bytes(swap(b'"gyroscope"', b'"gyroscape"')(intact))
+    assert not official(path, "imu-left")[0].gyro.any()
+    with pytest.raises(CorruptFile, match="no usable gyroscope"):
+        read_imu(path, "imu-left")
+    path.write_bytes(intact)
+    second_version(path, layout_too=False)
+    assert len(np.unique(official(path, "imu-left")[0].timestamps_ns)) < 31
+    with pytest.raises(CorruptFile, match="data records have no DataLayout"):
+        read_imu(path, "imu-left")
+
+
+# The official reader on made-up and on damaged files
+
+FORMS = ("<i8", "3<f4", "3<f4", "u1", "u1")
+SIZES = {  # further element types of a DataLayout, by a numpy type of their size
+    **{"i1": "Value<int8_t>", "u2": "Value<uint16_t>", "i4": "Value<int32_t>"},
+    **{"V8": "Value<Point2Di>", "V12": "Value<Point3Df>", "V32": "Value<Point4Dd>"},
+    **{"V16": "Value<Matrix2Df>", "V72": "Value<Matrix3Dd>", "V64": "Value<Matrix4Di>"},
+}
+EXTRA = ["<i8", "<f8", "<u4", "<u8", "u1", "3<f4", "7<f4", *(k.replace("i4", "<i4") for k in SIZES)]
+
+
+@st.composite
+def layouts(draw: st.DrawFn) -> np.dtype:
+    """The fields that a reader takes in any order, with others between them."""
+    spec = [f"{name}:{form}" for name, form in zip(NAMES, FORMS, strict=True)]
+    spec += ["temperature_deg_c:<f8", "arrival_timestamp_ns:<i8"]
+    extra = draw(st.lists(st.sampled_from(EXTRA), max_size=4))
+    spec += [f"extra{number}:{form}" for number, form in enumerate(extra)]
+    return vrs.fields(" ".join(draw(st.permutations(spec))))
+
+
+def by_record_time(stream: ImuStream, stamps: np.ndarray) -> ImuStream:
+    order = np.argsort(stamps, kind="stable")
+    return replace(stream, **{name: getattr(stream, name)[order] for name in ARRAYS})
+
+
+@given(streams(), layouts())
+@settings(max_examples=80, deadline=None)
+def test_official_reader_agrees_on_any_stream_and_layout(
+    tmp_path_factory: pytest.TempPathFactory, written: list[ImuStream], layout: np.dtype
+) -> None:
+    """The same samples, theirs ordered by record time (stamp * 1e-9) and then by place."""
+    path = tmp_path_factory.getbasetemp() / "any.vrs"
+    with (
+        mock.patch.object(vrs_writer, "_SAMPLE", layout),
+        mock.patch.object(vrs_writer, "_PIECES", vrs_writer._PIECES | SIZES),
+    ):
+        write_vrs(path, written)
+    for stream in written:
+        ours = read_imu(path, stream.label)
+        assert_same(ours, stream)
+        theirs, _ = official(path, stream.label)
+        if not any(stream.calibration for stream in written):
+            assert theirs.calibration is None
+        assert_equal(by_record_time(ours, ours.timestamps_ns * 1e-9), theirs)
+
+
+def assert_equal(got: ImuStream, want: ImuStream) -> None:
+    """Equal values; through Python's floats the bits of a NaN need not stay."""
+    for name in ARRAYS:
+        np.testing.assert_array_equal(getattr(got, name), getattr(want, name), err_msg=name)
+    numbers = (fields(ImuCalibration), got.calibration, want.calibration)
+    assert (got.calibration is None) == (want.calibration is None)
+    for field in numbers[0] if got.calibration else ():
+        a, b = getattr(got.calibration, field.name), getattr(want.calibration, field.name)
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-14, err_msg=field.name)
+
+
+BATCH = """
+import sys
+code = compile(sys.argv[1], "reader", "exec")
+for line in sys.stdin.read().splitlines():
+    path, label = line.split("\\t")
+    open(path + ".begun", "w").close()
+    sys.argv = ["", path, label, path + ".npy", sys.argv[-1]]
+    try:
+        exec(code, {})
+    except (Exception, SystemExit):
+        pass
+"""
+
+
+def official_batch(paths: list[Path], label: str) -> list[np.ndarray | None]:
+    """Rows that the fallback's script reads of each file, in as few processes as crashes allow."""
+    todo = list(paths)
+    while todo:
+        text = "".join(f"{path}\t{label}\n" for path in todo)
+        command = [sys.executable, "-c", BATCH, vrs_official._OFFICIAL_READER, str(4 << 30)]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        subprocess.run(command, input=text, text=True, timeout=120, **quiet)
+        begun = sum(Path(f"{path}.begun").exists() for path in todo)
+        assert begun
+        todo = todo[begun:]
+    found = [Path(f"{path}.npy") for path in paths]
+    return [np.load(path) if path.exists() else None for path in found]
+
+
+@pytest.mark.parametrize("label", LABELS)
+def test_official_reader_agrees_where_both_accept_damage(
+    tmp_path: Path, raw: bytes, monkeypatch: pytest.MonkeyPatch, label: str
+) -> None:
+    """No sample differs in a file with flipped bytes that both readers accept.
+
+    Three kinds of damage made them differ. We refuse all three now.
+    - A stamp in the index that is not the record's: they leave zeros there, which is wrong; we
+      read the sample and passed over the damage. A type in the index that is not the record's:
+      they build the index anew, which is right; we lost the sample.
+    - A field whose "offset" is not the sum of sizes before it: they go by the sum, we went by the
+      offset, and which is right depends on the byte that was hit.
+    - A damaged RF tag: they give the first row over and over.
+    A row that they fill in counts as refused here, as in the fallback.
+    """
+    pytest.importorskip("projectaria_tools")
+    monkeypatch.setattr(vrs, "official_columns", mock.Mock(side_effect=CorruptFile("not asked")))
+    description = 80 + struct.unpack_from("<I", raw, 80)[0]
+    index = struct.unpack_from("<q", raw, 24)[0]
+    first_layout = raw.index(b"DL:Data")
+    regions = [(0, 80), (80, description), (description, index), (index, len(raw))]
+    regions += [(first_layout, first_layout + 900), (raw.rindex(b"DL:Data"), description)]
+    rng = np.random.default_rng(LABELS.index(label))
+    paths = []
+    for number in range(450):
+        damaged = bytearray(raw)
+        for _ in range(rng.integers(1, 3)):
+            at = int(rng.integers(*regions[number % len(regions)]))
+            digit = chr(raw[at]).isdigit() and rng.random() < 0.8  # stays one
+            damaged[at] = (
+                int(rng.integers(48, 58)) if digit else raw[at] ^ int(rng.integers(1, 256))
+            )
+        paths.append(tmp_path / f"{number}.vrs")
+        paths[-1].write_bytes(damaged)
+    both = 0
+    for path, theirs in zip(paths, official_batch(paths, label), strict=True):
+        try:
+            ours = read_imu(path, label)
+        except CorruptFile:
+            continue
+        if theirs is None:
+            continue
+        both += 1
+        headers = vrs._ImuFile(path, label).headers
+        stamps = headers["timestamp"][headers["record_type"] == 3]
+        for name, column in zip(ARRAYS, theirs.dtype.names, strict=True):
+            ordered = getattr(by_record_time(ours, stamps), name)
+            np.testing.assert_array_equal(ordered, theirs[column], err_msg=f"{path}: {name}")
+    assert both > 120
 
 
 # Damage
@@ -555,6 +851,14 @@ def drop(kind: int) -> Callable[[bytes], bytes]:
     return change
 
 
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
+    """Stands in for the fallback, and tells whether it was asked."""
+    stub = mock.Mock(side_effect=CorruptFile("the official reader was asked"))
+    monkeypatch.setattr(vrs, "official_columns", stub)
+    return stub
+
+
 HUGE = b"\xff" * 4
 DAMAGE = {
     "empty": (lambda raw: b"", "malformed"),
@@ -585,21 +889,41 @@ DAMAGE = {
     "record size": (at_sample(0, 0, b"\x20"), "index disagrees"),
     "record stream": (at_sample(3, 24, b"\7"), "index disagrees"),
     "compression alone": (at_sample(0, 27, b"\1"), "shorter than their DataLayout"),
-    "mixed formats": (at_sample(5, 12, b"\1"), "no single DataLayout"),
-    "no layout": (swap(b"DL:Data:2:0", b"DL:Date:2:0"), "no single DataLayout"),
+    "record stamp": (at_sample(3, 16, b"\7"), "index disagrees"),
+    "index stamp": (at_index(32 + 20 + 5 * 19, b"\7"), "index disagrees"),
+    "index record type": (at_index(32 + 20 + 5 * 19 + 12, b"\1"), "index disagrees"),
+    "index stream": (at_index(32 + 20 + 5 * 19 + 17, b"\7"), "index disagrees"),
+    "mixed formats": (at_sample(5, 12, b"\1"), "records have no DataLayout"),
+    "no layout": (swap(b"DL:Data:2:0", b"DL:Date:2:0"), "records have no DataLayout"),
+    "no record format": (swap(b"RF:Data:2", b"RF:Date:2"), "records have no DataLayout"),
+    "another record format": (
+        swap(b"data_layout/size=63", b"datalayout//size=63"),
+        "records have no DataLayout",
+    ),
     "layout not JSON": (swap(b'{"data_layout"', b'["data_layout"'), "malformed"),
-    "layout without a field": (swap(b'"gyroscope"', b'"gyroscape"'), "malformed.*gyroscope"),
-    "layout of another type": (swap(b"Value<int64_t>", b"Value<intXX_t>"), "malformed"),
-    "negative offset": (swap(b'"offset": 27', b'"offset": -7'), "malformed"),
+    "layout without a field": (swap(b'"gyroscope"', b'"gyroscape"'), "no usable gyroscope"),
+    "layout of another type": (swap(b"Value<int64_t>", b"Value<uint8_t>"), "no usable capture"),
+    "layout of no type": (swap(b"Value<int64_t>", b"Value<intXX_t>"), "of unknown size"),
+    "layout with a field twice": (swap(b'"magnetometer"', b'"gyroscope"   '), "no usable gyro"),
+    "field of another size": (
+        swap(b'"offset": 39, "size": 3', b'"offset": 39, "size": 4'),
+        "usable",
+    ),
+    "field without a size": (
+        swap(b'"offset": 39, "size": 3', b'"offset": 39, "sise": 3'),
+        "usable",
+    ),
+    "negative offset": (swap(b'"offset": 27', b'"offset": -7'), "contradicts itself"),
+    "offset of its neighbour": (swap(b'"offset": 27', b'"offset": 39'), "contradicts itself"),
     "offset past the record": (swap(b'"offset": 51', b'"offset": 52'), None),
-    "gyroscope past the record": (swap(b'"offset": 39', b'"offset": 52'), "shorter than their"),
+    "gyroscope past the record": (swap(b'"offset": 39', b'"offset": 52'), "contradicts itself"),
     "calibration not JSON": (swap(b'"ImuCalibrations"', b'"ImuCalibrations '), "malformed"),
     "bias not a number": (swap(b'"Offset": [', b'"Offset": {'), "malformed"),
 }
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_damage_is_one_sentence(path: Path, name: str) -> None:
+def test_damage_is_one_sentence(path: Path, name: str, asked: mock.Mock) -> None:
     change, message = DAMAGE[name]
     path.write_bytes(change(path.read_bytes()))
     if message is None:  # the field that moved is not one that is read
@@ -616,6 +940,7 @@ def test_damage_is_one_sentence(path: Path, name: str) -> None:
     assert "\n" not in str(error.value)
     assert str(error.value).endswith(".")
     assert peak < 2 << 20
+    assert not asked.called
 
 
 def test_rate_that_is_not_one(tmp_path: Path, pair: dict[str, ImuStream]) -> None:
@@ -706,7 +1031,7 @@ def raw(tmp_path_factory: pytest.TempPathFactory, pair: dict[str, ImuStream]) ->
     return path.read_bytes()
 
 
-def test_every_truncation_is_refused(tmp_path: Path, raw: bytes) -> None:
+def test_every_truncation_is_refused(tmp_path: Path, raw: bytes, asked: mock.Mock) -> None:
     path = tmp_path / "x.vrs"
     path.write_bytes(raw)
     cuts = range(len(raw) - 1, -1, -17)
@@ -714,6 +1039,7 @@ def test_every_truncation_is_refused(tmp_path: Path, raw: bytes) -> None:
         os.truncate(path, size)
         assert not read_or_refuse(path, "imu-right"), size
     assert len(cuts) > 500
+    assert not asked.called
 
 
 FLIP = st.tuples(

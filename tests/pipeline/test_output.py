@@ -17,7 +17,7 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import add_counts, run_shards
+from pipeline.shards import add_counts, group, run_shards
 
 SCHEMA = pa.schema([pa.field("x", pa.int64(), nullable=False)])
 LOCAL = config.Ray(executor="local")
@@ -28,12 +28,13 @@ def double(items):
     if "boom" in items:
         raise AuraError("Item boom cannot be read.")
     numbers = [2 * x for x in items if x >= 0]
-    table = pa.table([pa.array(numbers, pa.int64())], schema=SCHEMA) if numbers else None
-    return table, {"skips": {"negative": len(items) - len(numbers)}}
+    table = pa.table([pa.array(numbers, pa.int64())], schema=SCHEMA)
+    return {"part": table}, {"skips": {"negative": len(items) - len(numbers)}}
 
 
 def run(folder, items, settings=LOCAL, work=double):
-    return run_shards(items, 3, work, SCHEMA, folder, settings, "double")
+    shards = list(enumerate(group(items, [1.0] * len(items), 3, 1e9)))
+    return list(run_shards(shards, work, {"part": SCHEMA}, folder, settings, "double"))
 
 
 def test_shards_hold_every_item_in_order(tmp_path):
@@ -41,7 +42,9 @@ def test_shards_hold_every_item_in_order(tmp_path):
     reports = run(tmp_path, items)
     assert read_table(tmp_path, SCHEMA, "x")["x"].to_pylist() == [2 * i for i in range(10)]
     assert add_counts(reports, "skips") == {"negative": 1}
-    assert sorted(p.name for p in tmp_path.iterdir()) == [f"part-{i:05d}.parquet" for i in range(4)]
+    assert sorted(p.name for p in tmp_path.glob("*.parquet")) == [
+        f"part-{i:05d}.parquet" for i in range(4)
+    ]
 
 
 @pytest.mark.ray

@@ -13,10 +13,11 @@ from aura.datasets import synthetic
 from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
 from aura.datasets.synthetic.flaws import CAMERA_FLAWS, SEVERE
 from aura.errors import AuraError
-from aura.schema import WINDOWS, to_numpy
+from aura.schema import TAKES, WINDOWS, to_numpy
 from aura.signals import clean, resample_imu
 from pipeline import doctor, embed, evaluate, resample, study, synthesize, teach, train
 from pipeline import slice as slice_stage
+from pipeline.output import read_table
 from tests.conftest import ROOT, tiny_params
 
 SIZE = ("synthesize.cameras=2", "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}")
@@ -48,14 +49,14 @@ def copy(project, tmp_path, monkeypatch):
 
 
 def healthy(folder, params):
-    """Row of `takes.parquet` of a take that lost no modality and no camera to a planted flaw."""
+    """Row of `takes-*.parquet` of a take that lost no modality and no camera to a planted flaw."""
     damaging = {*SEVERE, *CAMERA_FLAWS}
     whole = {
         plan.take_uid
         for plan in synthetic.plan(synthesize.size_of(params))
         if not damaging & {flaw.kind for flaw in plan.flaws}
     }
-    takes = pq.read_table(folder / "data/signals/synthetic/takes.parquet").to_pylist()
+    takes = read_table(folder / "data/signals/synthetic/takes-*.parquet", TAKES, "").to_pylist()
     return next(take for take in takes if take["take_id"] in whole)
 
 
@@ -84,13 +85,15 @@ def test_counts_of_the_stages_agree_with_what_was_planted(project):
 def test_signals_on_disk_equal_the_resampler_on_the_raw_file(project):
     folder, params = project
     settings = params.dataset("synthetic")
-    adapter = open_dataset(settings.adapter, folder / settings.root, settings.options)
+    adapter = open_dataset(settings.adapter, str(folder / settings.root), settings.options)
     shard = pq.read_table(folder / "data/signals/synthetic/part-00000.parquet")
     first = shard.column("take_id")[0].as_py()
     take = next(t for t in adapter.inventory().takes if t.take_id == first)
     recording = adapter.load(take)
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
-    expected, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s)
+    expected, valid = resample_imu(
+        cleaned.times, cleaned.values, recording.duration_s, gyro_lag_s=recording.gyro_lag_s
+    )
     rows = np.array(shard.column("take_id").to_pylist()) == first
     got = to_numpy(shard, "imu")[rows].reshape(-1, 6)[: len(expected)]
     np.testing.assert_array_equal(got, expected)
@@ -113,8 +116,8 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
     more = Counter(metrics(folder, "resample")["skips"]) - Counter(before["resample"]["skips"])
     assert more == {"imu: VRS file is corrupt": 1}
     more = Counter(metrics(folder, "embed")["skips"]) - Counter(before["embed"]["skips"])
-    assert more["video: video cannot be decoded"] == 2
-    assert more["video: no camera of the take decodes"] == 1
+    assert more["video: video cannot be opened"] == 2
+    assert more["video: no camera of the take can be used"] == 1
     windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
     mine = [w for w in windows.to_pylist() if w["take_id"] == take["take_id"]]
     assert mine
@@ -137,7 +140,7 @@ def test_one_corrupt_camera_is_replaced_by_another(copy):
 
 def test_embeddings_of_two_teachers_are_refused(copy):
     folder, params = copy
-    texts = folder / "data/embeddings/synthetic/texts.parquet"
+    texts = folder / "data/embeddings/synthetic/texts-00000.parquet"
     table = pq.read_table(texts)
     other = json.loads(table.schema.metadata[b"teacher"])
     other["weights_sha256"] = "another"

@@ -1,12 +1,12 @@
 """Fixed pinhole cameras around the person, one set per take."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from aura.datasets.synthetic.plan import TakePlan, derive_seed
 
-WIDTH, HEIGHT = 796, 448
+HEIGHT, FOCAL = 448, 575.0  # pixels
 # Side of the scene from which each camera looks (degrees from the person's front), and for all of
 # them the distance in metres and the height they aim at.
 VIEWS = {
@@ -28,8 +28,8 @@ class Camera:
     centre: np.ndarray
     axes: np.ndarray
     focal: float
-    width: int = WIDTH
-    height: int = HEIGHT
+    width: int
+    height: int
 
     def project(self, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Pixels (..., 2) and depths (...,) in metres of scene points (..., 3)."""
@@ -48,24 +48,33 @@ class Camera:
         return ray @ self.axes
 
 
-def look_at(centre: np.ndarray, target: np.ndarray, focal: float) -> Camera:
-    """A level camera at `centre` that looks at `target`."""
+def look_at(centre: np.ndarray, target: np.ndarray, focal: float, height: int = HEIGHT) -> Camera:
+    """A level 16:9 camera at `centre` that looks at `target`; even numbers of pixels."""
     forward = (target - centre) / np.linalg.norm(target - centre)
     right = np.cross(forward, [0.0, 0.0, 1.0])
     right /= np.linalg.norm(right)
-    return Camera(centre, np.stack([right, np.cross(forward, right), forward]), focal)
+    axes = np.stack([right, np.cross(forward, right), forward])
+    return Camera(centre, axes, focal, 2 * round(height * 8 / 9), height)
 
 
-def cameras(take: TakePlan, names: tuple[str, ...]) -> dict[str, Camera]:
-    """The exo cameras of a take: where the activity is best seen, moved a little per capture."""
+def cameras(take: TakePlan, height: int = HEIGHT) -> dict[str, Camera]:
+    """The exo cameras of a take: where the activity is best seen, moved a little per capture.
+
+    `height` is in pixels, and the short side of a portrait video.
+    """
+    portrait = take.flaw("portrait_video") or {"camera": None}
     rng = np.random.default_rng(derive_seed(take.capture.seed, "cameras", take.activity))
     angles, distance, aim = VIEWS[take.activity]
     made = {}
-    for index, name in enumerate(names):
+    for index, name in enumerate(take.capture.cameras):
         angle = np.radians(angles[index % len(angles)] + rng.uniform(-8, 8))
         away = distance * rng.uniform(0.95, 1.05)
-        height = rng.uniform(1.35, 1.75)
+        up = rng.uniform(1.35, 1.75)
         target = np.array([0.12, 0.0, aim]) + rng.uniform(-0.06, 0.06, 3)
-        centre = np.array([away * np.cos(angle), away * np.sin(angle), height])
-        made[name] = look_at(centre, target, 575.0 * rng.uniform(0.97, 1.03))
+        centre = np.array([away * np.cos(angle), away * np.sin(angle), up])
+        focal = FOCAL * rng.uniform(0.97, 1.03) * height / HEIGHT
+        camera = look_at(centre, target, focal, height)
+        if name == portrait["camera"]:
+            camera = replace(camera, width=camera.height, height=camera.width)
+        made[name] = camera
     return made

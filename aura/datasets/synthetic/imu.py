@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from aura.datasets.synthetic.imu_faults import saturate, spoil
 from aura.datasets.synthetic.motion import Person
 from aura.datasets.synthetic.plan import TakePlan, derive_seed
 from aura.datasets.vrs import ImuCalibration, ImuStream
@@ -12,7 +13,7 @@ from aura.datasets.vrs import ImuCalibration, ImuStream
 GRAVITY = np.array([0.0, 0.0, -9.81])
 STEP_S = 1e-3  # of the central differences
 MARGIN_S = 0.25  # recorded before and after the take
-GYRO_RANGE = np.radians(1000.0)
+GYRO_RANGE_DPS = {"imu-right": 1000.0, "imu-left": 500.0}
 ACCEL_RANGE_G = {"imu-right": 8.0, "imu-left": 4.0}
 RATE_HZ = {"imu-right": 1000.0, "imu-left": 800.0}
 ACCEL_NOISE, GYRO_NOISE = 0.04, 0.003  # standard deviations of one sample, m/s2 and rad/s
@@ -54,10 +55,14 @@ def true_motion(
 
 
 class Clock:
-    """The Aria's clock in a capture: starts anywhere and drifts against the cameras'."""
+    """The clock of an Aria in a capture: starts anywhere and drifts against the cameras'.
 
-    def __init__(self, take: TakePlan):
-        rng = np.random.default_rng(derive_seed(take.capture.seed, "clock"))
+    It is the participant's own device, unless `device` names another.
+    """
+
+    def __init__(self, take: TakePlan, device: str = ""):
+        parts = [device] if device else []
+        rng = np.random.default_rng(derive_seed(take.capture.seed, "clock", *parts))
         self.start_ns = int(rng.integers(400, 20_000)) * 1_000_000_000 + int(rng.integers(10**9))
         self.speed = 1.0 + rng.uniform(-40e-6, 40e-6)
         self.imu_speed = {label: 1.0 + rng.uniform(-2e-3, 2e-3) for label in RATE_HZ}
@@ -80,6 +85,9 @@ def calibration(take: TakePlan, label: str) -> ImuCalibration:
     mount[:3, :3] = (tilt * Rotation.from_quat(quaternion)).as_matrix()
     mount[:3, 3] = translation
     offset_s = round(float(rng.uniform(1e-3, 4e-3)), 6)
+    later_s = np.random.default_rng(derive_seed(take.capture.seed, "gyro", label)).uniform(
+        0.5e-3, 1.5e-3
+    )
     return ImuCalibration(
         accel_rectification=np.eye(3) + np.triu(rng.normal(0, 0.003, (3, 3))),
         accel_bias=rng.normal(0, 0.1, 3),
@@ -87,7 +95,7 @@ def calibration(take: TakePlan, label: str) -> ImuCalibration:
         gyro_bias=rng.normal(0, 0.003, 3),
         transform_device_imu=mount,
         accel_time_offset_s=offset_s,
-        gyro_time_offset_s=offset_s,
+        gyro_time_offset_s=round(offset_s + float(later_s), 6),
     )
 
 
@@ -102,22 +110,26 @@ def record(take: TakePlan, person: Person, label: str) -> ImuStream:
     stamps = np.rint(clock.device_ns(first + np.cumsum(steps))).astype(np.int64)
     # Time offsets follow the naming of T_device_imu: device time = the sensor's stamp + offset.
     at = clock.capture_s(stamps + known.accel_time_offset_s * 1e9) - take.start_idx / 30
-    accel, gyro, _ = true_motion(person, at, known.transform_device_imu[:3, 3])
-    to_imu = known.transform_device_imu[:3, :3]
+    gyro_at = clock.capture_s(stamps + known.gyro_time_offset_s * 1e9) - take.start_idx / 30
+    to_imu, offset = known.transform_device_imu[:3, :3], known.transform_device_imu[:3, 3]
+    accel, _, _ = true_motion(person, at, offset)
+    _, gyro, _ = true_motion(person, gyro_at, offset)
     raw_accel = accel @ to_imu @ known.accel_rectification.T + known.accel_bias
     raw_gyro = gyro @ to_imu @ known.gyro_rectification.T + known.gyro_bias
     raw_accel += _drift(rng, at, 0.03) + rng.normal(0, ACCEL_NOISE, raw_accel.shape)
-    raw_gyro += _drift(rng, at, 0.002) + rng.normal(0, GYRO_NOISE, raw_gyro.shape)
-    limit = ACCEL_RANGE_G[label] * 9.80665
-    valid = np.ones(count, bool)
-    columns = {
+    raw_gyro += _drift(rng, gyro_at, 0.002) + rng.normal(0, GYRO_NOISE, raw_gyro.shape)
+    limits = ACCEL_RANGE_G[label] * 9.80665, np.radians(GYRO_RANGE_DPS[label])
+    inside = np.flatnonzero((at > 0.1) & (at < take.seconds - 0.1))
+    faults = np.random.default_rng(derive_seed(take.seed, label))
+    saturate(take, raw_accel, limits[0], inside, faults)
+    samples = {
         "timestamps_ns": stamps,
-        "accel": np.clip(raw_accel, -limit, limit).astype(np.float32),
-        "gyro": np.clip(raw_gyro, -GYRO_RANGE, GYRO_RANGE).astype(np.float32),
-        "accel_valid": valid,
-        "gyro_valid": valid.copy(),
+        "accel": np.clip(raw_accel, -limits[0], limits[0]).astype(np.float32),
+        "gyro": np.clip(raw_gyro, -limits[1], limits[1]).astype(np.float32),
+        "accel_valid": np.ones(count, bool),
+        "gyro_valid": np.ones(count, bool),
     }
-    columns = _with_flaws(take, columns, at, np.random.default_rng(derive_seed(take.seed, label)))
+    columns: dict[str, Any] = {**spoil(take, samples, at, inside, faults)}
     return ImuStream(label=label, nominal_rate_hz=RATE_HZ[label], calibration=known, **columns)
 
 
@@ -125,22 +137,3 @@ def _drift(rng: np.random.Generator, t: np.ndarray, size: float) -> np.ndarray:
     """Bias (N, 3) since the factory: a constant and a slow wave on each axis."""
     constant, swing = rng.normal(0, size, 3), rng.normal(0, size / 2, 3)
     return constant + swing * np.sin(2 * np.pi * rng.uniform(0.01, 0.05, 3) * t[:, None])
-
-
-def _with_flaws(
-    take: TakePlan, columns: dict[str, Any], t: np.ndarray, rng: np.random.Generator
-) -> dict[str, Any]:
-    inside = np.flatnonzero((t > 0.1) & (t < take.seconds - 0.1))
-    if flaw := take.flaw("imu_invalid"):
-        bad = rng.choice(inside, flaw["samples"], replace=False)
-        for sensor in ("accel", "gyro"):
-            columns[sensor][bad] = 0.0
-            columns[f"{sensor}_valid"][bad] = False
-    index = np.arange(len(t))
-    if flaw := take.flaw("imu_duplicates"):
-        twice = rng.choice(inside, flaw["samples"], replace=False)
-        index = np.sort(np.concatenate([index, twice]))
-    if flaw := take.flaw("imu_gap"):
-        lost = (t[index] >= flaw["start_s"]) & (t[index] < flaw["start_s"] + flaw["duration_s"])
-        index = index[~lost]
-    return {name: values[index] for name, values in columns.items()}

@@ -5,187 +5,138 @@
     takes/<take_name>/frame_aligned_videos/downscaled/448/cam01.mp4 ...
     captures/<capture_name>/timesync.csv
     annotations/splits.json
-    annotations/atomic_descriptions_{train,val,test,teacher}.json
+    annotations/{atomic_descriptions,keystep,expert_commentary}_{train,val,test,teacher}.json
     annotations/ego_pose/{train,val,test,teacher}/body/{annotation,automatic}/<take_uid>.json
 
-It deviates in two ways. The official test text is withheld, and here it is written, since models
-are to be evaluated on it. The split "teacher", of participants of its own, is not an official one.
+Some captures have aria02 in place of aria01, or gp01 in place of cam01. The Aria's own videos are
+listed in takes.json and not written. With flaws, files may be absent, elsewhere or damaged: see
+`Flaw`.
+
+It deviates in two ways. The official test text is withheld, and here it is written (unless
+`withhold_test_text`), since models are to be evaluated on it. The split "teacher", of participants
+of its own, is not an official one.
 """
 
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from aura.datasets.synthetic.actions import TASK_NAMES
 from aura.datasets.synthetic.camera import cameras
-from aura.datasets.synthetic.imu import RATE_HZ, Clock, record
+from aura.datasets.synthetic.experts import commentary, keystep, stray_commentary, stray_keystep
+from aura.datasets.synthetic.flaws import Flaw
+from aura.datasets.synthetic.imu import RATE_HZ, record
 from aura.datasets.synthetic.motion import Person
-from aura.datasets.synthetic.plan import (
-    FPS,
-    SyntheticSize,
-    TakePlan,
-    derive_seed,
-    derive_uid,
-    planted,
-)
+from aura.datasets.synthetic.plan import SyntheticSize, TakePlan, planted
 from aura.datasets.synthetic.pose import pose_json
+from aura.datasets.synthetic.records import VIDEOS, capture_record, take_record, vrs_name
 from aura.datasets.synthetic.render import write_video
 from aura.datasets.synthetic.text import annotations, stray_annotation
+from aura.datasets.synthetic.timesync import timesync_csv
 from aura.datasets.synthetic.vrs_writer import write_vrs
 
-VRS_NAME = "aria01_noimagestreams.vrs"
-VIDEOS = "frame_aligned_videos"
+# Each text source: what it says of a take, and of one that takes.json does not have.
+TEXTS: dict[str, tuple[Callable[[TakePlan], Any], Callable[[Flaw], Any]]] = {
+    "atomic_descriptions": (annotations, stray_annotation),
+    "keystep": (keystep, stray_keystep),
+    "expert_commentary": (commentary, stray_commentary),
+}
 
 
 def write_take(root: Path, plan: TakePlan, size: SyntheticSize) -> None:
     """Write VRS, videos, poses and timesync.csv of one take. Takes may be written in parallel."""
     root = Path(root)
-    person, views = Person(plan), cameras(plan, size.camera_ids)
-    folder = root / "takes" / plan.take_name
-    with _replacing(folder / VRS_NAME) as path:
-        write_vrs(path, [record(plan, person, label) for label in RATE_HZ])
-        _truncate(path, plan.flaw("corrupt_vrs"))
+    person, views = Person(plan), cameras(plan, size.video_height)
+    if plan.flaw("vrs_missing") is None:
+        with _replacing(root / "takes" / plan.take_name / vrs_name(plan)) as path:
+            write_vrs(path, [record(plan, person, label) for label in RATE_HZ])
+            _truncate(path, plan.flaw("corrupt_vrs"))
     for name, camera in views.items():
-        missing = plan.flaw("camera_path_null") or plan.flaw("camera_file_missing")
-        if missing is not None and missing["camera"] == name:
+        of_it = {f.kind: f.detail for f in plan.flaws if f.detail.get("camera") == name}
+        if of_it.keys() & {"camera_path_null", "camera_file_missing"}:
             continue
-        with _replacing(folder / VIDEOS / "downscaled" / "448" / f"{name}.mp4") as path:
-            write_video(path, plan, person, camera)
-            broken = plan.flaw("corrupt_mp4")
-            _truncate(path, broken if broken and broken["camera"] == name else None)
+        folder = root / "takes" / plan.take_name / VIDEOS
+        if "full_resolution_only" not in of_it:
+            folder = folder / "downscaled" / "448"
+        short = of_it.get("frames_off_by_one") or of_it.get("frames_missing")
+        with _replacing(folder / f"{name}.mp4") as path:
+            write_video(path, plan, person, camera, short["frames"] if short else plan.frames)
+            _truncate(path, of_it.get("corrupt_mp4"))
     if plan.flaw("no_pose") is None:
         body = root / "annotations" / "ego_pose" / plan.split / "body"
         for kind in ("automatic", "annotation") if plan.manual_pose else ("automatic",):
             with _replacing(body / kind / f"{plan.take_uid}.json") as path:
                 path.write_text(pose_json(plan, person, kind, views))
+                _truncate(path, plan.flaw("pose_corrupt"))
     with _replacing(root / "captures" / plan.capture.name / "timesync.csv") as path:
-        path.write_text(timesync_csv(plan, size))
+        path.write_text(timesync_csv(plan))
 
 
 def write_metadata(root: Path, plans: Sequence[TakePlan], size: SyntheticSize) -> None:
     """Write takes.json, captures.json, participants.json, the splits and the texts."""
+    write_index(root, lambda: plans, planted(plans), size)
+
+
+def write_index(
+    root: Path, plans: Callable[[], Iterable[TakePlan]], flaws: Iterable[Flaw], size: SyntheticSize
+) -> None:
+    """As `write_metadata`, one take at a time; `plans` gives the takes anew on each call.
+
+    Takes of one capture come one after another. `flaws` are all that are planted.
+    """
     root, notes = Path(root), Path(root) / "annotations"
-    captures = {take.capture.uid: take for take in plans}
-    _write_json(root / "takes.json", [take_record(take, size) for take in plans])
-    _write_json(root / "captures.json", [_capture(take, size) for take in captures.values()])
-    _write_json(
-        root / "participants.json",
-        [{"participant_uid": take.participant_uid} for take in captures.values()],
-    )
+    _write_list(root / "takes.json", (line for take in plans() for line in _lines(take)))
+    _write_list(root / "captures.json", map(capture_record, _first_of_captures(plans())))
+    people = ({"participant_uid": take.participant_uid} for take in _first_of_captures(plans()))
+    _write_list(root / "participants.json", people)
     by_split: dict[str, list[str]] = {"train": [], "val": [], "test": []}
-    for take in plans:
-        by_split.setdefault(take.split, []).append(take.take_uid)
+    for take in plans():
+        uids = by_split.setdefault(take.split, [])
+        if take.flaw("no_split") is None:
+            uids.append(take.take_uid)
     split_of = {uid: split for split, uids in by_split.items() for uid in uids}
     splits = {"take_uid_to_split": split_of, "split_to_take_uids": by_split}
-    _write_json(notes / "splits.json", splits)
-    texts: dict[str, dict[str, Any]] = {split: {} for split in by_split}
-    for take in plans:
-        texts[take.split][take.take_uid] = annotations(take)
-    for flaw in planted(list(plans)):
-        if flaw.kind == "unknown_take_annotation":
-            texts[flaw.detail["split"]][flaw.detail["take_uid"]] = stray_annotation(flaw)
-    for split, content in texts.items():
-        _write_json(
-            notes / f"atomic_descriptions_{split}.json",
-            {"ds": "synthetic", "annotations": content},
-        )
+    with _replacing(notes / "splits.json") as path:
+        path.write_text(json.dumps(splits, indent=1))
+    strays = {(f.detail["split"], f.detail["source"]): f for f in flaws if f.take_uid is None}
+    for split in [name for name in by_split if name not in size.textless]:
+        for source, (of_take, of_stray) in TEXTS.items():
+            said = ((t.take_uid, of_take(t)) for t in plans() if t.split == split)
+            stray = strays.get((split, source))
+            more = [(stray.detail["take_uid"], of_stray(stray))] if stray else []
+            _write_texts(notes / f"{source}_{split}.json", said, more)
 
 
-def take_record(take: TakePlan, size: SyntheticSize) -> dict[str, Any]:
-    """The take's entry in takes.json."""
-    known = take.flaw("null_task_id") is None
-    lost = take.flaw("camera_path_null") or {}
-    videos: dict[str, Any] = {}
-    for name in size.camera_ids:
-        stream = {
-            "cam_id": name,
-            "stream_id": "0",
-            "readable_stream_id": "0",
-            "clip_uid": derive_uid(take.take_uid, name),
-            "relative_path": None if lost.get("camera") == name else f"{VIDEOS}/{name}.mp4",
-        }
-        videos[name] = {"0": stream}
-    for pseudo in ("collage", "best_exo"):
-        stream = {
-            "cam_id": pseudo,
-            "stream_id": "0",
-            "readable_stream_id": "0",
-            "clip_uid": derive_uid(take.take_uid, pseudo),
-            "relative_path": None,
-        }
-        videos[pseudo] = {"0": stream}
-    return {
-        "root_dir": f"takes/{take.take_name}",
-        "take_name": take.take_name,
-        "take_uid": take.take_uid,
-        "capture_uid": take.capture.uid,
-        "participant_uid": take.participant_uid,
-        "is_dropped": take.flaw("dropped_take") is not None,
-        "task_id": take.task_id if known else None,
-        "task_name": TASK_NAMES[take.activity] if known else None,
-        "parent_task_id": take.task_id // 1000 * 1000 if known else None,
-        "parent_task_name": take.activity if known else None,
-        "take_idx": take.take_idx,
-        "duration_sec": round(take.seconds, 6),
-        "best_exo": None if take.flaw("best_exo_null") is not None else take.best_exo,
-        "task_start_sec": 0.0,
-        "task_end_sec": round(take.seconds, 6),
-        "is_narrated": True,
-        "timesync_start_idx": take.start_idx,
-        "timesync_end_idx": take.end_idx,
-        "validated": True,
-        "university_name": "synthetic",
-        "capture": _capture(take, size),
-        "frame_aligned_videos": videos,
-        "has_trimmed_vrs": True,
-        "vrs_relative_path": VRS_NAME,
-    }
+def _lines(take: TakePlan) -> list[dict[str, Any]]:
+    return [take_record(take)] * (1 if take.flaw("duplicate_take") is None else 2)
 
 
-def timesync_csv(take: TakePlan, size: SyntheticSize) -> str:
-    """Content of the timesync.csv of the take's capture: the same for each of its takes."""
-    capture, clock = take.capture, Clock(take)
-    rng = np.random.default_rng(derive_seed(capture.seed, "timesync"))
-    rows = np.arange(capture.rows)
-    exposed = rows / FPS + rng.normal(0, 5e-5, capture.rows)
-    missing = set(capture.nan_rows)
-    columns: dict[str, list[str]] = {"": [str(r) for r in rows]}
-    # A column with NaN in it is written as floats, as pandas does.
-    ending = ".0" if missing else ""
-    stamps = np.rint(clock.device_ns(exposed)).astype(np.int64)
-    columns["aria01_214-1_capture_timestamp_ns"] = [
-        "" if r in missing else f"{ns}{ending}" for r, ns in zip(rows, stamps, strict=True)
-    ]
-    for stream, lag in (("1201-1", 0.0021), ("1201-2", 0.0021), ("211-1", 0.009)):
-        other = np.rint(clock.device_ns(exposed + lag)).astype(np.int64)
-        columns[f"aria01_{stream}_capture_timestamp_ns"] = [str(ns) for ns in other]
-    columns["aria01_global_time"] = [f"{s:.6f}" for s in rows / FPS]
-    for name in size.camera_ids:
-        first = int(rng.integers(0, 400))
-        columns[f"{name}_frame_number"] = [str(first + r) for r in rows]
-        columns[f"{name}_global_time"] = [f"{s:.6f}" for s in rows / FPS]
-    lines = [",".join(columns), *map(",".join, zip(*columns.values(), strict=True))]
-    return "\n".join(lines) + "\n"
+def _first_of_captures(plans: Iterable[TakePlan]) -> Iterator[TakePlan]:
+    for _, takes in groupby(plans, key=lambda take: take.capture.uid):
+        yield next(takes)
 
 
-def _capture(take: TakePlan, size: SyntheticSize) -> dict[str, Any]:
-    aria = {"cam_id": "aria01", "is_ego": True, "device_type": "aria", "has_walkaround": False}
-    gopros = [
-        {"cam_id": name, "is_ego": False, "device_type": "hero10", "has_walkaround": False}
-        for name in size.camera_ids
-    ]
-    return {
-        "capture_name": take.capture.name,
-        "capture_uid": take.capture.uid,
-        "cameras": [aria, *gopros],
-        "timesync_validated": True,
-        "university_name": "synthetic",
-    }
+def _write_list(path: Path, entries: Iterable[Any]) -> None:
+    """A JSON list, one entry a line."""
+    with _replacing(path) as partial, partial.open("w") as file:
+        _join(file.write, "[", (json.dumps(entry) for entry in entries), "]\n")
+
+
+def _write_texts(path: Path, *parts: Iterable[tuple[str, Any]]) -> None:
+    """A text file, one take a line."""
+    lines = (f"{json.dumps(uid)}: {json.dumps(said)}" for part in parts for uid, said in part)
+    with _replacing(path) as partial, partial.open("w") as file:
+        _join(file.write, '{"ds": "synthetic", "annotations": {', lines, "}}\n")
+
+
+def _join(write: Callable[[str], Any], start: str, lines: Iterable[str], end: str) -> None:
+    write(start)
+    for number, line in enumerate(lines):
+        write(f"{',' if number else ''}\n{line}")
+    write(f"\n{end}")
 
 
 @contextmanager
@@ -203,8 +154,3 @@ def _replacing(path: Path) -> Iterator[Path]:
 def _truncate(path: Path, flaw: dict[str, Any] | None) -> None:
     if flaw is not None:
         os.truncate(path, int(path.stat().st_size * flaw["keep"]))
-
-
-def _write_json(path: Path, content: Any) -> None:
-    with _replacing(path) as partial:
-        partial.write_text(json.dumps(content, indent=1))

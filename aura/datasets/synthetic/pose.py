@@ -29,18 +29,18 @@ def pose_json(take: TakePlan, person: Person, kind: str, cameras: dict[str, Came
     flat = {}
     if kind == "annotation":
         for name, camera in cameras.items():
-            flat[name] = np.round(camera.project(scene)[0] * (3840 / camera.width), 1).tolist()
-    empty, holed, lost = _flaws(take, len(frames), rng)
+            flat[name] = np.round(camera.project(scene)[0] * _full_size(camera), 1).tolist()
+    empty, lost, weak = _flaws(take)
     out: dict[str, Any] = {}
     for row in rng.permutation(len(frames)):
-        key = str(int(frames[row]))
-        if row in empty:
-            out[key] = []
+        frame = int(frames[row])
+        if frame in empty:
+            out[str(frame)] = []
             continue
-        kept = [(j, name) for j, name in enumerate(JOINTS) if not (row in holed and name in lost)]
+        kept = [(j, name) for j, name in enumerate(JOINTS) if (frame, name) not in lost]
         joints = {
             name: dict(zip("xyz", points[row][j], strict=True))
-            | {"num_views_for_3d": views[row][j]}
+            | {"num_views_for_3d": 1 if (frame, name) in weak else views[row][j]}
             for j, name in kept
         }
         image: dict[str, Any] = {name: {} for name in cameras}
@@ -49,22 +49,22 @@ def pose_json(take: TakePlan, person: Person, kind: str, cameras: dict[str, Came
                 name: {"x": uv[row][j][0], "y": uv[row][j][1], "placement": placement}
                 for j, name in kept
             }
-        about = {"take_uid": take.take_uid, "frame_number": int(frames[row])}
-        out[key] = [{"metadata": about, "annotation3D": joints, "annotation2D": image}]
+        about = {"take_uid": take.take_uid, "frame_number": frame}
+        out[str(frame)] = [{"metadata": about, "annotation3D": joints, "annotation2D": image}]
     return json.dumps(out, separators=(",", ":"))
 
 
-def _flaws(
-    take: TakePlan, count: int, rng: np.random.Generator
-) -> tuple[set[int], set[int], set[str]]:
-    empty: set[int] = set()
-    holed: set[int] = set()
-    lost: set[str] = set()
-    if flaw := take.flaw("empty_pose_frames"):
-        share = flaw["frames"] / take.frames
-        empty = {int(i) for i in rng.choice(count, max(1, round(count * share)), replace=False)}
-    if flaw := take.flaw("missing_joints"):
-        span = max(1, round(count * flaw["frames"] / take.frames))
-        first = int(rng.integers(count - span + 1))
-        holed, lost = set(range(first, first + span)), set(flaw["joints"])
-    return empty, holed, lost
+def _full_size(camera: Camera) -> float:
+    """Pixels of the recorded video, 2160 on its short side, for one of the camera's."""
+    return 2160 / min(camera.width, camera.height)
+
+
+def _flaws(take: TakePlan) -> tuple[set[int], set[tuple[int, str]], set[tuple[int, str]]]:
+    """Frames without a person, and (frame, joint) that are absent or seen by one camera only."""
+    empty = set((take.flaw("empty_pose_frames") or {"frames": []})["frames"])
+    found = []
+    for kind in ("missing_joints", "few_views"):
+        flaw = take.flaw(kind) or {"first_frame": 0, "frames": 0, "joints": []}
+        frames = range(flaw["first_frame"], flaw["first_frame"] + flaw["frames"])
+        found.append({(frame, joint) for frame in frames for joint in flaw["joints"]})
+    return empty, found[0], found[1]

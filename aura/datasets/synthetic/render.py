@@ -18,11 +18,11 @@ from aura.ffmpeg import ffmpeg_program
 OUTLINE = 0.6  # luma of a shape's edge over that of its inside
 
 
-def write_video(path: Path, take: TakePlan, person: Person, camera: Camera) -> None:
-    """Render what a camera sees of a take and encode it: H.264, yuv420p, 30 FPS."""
+def write_video(path: Path, take: TakePlan, person: Person, camera: Camera, frames: int) -> None:
+    """Render what a camera sees of a take's first frames and encode it: H.264, yuv420p, 30 FPS."""
     scene_rng = np.random.default_rng(derive_seed(take.capture.seed, "scene", take.activity))
     background = _planes(paint_scene(take.activity, camera, scene_rng))
-    figure = Figure(person, np.arange(take.frames) / FPS, camera)
+    figure = Figure(person, np.arange(frames) / FPS, camera)
     encoder = (
         ffmpeg.input(
             "pipe:",
@@ -47,7 +47,7 @@ def write_video(path: Path, take: TakePlan, person: Person, camera: Camera) -> N
         .run_async(cmd=ffmpeg_program(), pipe_stdin=True, pipe_stderr=True)
     )
     try:
-        for frame in range(take.frames):
+        for frame in range(frames):
             encoder.stdin.writelines(_draw(background, figure, frame))
         encoder.stdin.close()
     except BrokenPipeError:

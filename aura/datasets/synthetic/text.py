@@ -11,16 +11,17 @@ from aura.datasets.synthetic.plan import Flaw, TakePlan, derive_seed, derive_uid
 
 EVERY_S = 2.5
 JITTER_S = 0.5
+OTHERS = ("O walks past behind C.", "O stands beside C and watches.", "O hands something to C.")
 
 
 def annotations(take: TakePlan) -> list[dict[str, Any]]:
     """The annotations of one take: one or two annotators, each with several descriptions."""
     rng = np.random.default_rng(derive_seed(take.seed, "text"))
     found = [_annotation(take, rng, who) for who in range(1 + int(rng.random() < 0.2))]
-    if take.flaw("unsure_descriptions") is not None:
-        for entry in found[0]["descriptions"][::3]:
-            entry["unsure"] = "1" if isinstance(entry["unsure"], str) else True
-            entry["text"] = _elsewhere(take, rng)
+    for index in range((take.flaw("unsure_descriptions") or {"descriptions": 0})["descriptions"]):
+        _add(take, found[0]["descriptions"], index, _elsewhere(take, rng), unsure=True)
+    for index in range((take.flaw("other_subject") or {"descriptions": 0})["descriptions"]):
+        _add(take, found[0]["descriptions"], index, OTHERS[index % len(OTHERS)], subject="O")
     if take.flaw("rejected_annotation") is not None:
         bad = _annotation(take, rng, len(found))
         bad["rejected"] = "1" if isinstance(bad["rejected"], str) else True
@@ -79,6 +80,24 @@ def _annotation(take: TakePlan, rng: np.random.Generator, who: int) -> dict[str,
         "reject_reason": None,
         "descriptions": descriptions,
     }
+
+
+def _add(
+    take: TakePlan,
+    descriptions: list[dict[str, Any]],
+    index: int,
+    text: str,
+    unsure: bool = False,
+    subject: str = "C",
+) -> None:
+    """Insert a description in the way the annotator writes them."""
+    first = descriptions[0]
+    key = "subject" if "subject" in first else "narration_subject"
+    flag = str(int(unsure)) if isinstance(first["unsure"], str) else unsure
+    stamp = round((index + 0.5) * take.seconds / 3 % take.seconds, 5)
+    more = {"text": text, "timestamp": stamp, key: subject, "unsure": flag}
+    descriptions.append({**first, **more})
+    descriptions.sort(key=lambda entry: entry["timestamp"])
 
 
 def _elsewhere(take: TakePlan, rng: np.random.Generator) -> str:

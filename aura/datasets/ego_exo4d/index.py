@@ -1,0 +1,126 @@
+"""The index files of a root as a stream of small records.
+
+takes.json of the full data set repeats each take's cameras and capture and takes hundreds of MB as
+Python objects, so it is parsed one record at a time and only what a take needs is kept.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+from typing import IO, Any
+
+import ijson
+
+from aura.errors import AuraError, CorruptFile
+from aura.storage import Storage
+
+FPS = 30.0
+PSEUDO_CAMERAS = ("collage", "best_exo")
+
+
+def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
+    """Records of a JSON list of objects."""
+    with _stream(files, path, b"[", "list") as file:
+        for record in ijson.items(file, "item", use_float=True):
+            if not isinstance(record, dict):
+                raise AuraError(f"{files.root}/{path} should hold JSON objects.")
+            yield record
+
+
+def stream_annotations(files: Storage, path: str) -> Iterator[tuple[str, Any]]:
+    """Pairs of take_uid and annotation under the key `annotations` of a JSON object."""
+    with _stream(files, path, b"{", "dict") as file:
+        yield from ijson.kvitems(file, "annotations", use_float=True)
+
+
+def read_object(files: Storage, path: str) -> dict[str, Any]:
+    """A small JSON object."""
+    with _stream(files, path, b"{", "dict") as file:
+        return json.loads(file.read())
+
+
+def require(files: Storage, path: str) -> None:
+    """Raise an `AuraError` where an index file is missing."""
+    if not files.is_file(path):
+        raise AuraError(
+            f"{files.root}/{path} is missing; is this the root of an Ego-Exo4D download?"
+        )
+
+
+@contextmanager
+def _stream(files: Storage, path: str, opening: bytes, kind: str) -> Iterator[IO[bytes]]:
+    where = f"{files.root}/{path}"
+    require(files, path)
+    try:
+        with files.open(path) as file:
+            if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != opening:
+                file.seek(0)
+                json.loads(file.read())  # not JSON is another sentence than the wrong JSON
+                raise AuraError(f"{where} should hold a JSON {kind}.")
+            file.seek(0)
+            yield file
+    except (ijson.JSONError, ValueError, RecursionError):
+        raise AuraError(f"{where} is not valid JSON.") from None
+    except CorruptFile as error:
+        raise AuraError(str(error)) from None
+
+
+def source_of(record: Mapping[str, Any], capture_name: str | None) -> dict[str, Any]:
+    """What opening a take needs of its takes.json record, and nothing else."""
+    cameras = record.get("frame_aligned_videos")
+    cameras = cameras if isinstance(cameras, Mapping) else {}
+    exo = [c for c in sorted(cameras) if not c.startswith("aria") and c not in PSEUDO_CAMERAS]
+    vrs = record.get("vrs_relative_path")
+    return {
+        "folder": str(record.get("root_dir") or f"takes/{record.get('take_name')}"),
+        "capture_name": capture_name,
+        "aria": aria_of(record),
+        "vrs": str(vrs) if vrs else None,
+        "start": record.get("timesync_start_idx"),
+        "end": record.get("timesync_end_idx"),
+        "best_exo": record.get("best_exo"),
+        "videos": [(camera, _video_path(cameras[camera])) for camera in exo],
+    }
+
+
+def _video_path(streams: Any) -> str | None:
+    stream = streams.get("0") if isinstance(streams, Mapping) else None
+    path = stream.get("relative_path") if isinstance(stream, Mapping) else None
+    return str(path) if path else None
+
+
+def frames_of(source: Mapping[str, Any]) -> int:
+    """Frames of a take: its rows in timesync.csv; 0 where the record has no usable range."""
+    try:
+        frames = int(source["end"]) - int(source["start"])
+        return frames if int(source["start"]) >= 0 and frames > 0 else 0
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def capture_id(record: Mapping[str, Any]) -> str:
+    """Id of the capture of a takes.json record."""
+    return str(record.get("capture_uid") or record.get("take_uid"))
+
+
+def task_of(record: Mapping[str, Any]) -> int:
+    """Number of the activity, task_id // 1000; 0 where there is none."""
+    try:
+        return int(record.get("task_id") or 0) // 1000
+    except (TypeError, ValueError, OverflowError):
+        return 0
+
+
+def aria_of(record: Mapping[str, Any]) -> str:
+    """Name of the take's Aria glasses: `aria01`, `aria02`, …"""
+    named = PurePosixPath(str(record.get("vrs_relative_path") or "")).stem.split("_")[0]
+    if named.startswith("aria"):
+        return named
+    cameras = record.get("frame_aligned_videos") or {}
+    return next((camera for camera in sorted(cameras) if camera.startswith("aria")), "aria01")
+
+
+def truth(value: Any) -> bool:
+    """Booleans as the annotations write them: true, "1", "true", 1."""
+    return str(value).strip().lower() in ("1", "true")

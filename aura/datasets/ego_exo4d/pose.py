@@ -1,0 +1,89 @@
+"""Body pose annotations: frames in numerical order, absent joints as NaN."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aura.errors import CorruptFile
+from aura.schema import JOINTS
+
+_LAST_FRAME = 10**7  # over 90 hours; a number above is damage
+_FAR_M = 1e6
+
+
+@dataclass(frozen=True)
+class Pose:
+    """Joints of one person in the frames that the file lists.
+
+    `frames` (F,) int64 is strictly increasing; `joints` is (F, 17, 3) float32 in metres, world
+    frame with z up, NaN where absent. `empty` counts frames without a person, `absent` joints that
+    the other frames lack, `few_views` joints dropped because too few cameras saw them.
+    """
+
+    frames: np.ndarray
+    joints: np.ndarray
+    empty: int
+    absent: int
+    few_views: int
+
+
+def read_pose(data: bytes, min_views: int = 0) -> Pose:
+    """Parse `body/{annotation,automatic}/<take_uid>.json`.
+
+    A joint that does not say how many cameras saw it is kept.
+
+    Raises
+    ------
+    CorruptFile
+        The file is not JSON or not of this form.
+    """
+    try:
+        content = json.loads(data)
+        if not isinstance(content, dict):
+            raise TypeError("it is not an object")
+        numbers = sorted((int(key), key) for key in content)
+        frames = np.array([number for number, _ in numbers], np.int64)
+        if len(frames) and (frames[0] < 0 or frames[-1] > _LAST_FRAME):
+            raise ValueError("frame number out of range")
+        if (np.diff(frames) == 0).any():
+            raise ValueError("a frame stands twice in it")
+        points = [_points(content[key]) for _, key in numbers]
+        cells = np.array([[_cell(p.get(joint)) for joint in JOINTS] for p in points], np.float64)
+        cells = cells.reshape(-1, len(JOINTS), 4)
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
+        reason = str(e)[:90] or type(e).__name__
+        raise CorruptFile(f"The body pose cannot be read: {reason}.") from None
+    few = cells[..., 3] < min_views  # NaN, not told, is not less
+    seen = np.all(np.abs(cells[..., :3]) < _FAR_M, axis=2)
+    cells[~seen] = np.nan
+    joints = cells[..., :3].astype(np.float32)
+    some = np.array([bool(p) for p in points], bool)
+    joints[few] = np.nan
+    return Pose(
+        frames,
+        joints,
+        empty=int((~some).sum()),
+        absent=int((~seen[some]).sum()),
+        few_views=int((seen & few).sum()),
+    )
+
+
+def _points(people: Any) -> dict[str, Any]:
+    points = people[0].get("annotation3D", {}) if people else {}
+    if points is None:
+        return {}
+    if not isinstance(points, dict):
+        raise TypeError("annotation3D is not an object")
+    return points
+
+
+_NONE = (np.nan, np.nan, np.nan, np.nan)
+
+
+def _cell(point: Any) -> tuple[float, float, float, float]:
+    if point is None:
+        return _NONE
+    views = point.get("num_views_for_3d")
+    return point["x"], point["y"], point["z"], np.nan if views is None else views

@@ -1,0 +1,136 @@
+"""The text sources of Ego-Exo4D: atomic descriptions, expert commentary, keysteps.
+
+Times are seconds from the take's start. What is about another person, marked as rejected, unsure or
+an error, or has no time, is dropped with a reason. All texts of a root are hundreds of MB as Python
+objects, so each take's are kept packed until the take is opened.
+"""
+
+import json
+import re
+import zlib
+from collections.abc import Collection, Iterator, Mapping
+from typing import Any, TypeGuard
+
+import numpy as np
+
+from aura.datasets.base import Skip, Text
+from aura.datasets.ego_exo4d.index import stream_annotations, truth
+from aura.datasets.ego_exo4d.options import Options
+from aura.storage import Storage
+
+_WEARER = re.compile(r"\bC\b")
+_FILES = ("atomic_descriptions", "expert_commentary", "keystep")
+
+
+def read_texts(
+    files: Storage, options: Options, known: Collection[str]
+) -> tuple[dict[str, bytes], list[Skip]]:
+    """Packed texts by take_uid, of the chosen sources and splits, and what was dropped."""
+    packed: dict[str, bytes] = {}
+    skips: list[Skip] = []
+    for source in (source for source in _FILES if source in options.texts):
+        for split in options.splits:
+            path = f"annotations/{source}_{split}.json"
+            if not files.is_file(path):
+                skips.append(Skip(f"split has no {source}", split, "text"))
+                continue
+            for uid, annotations in stream_annotations(files, path):
+                if uid not in known:
+                    skips.append(Skip("annotation without a take", f"{source} {uid}", "text"))
+                    continue
+                found = [
+                    [" ".join(t.text.split()), t.time_s, t.source, t.end_s]
+                    for t in _PARSERS[source](annotations, uid, options, skips)
+                ]
+                if found:
+                    before = _rows(packed[uid]) if uid in packed else []
+                    packed[uid] = zlib.compress(json.dumps(before + found).encode(), 1)
+    return packed, skips
+
+
+def unpack_texts(packed: bytes | None, person: str | None) -> list[Text]:
+    """Texts of one take by time; C, the wearer of the camera, becomes `person`."""
+    texts = [
+        Text(name_wearer(text, person), time, source, end)
+        for text, time, source, end in (_rows(packed) if packed else [])
+    ]
+    return sorted(texts, key=lambda text: (text.time_s, text.source, text.text))
+
+
+def name_wearer(text: str, person: str | None) -> str:
+    """Say "a person" for "C", with a capital where a sentence starts.
+
+    >>> name_wearer("C lifts C's cup.", "a person")
+    "A person lifts a person's cup."
+    """
+    if person is None:
+        return text
+    whole = _WEARER.sub(person, text)
+    return whole[:1].upper() + whole[1:] if whole != text and text[0] == "C" else whole
+
+
+def _rows(packed: bytes) -> list[list[Any]]:
+    return json.loads(zlib.decompress(packed))
+
+
+def _atomic(annotations: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
+    for annotation in _objects(annotations):
+        if truth(annotation.get("rejected")):
+            skips.append(Skip("annotation is rejected", uid, "text"))
+            continue
+        for entry in _objects(annotation.get("descriptions")):
+            subject = entry.get("subject", entry.get("narration_subject"))
+            text, time = entry.get("text"), seconds(entry.get("timestamp"))
+            if subject is not None and subject not in options.subjects:
+                skips.append(Skip("text is about another person", uid, "text"))
+            elif truth(entry.get("unsure")) and not options.unsure_texts:
+                skips.append(Skip("text is unsure", uid, "text"))
+            elif not _is_text(text) or time is None:
+                skips.append(Skip("text or its time is empty", uid, "text"))
+            else:
+                yield Text(text, time, "atomic_descriptions")
+
+
+def _commentary(annotations: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
+    for annotation in _objects(annotations):
+        for entry in _objects(annotation.get("commentary_data")):
+            text, time = entry.get("text"), seconds(entry.get("video_time"))
+            # Real entries hold an empty error, or its message.
+            if entry.get("error") and str(entry["error"]).strip().lower() not in ("0", "false"):
+                skips.append(Skip("commentary is marked as an error", uid, "text"))
+            elif not _is_text(text) or time is None:
+                skips.append(Skip("text or its time is empty", uid, "text"))
+            else:
+                yield Text(text, time, "expert_commentary")
+
+
+def _keystep(annotation: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
+    segments = annotation.get("segments") if isinstance(annotation, Mapping) else None
+    for entry in _objects(segments):
+        text = entry.get("step_description") or entry.get("step_name")
+        start, end = seconds(entry.get("start_time")), seconds(entry.get("end_time"))
+        if not _is_text(text) or start is None or end is None or end < start:
+            skips.append(Skip("text or its time is empty", uid, "text"))
+        else:
+            yield Text(text, start, "keystep", end)
+
+
+_PARSERS = {"atomic_descriptions": _atomic, "expert_commentary": _commentary, "keystep": _keystep}
+
+
+def _objects(values: Any) -> Iterator[Mapping[str, Any]]:
+    if isinstance(values, list):
+        yield from (value for value in values if isinstance(value, Mapping))
+
+
+def _is_text(value: Any) -> TypeGuard[str]:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def seconds(value: Any) -> float | None:
+    """A finite number of seconds, or None."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if np.isfinite(number) else None

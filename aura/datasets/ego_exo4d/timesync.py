@@ -1,0 +1,100 @@
+"""The clock of a take: the Aria's device time of each frame, from the capture's timesync.csv.
+
+    t_ns[i] = timesync[f"{aria}_214-1_capture_timestamp_ns"].iloc[start + i], i in [0, end - start)
+
+Cells may be empty, rows may be missing at the end, and a stamp may be far from its neighbours; what
+is not known stays NaN, and a line through the known stamps stands in for it.
+"""
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+
+from aura.datasets.ego_exo4d.index import FPS
+from aura.errors import CorruptFile
+
+_FAR_S = 0.05  # one and a half frames off the line is no jitter
+
+
+@dataclass(frozen=True)
+class TakeClock:
+    """Device time of frame 0 (ns), times of the frames (V,) in s from it, and frames per second.
+
+    `missing`, `empty` and `stray` count frames past the file's end, without and with a wrong time.
+    """
+
+    origin_ns: float
+    frame_s: np.ndarray
+    rate_hz: float
+    missing: int
+    empty: int
+    stray: int
+
+
+def read_timesync(data: bytes, column: str) -> np.ndarray:
+    """Device times (rows,) in ns, NaN where the cell is empty; float64 is exact for 104 days.
+
+    Raises
+    ------
+    CorruptFile
+        The file is no table, has no such column, or has a cell in it that is not a number.
+    """
+    try:
+        table = csv.read_csv(
+            io.BytesIO(data),
+            read_options=csv.ReadOptions(use_threads=False),
+            convert_options=csv.ConvertOptions(
+                include_columns=[column],
+                column_types={column: pa.float64()},
+                null_values=["", "nan", "NaN", "NAN", "null", "None"],
+            ),
+        )
+        times = table.column(column).to_numpy().astype(np.float64)
+    except (pa.ArrowException, ValueError, OSError) as error:
+        raise CorruptFile(f"timesync.csv cannot be read: {str(error).splitlines()[0]}.") from None
+    times[~np.isfinite(times)] = np.nan
+    return times
+
+
+def take_clock(times: np.ndarray, start: int, frames: int) -> TakeClock | None:
+    """The clock of the take in rows [start, start + frames); None where fewer than two are known.
+
+    Parameters
+    ----------
+    times : (rows,) of the capture, ns, NaN where unknown.
+    """
+    rows = times[start : start + frames].copy()
+    known = np.flatnonzero(np.isfinite(rows))
+    if len(known) < 2:
+        return None
+    slope, intercept = _line(known, rows[known])
+    stray = np.abs(rows[known] - (slope * known + intercept)) > _FAR_S * 1e9
+    rows[known[stray]] = np.nan
+    good = known[~stray]
+    if len(good) < 2 or not slope > 0:
+        return None
+    slope, intercept = np.polyfit(good, rows[good] - rows[good[0]], 1)
+    if not 0.5 < 1e9 / slope / FPS < 2:  # not the 30 FPS that every take has
+        return None
+    # The line gives frame 0 even where its own cell is empty.
+    first = rows[0] if np.isfinite(rows[0]) else rows[good[0]] + intercept
+    frame_s = np.full(frames, np.nan)
+    frame_s[: len(rows)] = (rows - first) / 1e9
+    return TakeClock(
+        float(first),
+        frame_s,
+        1e9 / slope,
+        missing=frames - len(rows),
+        empty=len(rows) - len(known),
+        stray=int(stray.sum()),
+    )
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """Slope and intercept by medians, which strays do not move: of pairs half the length apart."""
+    half = max(1, len(x) // 2)
+    slope = float(np.median((y[half:] - y[:-half]) / (x[half:] - x[:-half])))
+    return slope, float(np.median(y - slope * x))
