@@ -53,7 +53,9 @@ def sentences(command: Callable[..., None]) -> Callable[..., None]:
     return wrapper
 
 
-def _run(stage: str, dataset: str | None, root: str | None, overrides: list[str] | None) -> Any:
+def _run(
+    stage: str, dataset: str | None, root: str | None, overrides: list[str] | None, *more: Any
+) -> Any:
     from aura import config
 
     changed = list(overrides or [])
@@ -62,7 +64,7 @@ def _run(stage: str, dataset: str | None, root: str | None, overrides: list[str]
         changed.append(f"datasets.{dataset}.root={json.dumps(root)}")
     params = config.load(overrides=changed, dataset=dataset)
     module = import_module(f"pipeline.{stage}")
-    return module.run(params) if dataset is None else module.run(params, dataset)
+    return module.run(params) if dataset is None else module.run(params, dataset, *more)
 
 
 @app.command(epilog="Example:  aura synthesize --set synthesize.take_seconds=10")
@@ -139,6 +141,19 @@ def report(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
 def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """What is on disk, what is missing, and what a run would skip. Writes nothing."""
     typer.echo(_run("doctor", dataset, root, overrides))
+
+
+@app.command(epilog="Example:  aura estimate --dataset ego-exo4d --gpu-tflops 300")
+@sentences
+def estimate(
+    dataset: Dataset = "ego-exo4d",
+    gpu_tflops: Annotated[
+        float, typer.Option(help="Peak of the GPU that the column for CLIP assumes.")
+    ] = 100.0,
+    overrides: Overrides = None,
+) -> None:
+    """What the full data set costs, by rates measured here in two minutes. Needs no data."""
+    typer.echo(_run("estimate", dataset, None, overrides, gpu_tflops))
 
 
 def main() -> None:

@@ -28,12 +28,14 @@ class Model(BaseModel):
 class Dataset(Model):
     """Where a data set is, and which adapter reads it; `options` belong to the adapter.
 
-    `root` is a folder or an object store's URL. `params` overrides sections of params.yaml for this
-    data set.
+    `root` is a folder or an object store's URL. `overlap` says what it means that people or
+    captures of the test split are in training as well: an error, or a warning beside every result.
+    `params` overrides sections of params.yaml for this data set.
     """
 
     adapter: str
     root: str
+    overlap: Literal["error", "warn"] = "error"
     options: dict[str, Any] = {}
     params: dict[str, dict[str, Any]] = {}
 

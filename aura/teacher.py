@@ -159,13 +159,17 @@ def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
     return network, open_clip.get_tokenizer(model)
 
 
-def load(folder: Path) -> Teacher:
-    """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
-    card = folder / "teacher.json"
+def read_identity(folder: Path) -> Identity:
+    """Who the teacher is that the `teach` stage prepared, without loading it."""
     try:
-        identity = Identity(**json.loads(card.read_text()))
+        return Identity(**json.loads((folder / "teacher.json").read_text()))
     except (OSError, TypeError, ValueError):
         raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
+
+
+def load(folder: Path) -> Teacher:
+    """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
+    identity = read_identity(folder)
     if identity.stand_in:
         name = f"local-dir:{folder}"
         network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)

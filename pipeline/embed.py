@@ -1,6 +1,7 @@
 """embed: texts and exo video of every window to frozen teacher embeddings."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cache, partial
 from pathlib import Path
@@ -27,7 +28,7 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import Tables, add_counts, count_skips, run_shards
+from pipeline.shards import Add, add_counts, count_skips, run_shards
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
@@ -38,16 +39,16 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = clip.load(paths.TEACHER)
+    teacher = clip.read_identity(paths.TEACHER)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed"),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
-        "teacher": vars(teacher.identity),
+        "teacher": vars(teacher),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
-    metadata, folder_of_teacher = teacher.identity.metadata(), paths.TEACHER.absolute()
+    metadata, folder_of_teacher = teacher.metadata(), paths.TEACHER.absolute()
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
@@ -73,7 +74,7 @@ def run(params: Params, dataset: str) -> None:
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
-            "teacher": vars(teacher.identity),
+            "teacher": vars(teacher),
             "texts": add_counts(counted, "kinds"),
             "windows_with_video": sum(report["windows"] for report in reports),
             "frames_embedded": sum(report["frames"] for report in reports),
@@ -108,23 +109,20 @@ def _teacher(folder: Path) -> clip.Teacher:
     return clip.load(folder)
 
 
-def embed_texts(teacher_folder: Path, rows: Sequence[Text]) -> tuple[Tables, dict[str, Any]]:
+def embed_texts(teacher_folder: Path, rows: Sequence[Text], add: Add) -> dict[str, Any]:
     """One shard of texts."""
     teacher = _teacher(teacher_folder)
-    texts = [text for text, _, _ in rows]
-    kinds = [kind for _, kind, _ in rows]
     schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
-    table = pa.table(
-        [
-            pa.array([text_id(text) for text in texts]),
-            pa.array(texts),
-            pa.array(kinds),
-            pa.array([label for _, _, label in rows], pa.string()),
-            from_numpy(teacher.encode_text(texts), schema.field("embedding")),
-        ],
-        schema=schema,
-    )
-    return {"texts": table}, {"kinds": {kind: kinds.count(kind) for kind in sorted(set(kinds))}}
+    texts, kinds, labels = zip(*rows, strict=True)
+    columns = [
+        pa.array([text_id(text) for text in texts]),
+        pa.array(texts),
+        pa.array(kinds),
+        pa.array(labels, pa.string()),
+        from_numpy(teacher.encode_text(texts), schema.field("embedding")),
+    ]
+    add("texts", pa.table(columns, schema=schema))
+    return {"kinds": dict(Counter(kinds))}
 
 
 def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
@@ -140,14 +138,12 @@ def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
 
 
 def embed_shard(
-    root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path
-) -> tuple[Tables, dict[str, Any]]:
+    root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
+) -> dict[str, Any]:
     """One shard: for each take the first camera that decodes, all its windows from one decode."""
     teacher, files = _teacher(teacher_folder), Storage(root)
-    schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     skips: list[Skip] = []
-    columns: dict[str, list[Any]] = {"window_id": [], "camera": [], "frames": [], "embedding": []}
-    frames_embedded = 0
+    embedded = frames = 0
     for job in _jobs(windows, signals):
         numbers = window_frames(
             [start for _, start in job["windows"]],
@@ -167,35 +163,30 @@ def embed_shard(
             except (CorruptFile, FileNotFoundError):
                 skips.append(Skip("video cannot be decoded", video["path"], "video"))
                 continue
-            frames_embedded += found
-            for (window_id, _), mean, count in zip(job["windows"], means, counts, strict=True):
-                if count == 0:
-                    skips.append(Skip("window is past the end of the video", window_id, "video"))
-                    continue
-                columns["window_id"].append(window_id)
-                columns["camera"].append(video["camera"])
-                columns["frames"].append(count)
-                columns["embedding"].append(mean)
+            ids = np.array([window_id for window_id, _ in job["windows"]])
+            past = "window is past the end of the video"
+            skips += [Skip(past, window_id, "video") for window_id in ids[counts == 0]]
+            good = counts > 0
+            table = _videos_table(teacher, ids[good], video["camera"], counts[good], means[good])
+            add("part", table)
+            embedded, frames = embedded + table.num_rows, frames + found
             break
         else:
             skips.append(Skip("no camera of the take can be used", job["take_name"], "video"))
-    report = {
-        "skips": count_skips(skips),
-        "windows": len(columns["window_id"]),
-        "frames": frames_embedded,
-    }
-    if not columns["window_id"]:
-        return {}, report
-    table = pa.table(
-        [
-            pa.array(columns["window_id"]),
-            pa.array(columns["camera"]),
-            pa.array(columns["frames"], pa.int32()),
-            from_numpy(np.stack(columns["embedding"]), schema.field("embedding")),
-        ],
-        schema=schema,
-    )
-    return {"part": table}, report
+    return {"skips": count_skips(skips), "windows": embedded, "frames": frames}
+
+
+def _videos_table(
+    teacher: clip.Teacher, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
+) -> pa.Table:
+    schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    columns = [
+        pa.array(ids.tolist(), pa.string()),
+        pa.array([camera] * len(ids), pa.string()),
+        pa.array(counts, pa.int32()),
+        from_numpy(means, schema.field("embedding")),
+    ]
+    return pa.table(columns, schema=schema)
 
 
 def embed_video(

@@ -61,7 +61,7 @@ def run(params: Params, dataset: str) -> None:
             {
                 "headlines": [asdict(line) for line in headlines],
                 "warnings": [
-                    *study.check_splits(windows),
+                    *study.check_splits(windows, params.dataset(dataset).overlap),
                     *naming_warning(named),
                     *diagnose(headlines, pairs, directions, len(test.class_names)),
                 ],

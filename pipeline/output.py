@@ -23,6 +23,7 @@ from aura.errors import AuraError
 from aura.schema import validate
 
 PACKAGES = ("aura", "pipeline")
+_ROW_GROUP_BYTES = 16 << 20
 
 
 @contextmanager
@@ -88,14 +89,57 @@ def _rounded(content: Any) -> Any:
     return content
 
 
+class TableWriter:
+    """One Parquet file, written piece by piece and renamed when it is complete.
+
+    Pieces are gathered to row groups of some MB, so that memory does not grow with the file; the
+    same pieces give the same bytes. Without a row there is no file.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.schema = path, schema
+        self._temporary = scratch(path)
+        self._writer: pq.ParquetWriter | None = None
+        self._pending: list[pa.Table] = []
+
+    def add(self, table: pa.Table) -> None:
+        """Check the contract and append rows."""
+        self._pending.append(validate(table, self.schema, str(self.path)))
+        if sum(piece.nbytes for piece in self._pending) >= _ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        rows = pa.concat_tables(self._pending) if self._pending else None
+        self._pending = []
+        if not rows:
+            return
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(
+                self._temporary, self.schema, compression="lz4", use_dictionary=False,
+                write_statistics=False,
+            )  # fmt: skip
+        self._writer.write_table(rows, row_group_size=rows.num_rows)
+
+    def close(self) -> None:
+        """Finish the file under its own name."""
+        self._flush()
+        if self._writer is not None:
+            self._writer.close()
+            self._temporary.replace(self.path)
+            self._writer = None
+
+    def abandon(self) -> None:
+        """Leave nothing."""
+        if self._writer is not None:
+            self._writer.close()
+        self._temporary.unlink(missing_ok=True)
+
+
 def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
     """Check the contract and write one Parquet file atomically; equal tables give equal bytes."""
-    validate(table, schema, str(path))
-    temporary = scratch(path)
-    pq.write_table(
-        table, temporary, compression="lz4", use_dictionary=False, write_statistics=False
-    )
-    temporary.replace(path)
+    writer = TableWriter(path, schema)
+    writer.add(table)
+    writer.close()
 
 
 def list_shards(path: Path, made_by: str) -> list[Path]:

@@ -24,7 +24,7 @@ from aura.signals import (
 )
 from pipeline import paths
 from pipeline.output import code_hash, stage_output, write_json
-from pipeline.shards import Tables, add_counts, count_skips, group, run_shards
+from pipeline.shards import Add, add_counts, count_skips, group, run_shards
 
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
@@ -97,11 +97,11 @@ def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
 
 
 def resample_takes(
-    dataset: Dataset, params: Resample, takes: Sequence[Take]
-) -> tuple[Tables, dict[str, Any]]:
-    """One shard: its SIGNALS and TAKES tables, and its counts."""
+    dataset: Dataset, params: Resample, takes: Sequence[Take], add: Add
+) -> dict[str, Any]:
+    """One shard: its SIGNALS and TAKES rows go to `add`; returns its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
-    tables, rows = [], []
+    used, seconds = 0, 0.0
     skips: list[Skip] = []
     dropped: Counter[str] = Counter()
     masked: Counter[str] = Counter()
@@ -120,18 +120,17 @@ def resample_takes(
         if table is None:
             skips.append(Skip("neither IMU nor mocap", take.take_name))
             continue
-        tables.append(table)
-        rows.append(_take_row(take, recording, params))
-    report = {
-        "takes": len(rows),
-        "seconds": sum(row["duration_s"] for row in rows),
+        add("part", table)
+        add("takes", from_rows([_take_row(take, recording, params)], TAKES))
+        used, seconds = used + 1, seconds + recording.duration_s
+    return {
+        "takes": used,
+        "seconds": seconds,
         "skips": count_skips(skips),
         "dropped": dict(dropped),
         "masked": dict(masked),
         "valid": dict(valid),
     }
-    signals = pa.concat_tables(tables) if tables else SIGNALS.empty_table()
-    return {"part": signals, "takes": from_rows(rows, TAKES)}, report
 
 
 def masked_of(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:

@@ -3,7 +3,7 @@
 A shard is some takes, under one number from raw recordings to embeddings. Ray Data schedules shards
 over workers; the worker writes its own Parquet files under the shard's number and returns only
 whether it could. So names and bytes do not depend on scheduling, nothing large travels to the
-driver, memory stays that of the shards in flight, a killed run resumes at the shards that are not
+driver, memory stays that of the takes in work, a killed run resumes at the shards that are not
 on disk, and the shards of a node that dies are done by another (`Dataset.write_parquet` gives none
 of these). Nodes of a cluster need the project's folder at the same path, as a shared file system.
 """
@@ -13,6 +13,7 @@ import json
 import logging
 import os
 import pickle
+import socket
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -25,13 +26,13 @@ import pyarrow as pa
 from aura.config import Ray
 from aura.datasets.base import Skip
 from aura.errors import AuraError
-from pipeline.output import write_table, write_text
+from pipeline.output import TableWriter, write_text
 from pipeline.progress import say, track
 
 T = TypeVar("T")
 Report = dict[str, Any]
-Tables = Mapping[str, pa.Table]  # by the name of their files; an empty one is not written
-Work = Callable[[Any], tuple[Tables, Report]]
+Add = Callable[[str, pa.Table], None]  # append rows to the shard's file of that name
+Work = Callable[[Any, Add], Report]
 Shard = tuple[int, Any]  # its number, and what `Work` is called with
 
 
@@ -67,6 +68,7 @@ def _connect(settings: Ray) -> None:
     if address:
         say(f"Joining the Ray cluster at {address} …")
         try:
+            _knock(address)
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
         except Exception as error:  # Ray raises many kinds where it cannot connect
             reason = " ".join(str(error).split())[:200]
@@ -80,6 +82,13 @@ def _connect(settings: Ray) -> None:
         log_to_driver=False,
         logging_level=logging.ERROR,
     )
+
+
+def _knock(address: str) -> None:
+    """Raise `OSError` where nothing listens at host:port; Ray itself would try for minutes."""
+    host, _, port = address.rpartition(":")
+    if port.isdigit() and "/" not in address:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
 
 
 def group(items: Sequence[T], sizes: Sequence[float], most: int, full: float) -> list[list[T]]:
@@ -129,14 +138,20 @@ def _execute(
     mark = folder / f"{next(iter(schemas))}-{number:05d}.done"
     if mark.is_file():  # done on a node that died before it could say so
         return ""
+    writers = {
+        name: TableWriter(folder / f"{name}-{number:05d}.parquet", schema)
+        for name, schema in schemas.items()
+    }
     try:
-        tables, report = work(content)
-        for name, table in tables.items():
-            if table.num_rows:
-                write_table(folder / f"{name}-{number:05d}.parquet", table, schemas[name])
+        report = work(content, lambda name, table: writers[name].add(table))
+        for writer in writers.values():
+            writer.close()
         write_text(mark, json.dumps(report))
     except AuraError as error:
         return str(error)
+    finally:
+        for writer in writers.values():
+            writer.abandon()
     return ""
 
 

@@ -24,9 +24,10 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import Tables, add_counts, run_shards
+from pipeline.shards import Add, add_counts, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
+_OF_TAKE = ("take_id", "participant_id", "capture_id", "split", "label")
 
 
 def run(params: Params, dataset: str) -> None:
@@ -71,7 +72,7 @@ def run(params: Params, dataset: str) -> None:
     )
 
 
-def slice_shard(params: Slice, file: Path) -> tuple[Tables, dict[str, Any]]:
+def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
     signals = pq.read_table(file, columns=_COLUMNS)
     validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
@@ -79,7 +80,7 @@ def slice_shard(params: Slice, file: Path) -> tuple[Tables, dict[str, Any]]:
     takes = {row["take_id"]: row for row in read_table(beside, TAKES, "resample").to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
     saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
-    rows: list[dict[str, Any]] = []
+    total, largest_gap_ms, clock_offset_ms = 0, 0.0, 0.0
     counts = {name: Counter[str]() for name in ("rejected", "texts", "leaks", "per_split", "with")}
     for take_id, first, last in take_runs(signals.column("take_id").to_pylist()):
         take = takes[take_id]
@@ -102,24 +103,23 @@ def slice_shard(params: Slice, file: Path) -> tuple[Tables, dict[str, Any]]:
         windows, reasons = slice_take(cut, params)
         counts["rejected"].update(reasons)
         counts["per_split"].update({take["split"]: len(windows)})
+        about = {name: take[name] for name in _OF_TAKE}
+        rows = [
+            {"window_id": f"{take_id}@{round(w.start_s * 1000):07d}", **about, **asdict(w)}
+            for w in windows
+        ]
+        add("part", from_rows(rows, WINDOWS))
+        total += len(rows)
         for window in windows:
             counts["with"].update(_present(window))
-            rows.append(
-                {
-                    "window_id": f"{take_id}@{round(window.start_s * 1000):07d}",
-                    **{k: take[k] for k in ("take_id", "participant_id", "capture_id")},
-                    "split": take["split"],
-                    "label": take["label"],
-                    **asdict(window),
-                }
-            )
-    report: dict[str, Any] = {name: dict(found) for name, found in counts.items()}
-    report |= {
-        "windows": len(rows),
-        "largest_gap_ms": max((row["largest_gap_ms"] for row in rows), default=0.0),
-        "clock_offset_ms": max((row["clock_offset_ms"] for row in rows), default=0.0),
+            largest_gap_ms = max(largest_gap_ms, window.largest_gap_ms)
+            clock_offset_ms = max(clock_offset_ms, window.clock_offset_ms)
+    return {
+        **{name: dict(found) for name, found in counts.items()},
+        "windows": total,
+        "largest_gap_ms": largest_gap_ms,
+        "clock_offset_ms": clock_offset_ms,
     }
-    return {"part": from_rows(rows, WINDOWS)}, report
 
 
 def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]]:

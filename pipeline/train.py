@@ -21,7 +21,7 @@ from pipeline.progress import say
 def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/{imu,joint,control}` and the curves in `reports/<dataset>/train`."""
     windows, _, teacher = study.load(params, dataset)
-    for warning in study.check_splits(windows):
+    for warning in study.check_splits(windows, params.dataset(dataset).overlap):
         say(f"train: {warning}")
     identity = {
         "code": code_hash("pipeline.train"),

@@ -19,6 +19,7 @@ ALLOWED = {
     "config": {"errors", "storage"},
     "schema": {"errors", "config"},
     "leakage": set(),
+    "estimate": FOUNDATION | SIGNALS,
     **{name: FOUNDATION | {"ffmpeg"} for name in SIGNALS},
     "datasets": FOUNDATION | SIGNALS,
     "encoders": FOUNDATION,

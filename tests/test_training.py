@@ -32,21 +32,23 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0):
             pa.array(np.repeat(takes, seconds)),
             pa.array(np.concatenate([np.arange(s) for s in seconds]).astype(np.int32)),
             *(schema.from_numpy(v, schema.SIGNALS.field(k)) for k, v in blocks.items()),
-            pa.array(np.zeros(total, np.float32)),
+            *[pa.array(np.zeros(total, np.float32))] * 2,
         ],
         schema=schema.SIGNALS,
     )
     rows = []
     for take, length, split in zip(takes, seconds, splits, strict=True):
         for start in np.arange(0, max(length - 5, 0) + 0.1, 2.5):
-            texts = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
+            said = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
+            said.append(said[0])  # a text said twice counts once
+            texts = [{"text": t, "offset_s": 1.0, "source": "keystep"} for t in said]
             rows.append(
                 {
                     "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
                     "capture_id": f"c {take}", "split": split, "label": "x", "start_s": start,
                     "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
                     "has_video": True, "texts": texts if len(rows) != 1 else [],
-                    "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
+                    "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
                 }
             )  # fmt: skip
     vectors = rng.normal(size=(len(rows) + 5, DIM)).astype(np.float32)
@@ -105,7 +107,8 @@ def test_a_batch_equals_cutting_every_window_by_hand():
         assert bool(batch.has["video"][i]) == (row["window_id"] in video_vector)
         assert bool(batch.has["text"][i]) == bool(row["texts"])
         if row["texts"]:
-            mean = np.mean([text_vector[t] for t in row["texts"]], axis=0)
+            own = {text["text"] for text in row["texts"]}
+            mean = np.mean([text_vector[t] for t in own], axis=0)
             np.testing.assert_allclose(batch.text[i], mean / np.linalg.norm(mean), atol=1e-6)
 
 
@@ -115,7 +118,7 @@ def test_a_random_caption_is_one_of_the_windows_own():
     rng, picked = np.random.default_rng(0), set()
     for _ in range(20):
         text = joined.batch(np.array([0]), rng).text[0].numpy()
-        own = table.to_pylist()[0]["texts"]
+        own = {text["text"] for text in table.to_pylist()[0]["texts"]}
         (match,) = [t for t in own if np.allclose(vector[t], text)]
         picked.add(match)
     assert len(picked) == 2
@@ -157,6 +160,8 @@ def test_a_leaking_split_is_refused_at_the_moment_of_use():
         joined = batches.build(signals, leaking, texts, videos, 5.0)
         with pytest.raises(AuraError, match=f"shares 1 {what} with training"):
             study.check_splits(joined)
+        (warning,) = study.check_splits(joined, "warn")[:1]
+        assert warning.startswith(f"The test split shares 1 {what}")
     assert study.check_splits(batches.build(*found, window_s=5.0)) == []
 
 

@@ -15,6 +15,7 @@ from aura.datasets.base import Text, open_dataset
 from aura.datasets.ego_exo4d import Adapter
 from aura.datasets.ego_exo4d.index import aria_of, frames_of, truth
 from aura.datasets.ego_exo4d.pose import read_pose
+from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import name_wearer
 from aura.datasets.ego_exo4d.timesync import read_timesync, take_clock
 from aura.datasets.vrs import read_imu
@@ -541,3 +542,38 @@ def test_every_source_of_text_and_who_it_is_about(clean_root, tmp_path):
     both = Adapter(Storage(root), {"splits": ["train"], "subjects": ["C", "O"], "person": None})
     loaded = both.load(next(t for t in both.inventory().takes if t.take_id == uid))
     assert "O stands." in {text.text for text in loaded.texts}
+
+
+# The split by person
+
+
+@given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=60), st.randoms())
+def test_a_split_by_person_shares_neither_people_nor_captures(takes, random):
+    people, captures = [f"p{p}" for p, _ in takes], [f"c{c}" for _, c in takes]
+    split = split_by_person(people, captures)
+    for ids in (people, captures):
+        found = {}
+        for name, where in zip(ids, split, strict=True):
+            assert found.setdefault(name, where) == where
+    order = list(range(len(takes)))
+    random.shuffle(order)
+    again = split_by_person([people[i] for i in order], [captures[i] for i in order])
+    assert again == [split[i] for i in order]
+
+
+def test_a_split_by_person_has_its_shares():
+    people = [f"p{i // 6}" for i in range(3000)]
+    split = Counter(split_by_person(people, [f"c{i // 3}" for i in range(3000)]))
+    assert split["test"] == pytest.approx(600, abs=6)
+    assert split["val"] == pytest.approx(300, abs=6)
+
+
+def test_a_split_by_person_finds_pose_where_the_official_split_put_it(tmp_path):
+    size = replace(SIZE, participants={"train": 2, "val": 2}, activities=1, take_seconds=2.0)
+    write(tmp_path, size)
+    options = {"split": "participant", "splits": ["train", "val"]}
+    adapter = Adapter(Storage(tmp_path), options)
+    takes = adapter.inventory().takes
+    assert {take.split for take in takes} > {"test"}
+    assert {take.source["official_split"] for take in takes} == {"train", "val"}
+    assert all(len(adapter.load(take).mocap) == 60 for take in takes)

@@ -23,13 +23,14 @@ SCHEMA = pa.schema([pa.field("x", pa.int64(), nullable=False)])
 LOCAL = config.Ray(executor="local")
 
 
-def double(items):
+def double(items, add):
     """Work of a shard; items are numbers."""
     if "boom" in items:
         raise AuraError("Item boom cannot be read.")
     numbers = [2 * x for x in items if x >= 0]
-    table = pa.table([pa.array(numbers, pa.int64())], schema=SCHEMA)
-    return {"part": table}, {"skips": {"negative": len(items) - len(numbers)}}
+    for number in numbers:
+        add("part", pa.table([pa.array([number], pa.int64())], schema=SCHEMA))
+    return {"skips": {"negative": len(items) - len(numbers)}}
 
 
 def run(folder, items, settings=LOCAL, work=double):
@@ -66,11 +67,11 @@ def test_an_error_in_a_ray_worker_is_its_sentence(tmp_path, ray_cluster):
 def test_a_killed_run_resumes_with_what_is_done(tmp_path):
     out, seen = tmp_path / "out", []
 
-    def work(items):
+    def work(items, add):
         seen.append(list(items))
         if len(seen) == 3:
             raise KeyboardInterrupt
-        return double(items)
+        return double(items, add)
 
     with pytest.raises(KeyboardInterrupt), stage_output(out, {"run": 1}) as folder:
         run(folder, list(range(12)), work=work)
@@ -106,9 +107,9 @@ def test_a_failed_run_leaves_the_old_output_alone(tmp_path):
 def test_a_finished_run_is_done_anew_not_reused(tmp_path):
     out, calls = tmp_path / "out", []
 
-    def work(items):
+    def work(items, add):
         calls.append(items)
-        return double(items)
+        return double(items, add)
 
     for _ in range(2):
         with stage_output(out, 1) as folder:

@@ -7,6 +7,7 @@ timesync.csv; IMU stamps are device time as well, so both need only the same ori
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -28,6 +29,7 @@ from aura.datasets.ego_exo4d import index
 from aura.datasets.ego_exo4d.index import FPS, frames_of
 from aura.datasets.ego_exo4d.options import Options
 from aura.datasets.ego_exo4d.pose import Pose, read_pose
+from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import read_texts, unpack_texts
 from aura.datasets.ego_exo4d.timesync import TakeClock, read_timesync, take_clock
 from aura.datasets.vrs import read_imu, to_device_frame
@@ -87,6 +89,11 @@ class Adapter:
         for take in takes:
             take.source["texts"] = texts.get(take.take_id)
         takes.sort(key=lambda take: take.take_name)
+        if self.options.split == "participant":
+            split = split_by_person(
+                [t.participant_id for t in takes], [t.capture_id for t in takes]
+            )
+            takes = [replace(take, split=s) for take, s in zip(takes, split, strict=True)]
         return Inventory(tuple(takes), tuple(skips + text_skips))
 
     def _take(
@@ -103,6 +110,7 @@ class Adapter:
         own = record.get("capture")
         own_name = own.get("capture_name") if isinstance(own, Mapping) else None
         source = index.source_of(record, captures.get(capture) or own_name)
+        source["official_split"] = split
         return Take(
             take_id=uid,
             take_name=name,
@@ -225,7 +233,7 @@ class Adapter:
     def _pose(
         self, take: Take, frames: int, skips: list[Skip], counts: Counter[str]
     ) -> Pose | None:
-        body = f"annotations/ego_pose/{take.split}/body"
+        body = f"annotations/ego_pose/{take.source['official_split']}/body"
         paths = [f"{body}/{kind}/{take.take_id}.json" for kind in self.options.pose]
         broken = False
         for path in paths:

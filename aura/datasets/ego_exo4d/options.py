@@ -14,6 +14,9 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     splits: tuple[str, ...] = SPLITS  # which of splits.json's splits are read
+    split: Literal["official", "participant"] = (
+        "official"  # or a new one, by person, of these takes
+    )
 
     imu: Literal["imu-right", "imu-left"] = "imu-right"
     rectify: bool = True  # bias, scale and misalignment by the factory calibration

@@ -1,0 +1,119 @@
+"""Preprocessing that loses a machine or its own process gives what an undisturbed run gives."""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import FLAWED, ROOT, TINY
+
+STAGES = ("signals", "windows", "embeddings")
+
+
+@pytest.fixture
+def project(flawed, tmp_path):
+    """A folder with the raw data and the teacher of `flawed`, and none of its products."""
+    folder, _ = flawed
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/raw").symlink_to(folder / "data/raw")
+    (tmp_path / "models").symlink_to(folder / "models")
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    return tmp_path
+
+
+def preprocess(folder: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
+    """Start `aura preprocess` with the settings of `flawed`."""
+    flags = [flag for value in (*TINY, *FLAWED, *overrides) for flag in ("--set", value)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "aura", "preprocess", *flags],
+        cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, start_new_session=True,
+    )  # fmt: skip
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """Of every file that the stages left, hidden ones too."""
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for stage in STAGES
+        for path in sorted((folder / "data" / stage).rglob("*"))
+        if path.is_file()
+    }
+
+
+def wait_for_shards(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+    """Until so many shards of the first stage are done."""
+    partial = folder / "data/signals/synthetic.partial"
+    deadline = time.monotonic() + 120
+    while len(list(partial.glob("*.done"))) < count:
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.mark.ray
+def test_a_node_that_dies_costs_nothing_and_changes_nothing(flawed, project):
+    """Three nodes by RAY_ADDRESS, no other change; one is killed while it works."""
+    import ray
+    from ray.cluster_utils import Cluster
+
+    store = {"object_store_memory": 100_000_000}
+    cluster = Cluster(True, head_node_args={"num_cpus": 1, "include_dashboard": False, **store})
+    try:
+        workers = [cluster.add_node(num_cpus=2, **store) for _ in range(2)]
+        process = preprocess(project, "ray.executor=ray", "resample.takes_per_shard=1",
+                             RAY_ADDRESS=cluster.address)  # fmt: skip
+        wait_for_shards(project, 2, process)
+        cluster.remove_node(workers[0], allow_graceful=False)
+        assert (project / "data/signals/synthetic.partial").is_dir(), "the run was over too soon"
+        said, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+        assert "Joining the Ray cluster" in said
+    finally:
+        cluster.shutdown()
+        ray.shutdown()
+    single = project / "single"
+    (single / "data").mkdir(parents=True)
+    for name in ("data/raw", "models", "params.yaml"):
+        (single / name).symlink_to(project / name)
+    alone = preprocess(single, "ray.executor=local", "resample.takes_per_shard=1")
+    said, _ = alone.communicate(timeout=300)
+    assert alone.returncode == 0, said
+    assert hashes(project) == hashes(single)
+    assert len(hashes(single)) > 100
+
+
+def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project):
+    killed = preprocess(project, "ray.executor=local")
+    wait_for_shards(project, 3, killed)
+    os.killpg(killed.pid, signal.SIGKILL)
+    killed.communicate()
+    partial = project / "data/signals/synthetic.partial"
+    done = {path.name.replace("part", "") for path in partial.glob("*.done")}
+    kept = {
+        path.name: path.stat().st_mtime_ns
+        for path in partial.glob("*.parquet")
+        if any(path.name.endswith(mark.replace(".done", ".parquet")) for mark in done)
+    }
+    assert len(kept) >= 6
+    assert not (project / "data/signals/synthetic").exists()
+    again = preprocess(project, "ray.executor=local")
+    said, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, said
+    assert f"resuming, {len(done)} of " in said
+    now = {p.name: p.stat().st_mtime_ns for p in (project / "data/signals/synthetic").iterdir()}
+    assert {name: now[name] for name in kept} == kept
+    assert hashes(project) == hashes(flawed[0])
+
+
+def test_no_cluster_at_the_address_is_one_sentence(project):
+    process = preprocess(project, "ray.executor=ray", RAY_ADDRESS="127.0.0.1:1")
+    said, _ = process.communicate(timeout=120)
+    assert process.returncode == 1
+    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in said
+    assert "Traceback" not in said
