@@ -50,11 +50,12 @@ class Ray(Model):
     """Where preprocessing runs. `local` is a plain loop, for small runs without Ray's start-up.
 
     `workers` is how many shards are in work at once; null is one a CPU, of the machine or, with
-    RAY_ADDRESS set, of the cluster.
+    RAY_ADDRESS set, of the cluster. Where no shard ends for `stall_hours`, the run ends.
     """
 
     executor: Literal["ray", "local"] = "ray"
     workers: int | None = Field(None, ge=1)
+    stall_hours: float = Field(12.0, gt=0)
 
     def local_workers(self) -> int:
         """Workers on this machine."""

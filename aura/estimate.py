@@ -3,8 +3,8 @@
 Rates come from `pipeline/estimate.py`, which measures them. Times are in s, sizes in bytes.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,6 +17,8 @@ GPU_EFFICIENCY = 0.3  # assumed share of a GPU's peak that CLIP's inference reac
 # 1e9 floating-point operations of one image and of one text. Source: docs/model_profile.csv of
 # open_clip; torch's own counter gives 8.73 and 5.81 for ViT-B-32 without its attention products.
 GFLOP = {"ViT-B-32": (8.82, 5.96), "ViT-B-16": (35.13, 5.96)}
+# Times as long as a synthetic video: one of shared/data/action-videos, 448p H.264 at 758 kbit/s.
+_REAL_VIDEO = 3.0
 _RANKED = 2  # directions in which validation ranks each pair of modalities
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -37,6 +39,23 @@ class FullSize:
     def take_s(self) -> float:
         """Mean length of a take."""
         return self.ego_hours * _HOUR / sum(self.takes.values())
+
+    def read(self, splits: Sequence[str], shares: Mapping[str, float]) -> "FullSize":
+        """Size of what is read: the takes of these official splits, as if of the mean length.
+
+        With `shares` they are dealt anew: so much of the takes to each split, the rest to training.
+        Neither the download nor the texts are fewer, as the counts of both are for all splits.
+        """
+        takes = {split: count for split, count in self.takes.items() if split in splits}
+        if not takes:
+            raise AuraError(f"No take is in the splits {list(splits)}; there is nothing to do.")
+        total = sum(takes.values())
+        if shares:
+            dealt = {split: round(share * total) for split, share in shares.items()}
+            takes = {"train": total - sum(dealt.values()), **dealt}
+        part = total / sum(self.takes.values())
+        hours, all_hours = self.ego_hours * part, self.all_hours * part
+        return replace(self, takes=takes, ego_hours=hours, all_hours=all_hours)
 
 
 # Takes and hours: README of github.com/facebookresearch/Ego4d ("1286.30 video hours (221.26
@@ -123,7 +142,7 @@ def preprocess_rows(
     size: FullSize, params: Params, rates: dict[str, float], model: str, gpu_tflops: float
 ) -> list[Row]:
     """Rows of resample, slice and embed; rates in units per second and core."""
-    hours, takes, take_s = f"{size.ego_hours} h", sum(size.takes.values()), size.take_s
+    hours, takes, take_s = f"{size.ego_hours:.2f} h", sum(size.takes.values()), size.take_s
     seconds = size.ego_hours * _HOUR
     distinct = len(frames_of(take_s, params, size.video_fps))
     images = takes * distinct
@@ -154,7 +173,7 @@ def preprocess_rows(
 def train_rows(size: FullSize, params: Params, rates: dict[str, float]) -> list[Row]:
     """Rows of the phases, the shuffled control and the validation after each epoch."""
     each = windows_of(size.take_s, params)
-    train, val = (size.takes[split] * each for split in ("train", "val"))
+    train, val = (size.takes.get(split, 0) * each for split in ("train", "val"))
     settings = params.train
     phases: list[tuple[str, str, Phase]] = [
         ("phase imu", "train_imu", settings.imu), ("phase joint", "train_joint", settings.joint),
@@ -165,14 +184,14 @@ def train_rows(size: FullSize, params: Params, rates: dict[str, float]) -> list[
     rankings = sum(phase.epochs * len(phase.pairs) * _RANKED for _, _, phase in phases)
     rows = [
         Row(f"train: {name}", phase.epochs * train, "windows",
-            f"{phase.epochs} epochs x {size.takes['train']:,} takes x {each} windows",
+            f"{phase.epochs} epochs x {size.takes.get('train', 0):,} takes x {each} windows",
             rates[key], rates[f"{key}_all"])
         for name, key, phase in phases
     ]  # fmt: skip
     return [
         *rows,
         Row("train: validation, encode", epochs * val, "windows",
-            f"{epochs} epochs x {size.takes['val']:,} takes x {each} windows",
+            f"{epochs} epochs x {size.takes.get('val', 0):,} takes x {each} windows",
             rates["encode"], rates["encode_all"]),
         Row("train: validation, rank", float(rankings) * val**2, "scores",
             f"{rankings} rankings x {_count(val)} windows squared", all_rate=rates["rank_all"]),
@@ -191,7 +210,7 @@ def disk_rows(size: FullSize, params: Params, rates: dict[str, float]) -> list[R
         Row("disk: download", sum(parts.values()) * 1e9, "B",
             " + ".join(f"{gb:.3g} {name}" for name, gb in parts.items()) + " GB",
             measured="published"),
-        Row("disk: signals", hours * hourly, "B", f"{hours} h x {_bytes(hourly)}",
+        Row("disk: signals", hours * hourly, "B", f"{hours:.2f} h x {_bytes(hourly)}",
             measured=f"{_bytes(hourly)} an hour"),
         Row("disk: windows", windows * window, "B", f"{_count(windows)} windows x {window:.0f} B",
             measured=f"{window:.0f} B a window"),
@@ -222,6 +241,30 @@ def table(blocks: Sequence[tuple[str, Sequence[Row]]], cores: int, gpu_tflops: f
             ]
             lines.append([f"**{title}**", "", "", "", *sums, ""])
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+def assumed(
+    full: FullSize, size: FullSize, rates: dict[str, float], cores: int, sample_s: float, busy: bool
+) -> str:
+    """What of the table is measured and what is assumed, in one sentence."""
+    read, there = sum(size.takes.values()), sum(full.takes.values())
+    bits = full.parts_gb["downscaled_takes/448"] * 8e6 / (full.all_hours * 3600)
+    pose = full.parts_gb["ego_pose_pseudo_gt"] * 1e3 / full.ego_hours
+    return (
+        "This is an estimate: the rates are medians measured on this machine, by the project's own "
+        f"functions on a synthetic recording of {sample_s:.0f} s in the page cache, on one "
+        "thread where the rate does not say otherwise"
+        + (" (and too low, as other programs were at work)" if busy else "")
+        + f"; amounts are published sizes, of the {read:,} of {there:,} takes that params.yaml "
+        "reads; it is assumed, and not measured, that where no rate on "
+        f"all threads is given {cores} cores are {cores} times as fast as one, that every take "
+        "is of mean length and has every modality, that real files cost what the synthetic ones "
+        f"do (video of {rates['video_bits'] / 1e3:.0f} kbit/s here, at most {bits:.0f} there, "
+        f"where a real one took {_REAL_VIDEO:.0f} times as long in a trial; pose "
+        f"of {rates['pose_bytes'] / 1e6:.0f} MB an hour here, at most {pose:.0f} there), that "
+        "neither disk nor network holds anything up, and that a GPU reaches "
+        f"{GPU_EFFICIENCY:.0%} of its peak on CLIP (`embed` runs on the CPU)."
+    )
 
 
 def _cells(row: Row, cores: int) -> list[str]:

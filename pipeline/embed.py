@@ -28,7 +28,7 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import Add, add_counts, count_skips, run_shards
+from pipeline.shards import Add, Shard, add_counts, count_skips, of_takes, run_shards
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
@@ -51,19 +51,21 @@ def run(params: Params, dataset: str) -> None:
     metadata, folder_of_teacher = teacher.metadata(), paths.TEACHER.absolute()
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
+    groups = [texts[i : i + step] for i in range(0, len(texts), step)]
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
         text_reports = run_shards(
-            list(enumerate(texts[i : i + step] for i in range(0, len(texts), step))),
+            [Shard(i, group, len(group)) for i, group in enumerate(groups)],
             partial(embed_texts, folder_of_teacher),
             {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
             folder,
             params.ray,
             f"embed {dataset}, texts",
+            "text",
         )
         counted = list(text_reports)
         reports = list(
             run_shards(
-                [(paths.number_of(file), file.absolute()) for file in shards],
+                of_takes(shards, signals),
                 partial(embed_shard, settings.root, signals, folder_of_teacher, params),
                 {"part": videos_schema(clip.DIM).with_metadata(metadata)},
                 folder,
@@ -127,9 +129,7 @@ def embed_texts(teacher_folder: Path, rows: Sequence[Text], add: Add) -> dict[st
 
 def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
     """One job a take with video: its cameras, rate, and the ids and starts of its windows."""
-    takes = read_table(
-        signals / windows.name.replace("part-", "takes-"), TAKES, "resample", _TAKE_COLUMNS
-    )
+    takes = read_table(signals / paths.beside(windows, "takes"), TAKES, "resample", _TAKE_COLUMNS)
     jobs = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
     for row in read_table(windows, WINDOWS, "slice", _WINDOW_COLUMNS).to_pylist():
         if row["has_video"]:

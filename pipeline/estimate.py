@@ -27,10 +27,11 @@ from aura.config import Dataset, Params
 from aura.datasets import synthetic
 from aura.datasets.base import open_dataset
 from aura.datasets.ego_exo4d.pose import read_pose
+from aura.datasets.ego_exo4d.splits import SHARES
 from aura.datasets.vrs import read_imu
 from aura.errors import AuraError
 from aura.evaluation.retrieval import ranks
-from aura.schema import SIGNALS, TAKES, from_numpy, texts_schema, videos_schema
+from aura.schema import SIGNALS, SPLITS, TAKES, from_numpy, texts_schema, videos_schema
 from aura.signals import clean, resample_imu, resample_mocap
 from aura.video import decode_frames, probe
 from pipeline.embed import text_id
@@ -51,7 +52,7 @@ class Sample:
     take_s: float = 60.0
     images: int = 32
     texts: int = 64
-    train_steps: int = 2
+    train_steps: int = 1
     ranked: int = 4096
     repeats: int = 3
     least_s: float = 1.0  # a short measurement is repeated for as long
@@ -61,8 +62,10 @@ def run(
     params: Params, dataset: str, gpu_tflops: float = 100.0, sample: Sample | None = None
 ) -> str:
     """Measure the rates, and return the estimate of the full `dataset` as a Markdown table."""
-    size, sample = estimate.full_size(dataset), sample or Sample()
-    settings = params.dataset(dataset)
+    settings, sample = params.dataset(dataset), sample or Sample()
+    full = estimate.full_size(dataset)
+    by_person = settings.options.get("split") == "participant"
+    size = full.read(settings.options.get("splits", SPLITS), SHARES if by_person else {})
     if not gpu_tflops > 0:
         raise AuraError(f"--gpu-tflops must be above 0, not {gpu_tflops:g}.")
     model = params.teacher.model if params.teacher.pretrained else _STAND_IN_FOR
@@ -90,7 +93,8 @@ def run(
         ("train, sum", estimate.train_rows(size, params, rates)),
         ("", estimate.disk_rows(size, params, rates)),
     ]
-    return f"{estimate.table(blocks, cores, gpu_tflops)}\n\n{_assumed(size, sample, rates, cores, busy)}"
+    said = estimate.assumed(full, size, rates, cores, sample.take_s, busy)
+    return f"{estimate.table(blocks, cores, gpu_tflops)}\n\n{said}"
 
 
 def rate(units: float, work: Callable[[], Any], sample: Sample) -> float:
@@ -324,24 +328,3 @@ def _threads(threads: int, deterministic: bool = False) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(exact)
-
-
-def _assumed(
-    size: estimate.FullSize, sample: Sample, rates: dict[str, float], cores: int, busy: bool
-) -> str:
-    """What of the table is measured and what is assumed, in one sentence."""
-    bits = size.parts_gb["downscaled_takes/448"] * 8e6 / (size.all_hours * 3600)
-    pose = size.parts_gb["ego_pose_pseudo_gt"] * 1e3 / size.ego_hours
-    return (
-        "This is an estimate: the rates are medians measured on this machine, by the project's own "
-        f"functions on a synthetic recording of {sample.take_s:.0f} s in the page cache, on one "
-        "thread where the rate does not say otherwise"
-        + (" (and too low, as other programs were at work)" if busy else "")
-        + "; amounts are published sizes; it is assumed, and not measured, that where no rate on "
-        f"all threads is given {cores} cores are {cores} times as fast as one, that every take "
-        "is of mean length and has every modality, that real files cost what the synthetic ones "
-        f"do (video of {rates['video_bits'] / 1e3:.0f} kbit/s here, at most {bits:.0f} there; pose "
-        f"of {rates['pose_bytes'] / 1e6:.0f} MB an hour here, at most {pose:.0f} there), that "
-        "neither disk nor network holds anything up, and that a GPU reaches "
-        f"{estimate.GPU_EFFICIENCY:.0%} of its peak on CLIP (`embed` runs on the CPU)."
-    )

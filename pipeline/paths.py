@@ -12,6 +12,11 @@ def number_of(shard: Path) -> int:
     return int(shard.stem.rpartition("-")[2])
 
 
+def beside(shard: Path, name: str) -> str:
+    """File name of another table of a shard: takes-00007.parquet of part-00007.parquet."""
+    return f"{name}-{number_of(shard):05d}.parquet"
+
+
 def report(dataset: str, stage: str) -> Path:
     """Folder in git for what a stage reports of a data set."""
     return REPORTS / dataset / stage

@@ -24,7 +24,7 @@ from aura.signals import (
 )
 from pipeline import paths
 from pipeline.output import code_hash, stage_output, write_json
-from pipeline.shards import Add, add_counts, count_skips, group, run_shards
+from pipeline.shards import Add, Shard, add_counts, count_skips, group, run_shards
 
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
@@ -44,7 +44,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.SIGNALS / dataset, identity) as folder:
         reports = list(
             run_shards(
-                list(enumerate(shards)),
+                [Shard(number, takes, len(takes)) for number, takes in enumerate(shards)],
                 partial(resample_takes, settings, params.resample),
                 {"part": SIGNALS, "takes": TAKES},
                 folder,

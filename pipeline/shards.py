@@ -14,26 +14,36 @@ import logging
 import os
 import pickle
 import socket
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from aura.config import Ray
 from aura.datasets.base import Skip
 from aura.errors import AuraError
+from pipeline import paths
 from pipeline.output import TableWriter, write_text
-from pipeline.progress import say, track
+from pipeline.progress import follow, say
 
 T = TypeVar("T")
 Report = dict[str, Any]
 Add = Callable[[str, pa.Table], None]  # append rows to the shard's file of that name
 Work = Callable[[Any, Add], Report]
-Shard = tuple[int, Any]  # its number, and what `Work` is called with
+
+
+class Shard(NamedTuple):
+    """Its number, what `Work` is called with, and how much that is, for the progress display."""
+
+    number: int
+    content: Any
+    size: int
 
 
 @contextmanager
@@ -53,7 +63,7 @@ def ray_session(settings: Ray) -> Iterator[None]:
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False
     with contextlib.suppress(AttributeError):
-        context.execution_no_progress_timeout_s = 600
+        context.execution_no_progress_timeout_s = settings.stall_hours * 3600
     try:
         yield
     finally:
@@ -104,6 +114,18 @@ def group(items: Sequence[T], sizes: Sequence[float], most: int, full: float) ->
     return groups
 
 
+def of_takes(files: Sequence[Path], signals: Path) -> list[Shard]:
+    """Shards whose content is a file of theirs, as large as their TAKES in the signals' folder."""
+    return [
+        Shard(
+            paths.number_of(file),
+            file.absolute(),
+            pq.read_metadata(signals / paths.beside(file, "takes")).num_rows,
+        )
+        for file in files
+    ]
+
+
 def run_shards(
     shards: Sequence[Shard],
     work: Work,
@@ -111,63 +133,94 @@ def run_shards(
     folder: Path,
     settings: Ray,
     label: str,
+    unit: str = "take",
 ) -> Iterator[Report]:
     """Run `work` on each shard and yield the reports in the order of `shards`.
 
     For each name of `schemas`, `folder` receives `<name>-00000.parquet`, …; a shard whose report is
     there already is not redone. Reports are JSON and must not depend on the time or the machine.
     """
-    marks = {number: folder / f"{next(iter(schemas))}-{number:05d}.done" for number, _ in shards}
-    todo = [(number, content) for number, content in shards if not marks[number].is_file()]
+    execute = _Execute(work, dict(schemas), folder.absolute())
+    todo = [shard for shard in shards if not execute.mark(shard.number).is_file()]
     if len(todo) < len(shards):
         say(f"{label}: resuming, {len(shards) - len(todo)} of {len(shards)} shards are done.")
-    execute = partial(_execute, work, dict(schemas), folder.absolute())
     run = _in_ray if settings.executor == "ray" else _in_process
-    with ray_session(settings):
-        for error in track(run(execute, todo, settings), label, total=len(todo), unit="shard"):
+    total = sum(shard.size for shard in todo)
+    with ray_session(settings), follow(lambda: sum(map(execute.done, todo)), label, total, unit):
+        for error in run(execute, todo, settings):
             if error:
                 raise AuraError(error)
-    for number, _ in shards:
-        yield json.loads(marks[number].read_text())
+    for shard in shards:
+        yield json.loads(execute.mark(shard.number).read_text())
 
 
-def _execute(
-    work: Work, schemas: Mapping[str, pa.Schema], folder: Path, number: int, content: Any
-) -> str:
-    """Do one shard; the empty string, or the sentence of what went wrong."""
-    mark = folder / f"{next(iter(schemas))}-{number:05d}.done"
-    if mark.is_file():  # done on a node that died before it could say so
+@dataclass(frozen=True)
+class _Execute:
+    """Do one shard, in any process; says on disk how far it is."""
+
+    work: Work
+    schemas: dict[str, pa.Schema]
+    folder: Path
+
+    def _path(self, number: int, name: str = "", ending: str = "parquet") -> Path:
+        return self.folder / f"{name or next(iter(self.schemas))}-{number:05d}.{ending}"
+
+    def mark(self, number: int) -> Path:
+        """File that says that the shard is done; it holds its report."""
+        return self._path(number, ending="done")
+
+    def done(self, shard: Shard) -> int:
+        """How much of a shard is done, by the files beside it."""
+        if self.mark(shard.number).is_file():
+            return shard.size
+        with contextlib.suppress(OSError, ValueError):
+            return min(shard.size, int(self._counter(shard.number).read_text()))
+        return 0
+
+    def _counter(self, number: int) -> Path:
+        return self.mark(number).with_name(f".{self.mark(number).name}.count")
+
+    def __call__(self, number: int, content: Any) -> str:
+        """Return the empty string, or the sentence of what went wrong."""
+        if self.mark(number).is_file():  # done on a node that died before it could say so
+            return ""
+        writers = {
+            name: TableWriter(self._path(number, name), schema)
+            for name, schema in self.schemas.items()
+        }
+        main, count, told = next(iter(self.schemas)), 0, time.monotonic()
+
+        def add(name: str, table: pa.Table) -> None:
+            nonlocal count, told
+            writers[name].add(table)
+            count += name == main
+            if time.monotonic() > told + 1:
+                write_text(self._counter(number), str(count))
+                told = time.monotonic()
+
+        try:
+            report = self.work(content, add)
+            for writer in writers.values():
+                writer.close()
+            write_text(self.mark(number), json.dumps(report))
+        except AuraError as error:
+            return str(error)
+        finally:
+            for writer in writers.values():
+                writer.abandon()
         return ""
-    writers = {
-        name: TableWriter(folder / f"{name}-{number:05d}.parquet", schema)
-        for name, schema in schemas.items()
-    }
-    try:
-        report = work(content, lambda name, table: writers[name].add(table))
-        for writer in writers.values():
-            writer.close()
-        write_text(mark, json.dumps(report))
-    except AuraError as error:
-        return str(error)
-    finally:
-        for writer in writers.values():
-            writer.abandon()
-    return ""
 
 
-def _in_process(
-    execute: Callable[[int, Any], str], shards: Sequence[Shard], settings: Ray
-) -> Iterator[str]:
-    for number, content in shards:
-        yield execute(number, content)
+def _in_process(execute: _Execute, shards: Sequence[Shard], settings: Ray) -> Iterator[str]:
+    for shard in shards:
+        yield execute(shard.number, shard.content)
 
 
-def _in_ray(
-    execute: Callable[[int, Any], str], shards: Sequence[Shard], settings: Ray
-) -> Iterator[str]:
+def _in_ray(execute: _Execute, shards: Sequence[Shard], settings: Ray) -> Iterator[str]:
     if not shards:
         return
     import ray
+    from ray.data.exceptions import ExecutionTimeoutError
 
     def call(batch: pa.Table) -> pa.Table:
         errors = [
@@ -176,11 +229,11 @@ def _in_ray(
         ]
         return pa.table({"error": pa.array(errors, pa.string())})
 
-    contents = [pickle.dumps(content) for _, content in shards]
-    numbers = [number for number, _ in shards]
     plan = pa.table(
-        [pa.array(numbers, pa.int64()), pa.array(contents, pa.large_binary())],
-        names=["number", "content"],
+        {
+            "number": pa.array([shard.number for shard in shards], pa.int64()),
+            "content": pa.array([pickle.dumps(s.content) for s in shards], pa.large_binary()),
+        }
     )
     done = ray.data.from_arrow(plan, override_num_blocks=len(shards)).map_batches(
         call,
@@ -189,8 +242,14 @@ def _in_ray(
         num_cpus=1,
         compute=ray.data.TaskPoolStrategy(size=settings.workers),
     )
-    for row in done.iter_rows():
-        yield row["error"]
+    try:
+        for row in done.iter_rows():
+            yield row["error"]
+    except ExecutionTimeoutError:
+        raise AuraError(
+            f"No shard came to its end in {settings.stall_hours:g} hours. If they do take that "
+            "long, raise ray.stall_hours; the same command resumes."
+        ) from None
 
 
 def count_skips(skips: Sequence[Skip]) -> dict[str, int]:

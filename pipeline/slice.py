@@ -24,7 +24,7 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import Add, add_counts, run_shards
+from pipeline.shards import Add, add_counts, of_takes, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
 _OF_TAKE = ("take_id", "participant_id", "capture_id", "split", "label")
@@ -43,7 +43,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.WINDOWS / dataset, identity) as folder:
         reports = list(
             run_shards(
-                [(paths.number_of(file), file.absolute()) for file in shards],
+                of_takes(shards, source),
                 partial(slice_shard, params.slice),
                 {"part": WINDOWS},
                 folder,
@@ -76,8 +76,8 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
     signals = pq.read_table(file, columns=_COLUMNS)
     validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
-    beside = file.with_name(file.name.replace("part-", "takes-"))
-    takes = {row["take_id"]: row for row in read_table(beside, TAKES, "resample").to_pylist()}
+    beside = read_table(file.with_name(paths.beside(file, "takes")), TAKES, "resample")
+    takes = {row["take_id"]: row for row in beside.to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
     saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
     total, largest_gap_ms, clock_offset_ms = 0, 0.0, 0.0

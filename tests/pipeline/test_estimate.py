@@ -31,9 +31,18 @@ TINY = stage.Sample(
 )  # fmt: skip
 
 
+PINNED = (
+    "slice={window_s: 5.0, stride_s: 2.5, pad_short: true}",
+    "embed.frames_per_window=8",
+    "train.imu={pairs: [[imu, text], [imu, video]], epochs: 20, learning_rate: 0.001}",
+    "train.joint.epochs=24",
+    "train.shuffled_control=true",
+)
+
+
 @pytest.fixture(scope="module")
 def params():
-    return config.load(ROOT / "params.yaml", dataset="ego-exo4d")
+    return config.load(ROOT / "params.yaml", PINNED, dataset="ego-exo4d")
 
 
 def amounts(rows):
@@ -77,11 +86,25 @@ def test_bytes_on_disk_by_hand(params):
 
 def test_no_control_is_not_counted(params):
     without = config.load(
-        ROOT / "params.yaml", ["train.shuffled_control=false"], dataset="ego-exo4d"
+        ROOT / "params.yaml", [*PINNED, "train.shuffled_control=false"], dataset="ego-exo4d"
     )
     found = amounts(estimate.train_rows(EGO_EXO4D, without, ONES))
     assert "train: shuffled control" not in found
     assert found["train: validation, encode"] == (20 + 24) * 842 * 62
+
+
+def test_only_the_takes_that_are_read_are_counted():
+    read = EGO_EXO4D.read(["train", "val"], {})
+    assert read.takes == {"train": 3072, "val": 842}
+    assert read.ego_hours == pytest.approx(221.26 * 3914 / 5035)
+    assert read.take_s == pytest.approx(EGO_EXO4D.take_s)
+    assert read.parts_gb == EGO_EXO4D.parts_gb
+    dealt = EGO_EXO4D.read(["train", "val"], {"test": 0.2, "val": 0.1})
+    assert dealt.takes == {"train": 3914 - 783 - 391, "test": 783, "val": 391}
+    assert dealt.ego_hours == read.ego_hours
+    assert EGO_EXO4D.read(["train", "val", "test"], {}) == EGO_EXO4D
+    with pytest.raises(AuraError, match="No take is in the splits"):
+        EGO_EXO4D.read(["teacher"], {})
 
 
 def test_times_of_a_row():

@@ -10,6 +10,7 @@ import pytest
 from aura import config
 from aura.errors import AuraError
 from pipeline.output import (
+    TableWriter,
     code_hash,
     files_of,
     first_party_files,
@@ -17,7 +18,7 @@ from pipeline.output import (
     stage_output,
     write_json,
 )
-from pipeline.shards import add_counts, group, run_shards
+from pipeline.shards import Shard, add_counts, group, run_shards
 
 SCHEMA = pa.schema([pa.field("x", pa.int64(), nullable=False)])
 LOCAL = config.Ray(executor="local")
@@ -34,7 +35,8 @@ def double(items, add):
 
 
 def run(folder, items, settings=LOCAL, work=double):
-    shards = list(enumerate(group(items, [1.0] * len(items), 3, 1e9)))
+    groups = group(items, [1.0] * len(items), 3, 1e9)
+    shards = [Shard(i, content, len(content)) for i, content in enumerate(groups)]
     return list(run_shards(shards, work, {"part": SCHEMA}, folder, settings, "double"))
 
 
@@ -154,3 +156,57 @@ def test_an_input_is_known_by_its_files(tmp_path):
     changed_again = files_of(tmp_path)
     os.utime(tmp_path / "a.parquet", ns=(2, 2))
     assert files_of(tmp_path) != changed_again
+
+
+def test_groups_end_at_a_count_or_a_size():
+    assert group("abcdefg", [1.0] * 7, 3, 1e9) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
+    assert group("abcd", [5, 5, 1, 20], 99, 10) == [["a", "b"], ["c"], ["d"]]
+    assert group("", [], 3, 10) == []
+
+
+def test_a_table_in_pieces_is_the_table_and_its_memory_is_bounded(tmp_path, monkeypatch):
+    monkeypatch.setattr("pipeline.output._ROW_GROUP_BYTES", 400)
+    writer = TableWriter(tmp_path / "part-00000.parquet", SCHEMA)
+    for start in range(0, 500, 10):
+        writer.add(pa.table([pa.array(range(start, start + 10), pa.int64())], schema=SCHEMA))
+        assert sum(piece.nbytes for piece in writer._pending) < 400
+    writer.close()
+    assert read_table(tmp_path, SCHEMA, "x")["x"].to_pylist() == list(range(500))
+    empty = TableWriter(tmp_path / "empty.parquet", SCHEMA)
+    empty.add(SCHEMA.empty_table())
+    empty.close()
+    lost = TableWriter(tmp_path / "lost.parquet", SCHEMA)
+    for _ in range(9):
+        lost.add(pa.table([pa.array(range(10), pa.int64())], schema=SCHEMA))
+    lost.abandon()
+    assert [path.name for path in tmp_path.iterdir()] == ["part-00000.parquet"]
+
+
+def test_progress_is_seen_inside_a_shard(tmp_path, monkeypatch):
+    """The counter that the display reads rises while a shard is in work."""
+    clock = iter(range(1000))
+    monkeypatch.setattr("pipeline.shards.time.monotonic", lambda: 2.0 * next(clock))
+    seen = []
+
+    def work(items, add):
+        for number in items:
+            add("part", pa.table([pa.array([number], pa.int64())], schema=SCHEMA))
+            seen.append(int(next(tmp_path.glob(".*.count")).read_text()))
+        return {}
+
+    shards = [Shard(0, [1, 2, 3], 3)]
+    list(run_shards(shards, work, {"part": SCHEMA}, tmp_path, LOCAL, "x"))
+    assert seen == [1, 2, 3]
+
+
+@pytest.mark.ray
+def test_a_stall_of_ray_is_one_sentence(tmp_path, ray_cluster):
+    import time
+
+    def work(items, add):
+        time.sleep(30)
+        return {}
+
+    settings = config.Ray(executor="ray", workers=2, stall_hours=1 / 3600)
+    with pytest.raises(AuraError, match=r"raise ray\.stall_hours; the same command resumes"):
+        run(tmp_path, [1], settings, work)
