@@ -143,6 +143,7 @@ class Embed(Model):
 
     frames_per_window: int = Field(8, ge=1)
     texts_per_shard: int = Field(8192, ge=1)
+    gpus: float = Field(0.0, ge=0)  # what each worker takes of a GPU; 0 is the CPU
     batch: int = Field(32, ge=1)
     prompts: list[str]
 

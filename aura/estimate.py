@@ -17,7 +17,7 @@ GPU_EFFICIENCY = 0.3  # assumed share of a GPU's peak that CLIP's inference reac
 # 1e9 floating-point operations of one image and of one text. Source: docs/model_profile.csv of
 # open_clip; torch's own counter gives 8.73 and 5.81 for ViT-B-32 without its attention products.
 GFLOP = {"ViT-B-32": (8.82, 5.96), "ViT-B-16": (35.13, 5.96)}
-# Times as long as a synthetic video: one of shared/data/action-videos, 448p H.264 at 758 kbit/s.
+# Times as long as a synthetic video took one of people, of H.264 at 448p and 758 kbit/s.
 _REAL_VIDEO = 3.0
 _RANKED = 2  # directions in which validation ranks each pair of modalities
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -60,7 +60,7 @@ class FullSize:
 
 # Takes and hours: README of github.com/facebookresearch/Ego4d ("1286.30 video hours (221.26
 # ego-hours) across 5035 takes"); (all - ego) / ego is 4.8 exo cameras a take. Takes per split:
-# official splits.json, by /work/shared/docs/ego-exo4d-format.md. Texts: 432K atomic descriptions,
+# the official splits.json. Texts: 432K atomic descriptions,
 # arXiv 2311.18259, by summaries of it, so "about". Parts: docs.ego-exo4d-data.org/download; the
 # last two by a public copy of that table. IMU: 1000 Hz nominal of imu-right, Project Aria docs.
 EGO_EXO4D = FullSize(
@@ -263,7 +263,7 @@ def assumed(
         f"where a real one took {_REAL_VIDEO:.0f} times as long in a trial; pose "
         f"of {rates['pose_bytes'] / 1e6:.0f} MB an hour here, at most {pose:.0f} there), that "
         "neither disk nor network holds anything up, and that a GPU reaches "
-        f"{GPU_EFFICIENCY:.0%} of its peak on CLIP (`embed` runs on the CPU)."
+        f"{GPU_EFFICIENCY:.0%} of its peak on CLIP (`embed.gpus` puts it on one)."
     )
 
 

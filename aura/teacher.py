@@ -72,10 +72,13 @@ class Teacher:
     def encode_text(self, texts: Sequence[str], batch: int = 256) -> np.ndarray:
         """Unit vectors (len(texts), 512) float32."""
         parts = [
-            F.normalize(self.model.encode_text(self.tokenizer(list(texts[i : i + batch]))), dim=-1)
+            F.normalize(self.model.encode_text(self._tokens(texts[i : i + batch])), dim=-1)
             for i in range(0, len(texts), batch)
         ]
         return torch.cat(parts).float().cpu().numpy() if parts else np.empty((0, DIM), np.float32)
+
+    def _tokens(self, texts: Sequence[str]) -> torch.Tensor:
+        return self.tokenizer(list(texts)).to(self.device)
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
@@ -167,8 +170,10 @@ def read_identity(folder: Path) -> Identity:
         raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
 
 
-def load(folder: Path) -> Teacher:
+def load(folder: Path, device: str = "cpu") -> Teacher:
     """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
+    if device == "cuda" and not torch.cuda.is_available():
+        raise AuraError("embed.gpus asks for a GPU, and torch sees none here.")
     identity = read_identity(folder)
     if identity.stand_in:
         name = f"local-dir:{folder}"
@@ -181,7 +186,7 @@ def load(folder: Path) -> Teacher:
         raise AuraError(
             f"The weights of {identity.model} changed since `aura teach`; run it again."
         )
-    return Teacher(network, tokenizer, identity)
+    return Teacher(network.to(device), tokenizer, identity)
 
 
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aura import teacher as clip
-from aura.config import Dataset, Params
+from aura.config import Dataset, Embed, Params
 from aura.datasets.base import Skip, open_dataset
 from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
@@ -55,12 +55,13 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
         text_reports = run_shards(
             [Shard(i, group, len(group)) for i, group in enumerate(groups)],
-            partial(embed_texts, folder_of_teacher),
+            partial(embed_texts, folder_of_teacher, params.embed),
             {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
             folder,
             params.ray,
             f"embed {dataset}, texts",
             "text",
+            params.embed.gpus,
         )
         counted = list(text_reports)
         reports = list(
@@ -71,6 +72,7 @@ def run(params: Params, dataset: str) -> None:
                 folder,
                 params.ray,
                 f"embed {dataset}, video",
+                gpus=params.embed.gpus,
             )
         )
     write_json(
@@ -106,14 +108,20 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
 
 
 @cache
-def _teacher(folder: Path) -> clip.Teacher:
+def _teacher(folder: Path, device: str) -> clip.Teacher:
     """One teacher a worker process."""
-    return clip.load(folder)
+    return clip.load(folder, device)
 
 
-def embed_texts(teacher_folder: Path, rows: Sequence[Text], add: Add) -> dict[str, Any]:
+def _device(params: Embed) -> str:
+    return "cuda" if params.gpus else "cpu"
+
+
+def embed_texts(
+    teacher_folder: Path, params: Embed, rows: Sequence[Text], add: Add
+) -> dict[str, Any]:
     """One shard of texts."""
-    teacher = _teacher(teacher_folder)
+    teacher = _teacher(teacher_folder, _device(params))
     schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
     columns = [
@@ -141,7 +149,7 @@ def embed_shard(
     root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
 ) -> dict[str, Any]:
     """One shard: for each take the first camera that decodes, all its windows from one decode."""
-    teacher, files = _teacher(teacher_folder), Storage(root)
+    teacher, files = _teacher(teacher_folder, _device(params.embed)), Storage(root)
     skips: list[Skip] = []
     embedded = frames = 0
     for job in _jobs(windows, signals):

@@ -67,7 +67,7 @@ def fill(params: Params, dataset: str) -> Study:
         teacher=Teacher(name, teacher.stand_in),
         headlines=[Headline(**line) for line in details["headlines"]],
         warnings=details["warnings"],
-        checks=_checks(windows, details),
+        checks=_checks(windows, details, sliced),
         absent=_absent(windows, metrics),
         retrieval=details["retrieval"],
         zero_shot=evaluate.load_zero_shot(details["zero_shot"]),
@@ -86,6 +86,7 @@ def fill(params: Params, dataset: str) -> Study:
         skips={
             "resample": resample["skips"],
             "resample, samples": resample["samples_dropped"],
+            "resample, masked or flagged": resample["masked"],
             "slice": sliced["rejected"],
             "embed": metrics["embed"]["skips"],
         },
@@ -97,14 +98,17 @@ def fill(params: Params, dataset: str) -> Study:
 _USED_SECTIONS = {"resample", "slice", "embed", "train", "evaluate"}
 
 
-def _checks(windows: Windows, details: dict[str, Any]) -> list[Check]:
+def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -> list[Check]:
     named = details["training_texts_naming_their_class"]
+    leaks = sliced["texts_and_their_class"]
+    hints = leaks["hint at their class"] / max(1, leaks["texts"])
     return [
         *(
             Check(f"{name.title()}s shared by test and training", str(len(shared)), not shared)
             for name, shared, _ in study.overlaps(windows)
         ),
         Check("Training texts that name their class", f"{100 * named:.0f} %", None),
+        Check("Texts with any word of their class", f"{100 * hints:.0f} %", None),
         *(
             Check(f"Effective rank of {modality} embeddings", f"{rank:.1f}", None)
             for modality, rank in details["effective_rank"].items()

@@ -134,11 +134,13 @@ def run_shards(
     settings: Ray,
     label: str,
     unit: str = "take",
+    gpus: float = 0.0,
 ) -> Iterator[Report]:
     """Run `work` on each shard and yield the reports in the order of `shards`.
 
     For each name of `schemas`, `folder` receives `<name>-00000.parquet`, …; a shard whose report is
     there already is not redone. Reports are JSON and must not depend on the time or the machine.
+    `gpus` is what each worker takes of a GPU.
     """
     execute = _Execute(work, dict(schemas), folder.absolute())
     todo = [shard for shard in shards if not execute.mark(shard.number).is_file()]
@@ -147,7 +149,7 @@ def run_shards(
     run = _in_ray if settings.executor == "ray" else _in_process
     total = sum(shard.size for shard in todo)
     with ray_session(settings), follow(lambda: sum(map(execute.done, todo)), label, total, unit):
-        for error in run(execute, todo, settings):
+        for error in run(execute, todo, settings, gpus):
             if error:
                 raise AuraError(error)
     for shard in shards:
@@ -211,16 +213,23 @@ class _Execute:
         return ""
 
 
-def _in_process(execute: _Execute, shards: Sequence[Shard], settings: Ray) -> Iterator[str]:
+def _in_process(
+    execute: _Execute, shards: Sequence[Shard], settings: Ray, gpus: float
+) -> Iterator[str]:
     for shard in shards:
         yield execute(shard.number, shard.content)
 
 
-def _in_ray(execute: _Execute, shards: Sequence[Shard], settings: Ray) -> Iterator[str]:
+def _in_ray(
+    execute: _Execute, shards: Sequence[Shard], settings: Ray, gpus: float
+) -> Iterator[str]:
     if not shards:
         return
     import ray
     from ray.data.exceptions import ExecutionTimeoutError
+
+    if gpus > ray.cluster_resources().get("GPU", 0):
+        raise AuraError(f"Each worker shall have {gpus:g} GPUs, and Ray knows of fewer.")
 
     def call(batch: pa.Table) -> pa.Table:
         errors = [
@@ -240,6 +249,7 @@ def _in_ray(execute: _Execute, shards: Sequence[Shard], settings: Ray) -> Iterat
         batch_size=1,
         batch_format="pyarrow",
         num_cpus=1,
+        num_gpus=gpus or None,
         compute=ray.data.TaskPoolStrategy(size=settings.workers),
     )
     try:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from aura.datasets import synthetic
 from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
@@ -148,6 +149,18 @@ def test_embeddings_of_two_teachers_are_refused(copy):
     pq.write_table(table.replace_schema_metadata(metadata), texts)
     with pytest.raises(AuraError, match="were embedded by different teachers"):
         study.load(params, "synthetic")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_one_sentence(copy, ray_cluster):
+    folder, _ = copy
+    before = metrics(folder, "embed")
+    for executor, sentence in (("local", "torch sees none here"), ("ray", "Ray knows of fewer")):
+        asked = tiny_params(*SIZE, "embed.gpus=0.5", f"ray.executor={executor}")
+        with pytest.raises(AuraError, match=sentence):
+            embed.run(asked, "synthetic")
+    assert metrics(folder, "embed") == before
+    assert any((folder / "data/embeddings/synthetic").iterdir())
 
 
 def test_a_model_of_another_teacher_is_not_evaluated(copy):
