@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: repro test lint lock clean
+.PHONY: repro test lint fuzz scale lock clean
 
 repro: $(VENV)/.installed
 	dvc repro
@@ -20,6 +20,12 @@ lint: $(VENV)/.installed
 	ruff check .
 	ruff format --check .
 	mypy
+
+fuzz: $(VENV)/.installed
+	python -m tests.fuzz --inputs 100000
+
+scale: $(VENV)/.installed
+	python -m tests.scale 50 500 5035
 
 # Versions come from constraints.txt; projectaria-tools, the tests' oracle for VRS files, comes
 # without its dependencies (a viewer of 1.5 GB).

@@ -1,6 +1,7 @@
 """What the README says is what the project does."""
 
 import re
+from importlib import import_module
 
 import pytest
 
@@ -31,6 +32,25 @@ def test_its_targets_and_files_exist():
     for link in re.findall(r"\]\(([^)]+)\)", README):
         if not link.startswith("http"):
             assert (ROOT / link).exists(), link
+
+
+SETTINGS = sorted({
+    tuple(re.findall(r"(?:-S|--set) ('[^']+'|\S+)", line))
+    for line in re.findall(r"^.*(?:-S|--set) .*$", README, re.MULTILINE)
+    if "KEY=VALUE" not in line
+})  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: s[0].strip("'`"))
+def test_its_settings_are_params(settings):
+    from aura import config
+
+    overrides = [setting.strip("'`.,;") for setting in settings]
+    params = config.load(ROOT / "params.yaml", overrides)
+    for name in params.study:
+        loaded = config.load(ROOT / "params.yaml", overrides, dataset=name)
+        adapter = "aura.datasets." + loaded.dataset(name).adapter.replace("-", "_")
+        import_module(adapter).Options.model_validate(loaded.dataset(name).options)
 
 
 def test_the_committed_run_is_that_of_the_committed_params():
