@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import IO
 
 import av
 import ffmpeg
@@ -27,14 +28,14 @@ def window_frames(
     return np.rint((np.asarray(starts_s)[:, None] + middles) * rate_hz).astype(np.int64)
 
 
-def check_frames(path: Path, expected: int) -> tuple[str, bool]:
+def check_frames(video: Path | IO[bytes], expected: int) -> tuple[str, bool]:
     """Why a video is not as it should be, "" if it is, and whether it can be used all the same.
 
     Frames are found by number, so a video with another number of frames than its take has is of
     another clock; one or two off are the encoder's. `expected` 0 is not known.
     """
     try:
-        frames = probe(path)[2]
+        frames = probe(video)[2]
     except CorruptFile:
         return "video cannot be opened", False
     if not expected or not frames or frames == expected:
@@ -44,14 +45,17 @@ def check_frames(path: Path, expected: int) -> tuple[str, bool]:
     return "video has another number of frames than the take", False
 
 
-def probe(path: Path) -> tuple[int, int, int]:
-    """Width, height and number of frames by the container's header; `CorruptFile` if unreadable."""
+def probe(video: Path | IO[bytes]) -> tuple[int, int, int]:
+    """Width, height and number of frames by the container's header; `CorruptFile` if unreadable.
+
+    Of an open file only the header is read.
+    """
     try:
-        with av.open(str(path)) as container:
+        with av.open(str(video) if isinstance(video, Path) else video) as container:
             stream = container.streams.video[0]
             return stream.width, stream.height, stream.frames
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise CorruptFile(f"{path} is not a readable video: {error}.") from None
+        raise CorruptFile(f"{video} is not a readable video: {error}.") from None
 
 
 def decode_frames(

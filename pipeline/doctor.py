@@ -74,8 +74,8 @@ def _inspect(adapter: Any, files: Storage, params: Params, take: Take) -> dict[s
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
     usable = 0
     for video in recording.videos:
-        with files.local(video.path) as path:
-            reason, good = check_frames(path, len(recording.frame_s))
+        with files.open(video.path) as file:
+            reason, good = check_frames(file, len(recording.frame_s))
         usable += good
         if reason:
             skips.append(Skip(reason, video.path, "video"))

@@ -17,12 +17,13 @@ from aura.storage import Storage
 
 FPS = 30.0
 PSEUDO_CAMERAS = ("collage", "best_exo")
+_PIECE = 1 << 20  # bytes parsed at once; of an object store, each is a request
 
 
 def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
     """Records of a JSON list of objects."""
     with _stream(files, path, b"[", "list") as file:
-        for record in ijson.items(file, "item", use_float=True):
+        for record in ijson.items(file, "item", use_float=True, buf_size=_PIECE):
             if not isinstance(record, dict):
                 raise AuraError(f"{files.root}/{path} should hold JSON objects.")
             yield record
@@ -31,7 +32,7 @@ def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
 def stream_annotations(files: Storage, path: str) -> Iterator[tuple[str, Any]]:
     """Pairs of take_uid and annotation under the key `annotations` of a JSON object."""
     with _stream(files, path, b"{", "dict") as file:
-        yield from ijson.kvitems(file, "annotations", use_float=True)
+        yield from ijson.kvitems(file, "annotations", use_float=True, buf_size=_PIECE)
 
 
 def read_object(files: Storage, path: str) -> dict[str, Any]:
