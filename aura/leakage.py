@@ -6,6 +6,7 @@ counts whatever its ending: of "Rock Climbing", "climbs" and "rocks" count.
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDINGS = ("ings", "ing", "ers", "ies", "ed", "er", "es", "s", "e", "y")
@@ -13,6 +14,7 @@ _SMALL = {"a", "an", "and", "at", "for", "from", "in", "of", "on", "or", "the", 
 MASK = "something"
 
 
+@lru_cache(maxsize=1 << 16)
 def stem(word: str) -> str:
     """A word without its case and common English ending; at least three letters stay.
 
@@ -26,6 +28,7 @@ def stem(word: str) -> str:
     return word
 
 
+@lru_cache(maxsize=1 << 10)
 def class_stems(label: str) -> frozenset[str]:
     """Stems of the words of a class name, without small words and without letters alone."""
     words = (word.lower() for word in _WORD.findall(label))
