@@ -24,6 +24,7 @@ from aura.schema import validate
 
 PACKAGES = ("aura", "pipeline")
 _ROW_GROUP_BYTES = 16 << 20
+_PIECES = 256
 
 
 @contextmanager
@@ -101,16 +102,20 @@ class TableWriter:
         self._temporary = scratch(path)
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.Table] = []
+        self._bytes = 0
 
     def add(self, table: pa.Table) -> None:
         """Check the contract and append rows."""
         self._pending.append(validate(table, self.schema, str(self.path)))
-        if sum(piece.nbytes for piece in self._pending) >= _ROW_GROUP_BYTES:
+        self._bytes += table.nbytes
+        if self._bytes >= _ROW_GROUP_BYTES:
             self._flush()
+        elif len(self._pending) >= _PIECES:  # a small table is mostly overhead
+            self._pending = [pa.concat_tables(self._pending).combine_chunks()]
 
     def _flush(self) -> None:
         rows = pa.concat_tables(self._pending) if self._pending else None
-        self._pending = []
+        self._pending, self._bytes = [], 0
         if not rows:
             return
         if self._writer is None:

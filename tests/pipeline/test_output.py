@@ -166,10 +166,12 @@ def test_groups_end_at_a_count_or_a_size():
 
 def test_a_table_in_pieces_is_the_table_and_its_memory_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.output._ROW_GROUP_BYTES", 400)
+    monkeypatch.setattr("pipeline.output._PIECES", 3)
     writer = TableWriter(tmp_path / "part-00000.parquet", SCHEMA)
     for start in range(0, 500, 10):
         writer.add(pa.table([pa.array(range(start, start + 10), pa.int64())], schema=SCHEMA))
-        assert sum(piece.nbytes for piece in writer._pending) < 400
+        assert sum(piece.nbytes for piece in writer._pending) == writer._bytes < 400
+        assert len(writer._pending) < 3
     writer.close()
     assert read_table(tmp_path, SCHEMA, "x")["x"].to_pylist() == list(range(500))
     empty = TableWriter(tmp_path / "empty.parquet", SCHEMA)
