@@ -1,8 +1,16 @@
-"""AURA: one pipeline from hours of wearable-sensor recordings to a model of human activity."""
+"""AURA: one pipeline from hours of wearable-sensor recordings to a model of human activity.
 
+encoders = aura.load("models/synthetic/joint")  # see aura.inference
+"""
+
+from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+# Imported when asked for, by name only: `import aura` loads no torch, and what a stage depends on,
+# which is read from the import statements of its code, does not grow by the whole of inference.
+_LATER = {"load": "aura.inference", "Encoders": "aura.inference"}
 
 
 def __getattr__(name: str) -> Any:
@@ -11,8 +19,10 @@ def __getattr__(name: str) -> Any:
         from aura.cli import app
 
         return app
+    if name in _LATER:
+        return getattr(import_module(_LATER[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return [*globals(), "app"]
+    return [*globals(), "app", *_LATER]

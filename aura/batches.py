@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
@@ -20,11 +21,18 @@ class Batch:
 
     imu: Tensor  # (B, T, 6) float32
     imu_valid: Tensor  # (B, T) bool
+    imu_channels: Tensor  # (B, 6) bool, channels that the sensor has
     mocap: Tensor  # (B, F, 17, 3) float32, root- and yaw-normalised
     mocap_valid: Tensor  # (B, F, 17) bool
     video: Tensor  # (B, D) float32, unit vectors, zeros where absent
     text: Tensor  # (B, D) float32, unit vectors, zeros where absent
     has: dict[str, Tensor]  # modality -> (B,) bool
+    take: Tensor  # (B,) int64, the same for windows of one take
+    start_s: Tensor  # (B,) float64, in the take
+    text_id: Tensor  # (B,) int64, the same for equal captions; -1 without one
+
+    def __len__(self) -> int:
+        return len(self.imu)
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class Windows:
     texts: list[list[int]]
     has: dict[str, Tensor]
     window_samples: int
+    start_s: Tensor  # (N,) float64, in the take
     order: dict[str, Tensor] = field(default_factory=dict)  # modality -> (N,) rows to take it from
 
     def __len__(self) -> int:
@@ -77,32 +86,45 @@ class Windows:
         index = torch.from_numpy(rows)
         source = {m: self.order[m][index] if m in self.order else index for m in MODALITIES}
         span = self.samples[source["imu"]][:, None] + torch.arange(self.window_samples)
+        text, text_id = self._text(source["text"].tolist(), rng)
         return Batch(
             imu=self.imu[span],
             imu_valid=self.imu_valid[span],
+            imu_channels=torch.ones(len(rows), self.imu.shape[1], dtype=torch.bool),
             mocap=self.mocap[source["mocap"]],
             mocap_valid=self.mocap_valid[source["mocap"]],
             video=self.video[source["video"]],
-            text=self._text(source["text"].tolist(), rng),
+            text=text,
             has={m: self.has[m][source[m]] for m in MODALITIES},
+            take=self.take_code[index],
+            start_s=self.start_s[index],
+            text_id=text_id,
         )
 
-    def _text(self, rows: Sequence[int], rng: np.random.Generator | None) -> Tensor:
-        out = torch.zeros(len(rows), self.text.shape[1])
-        if rng is not None:
-            picked = [
-                (i, self.texts[r][rng.integers(len(self.texts[r]))])
-                for i, r in enumerate(rows)
-                if self.texts[r]
-            ]
-            if picked:
-                where, which = torch.tensor(picked).T
-                out[where] = self.text[which]
-            return out
-        for i, row in enumerate(rows):
-            if self.texts[row]:
-                out[i] = torch.nn.functional.normalize(self.text[self.texts[row]].mean(0), dim=0)
-        return out
+    @cached_property
+    def take_code(self) -> Tensor:
+        """(N,) int64, the same for windows of one take."""
+        return torch.from_numpy(np.unique(self.take, return_inverse=True)[1])
+
+    @cached_property
+    def caption_code(self) -> Tensor:
+        """(N,) int64, the same for windows with equal captions; -1 without one."""
+        known: dict[tuple[int, ...], int] = {}
+        sets = [tuple(sorted(found)) for found in self.texts]
+        return torch.tensor([known.setdefault(s, len(known)) if s else -1 for s in sets])
+
+    def _text(self, rows: Sequence[int], rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+        """Embedding (B, D) and identity (B,) of a random caption of each row, or of all of them."""
+        if rng is None:
+            out = torch.zeros(len(rows), self.text.shape[1])
+            for i, row in enumerate(rows):
+                if self.texts[row]:
+                    mean = self.text[self.texts[row]].mean(0)
+                    out[i] = torch.nn.functional.normalize(mean, dim=0)
+            return out, self.caption_code[torch.tensor(rows, dtype=torch.int64)]
+        found = [self.texts[row] for row in rows]
+        picked = torch.tensor([said[rng.integers(len(said))] if said else -1 for said in found])
+        return self.text[picked] * (picked >= 0)[:, None], picked
 
 
 def build(
@@ -175,6 +197,7 @@ def build(
             "text": torch.tensor([bool(found) for found in text_rows]),
         },
         window_samples=samples,
+        start_s=torch.from_numpy(column("start_s")),
     )
 
 

@@ -136,6 +136,13 @@ def report(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     _run("report", dataset, None, overrides)
 
 
+@app.command(epilog="Example:  aura ablate --dataset synthetic --set 'ablate.seeds=[0,1,2,3,4]'")
+@sentences
+def ablate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """Variants of the training over seeds and folds, side by side with paired intervals."""
+    _run("ablate", dataset, None, overrides)
+
+
 @app.command(epilog="Example:  aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
 @sentences
 def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
@@ -154,6 +161,20 @@ def estimate(
 ) -> None:
     """What the full data set costs, by rates measured here in two minutes. Needs no data."""
     typer.echo(_run("estimate", dataset, None, overrides, gpu_tflops))
+
+
+@app.command(epilog="Example:  aura export --dataset synthetic --out my-model")
+@sentences
+def export(
+    dataset: Dataset = "synthetic",
+    phase: Annotated[str, typer.Option(help="imu, joint or control.")] = "joint",
+    out: Annotated[
+        str | None, typer.Option(help="Folder to write; exports/<dataset>/<phase> if not given.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """A trained model as a folder by itself: weights, ONNX checked against torch, and its card."""
+    _run("export", dataset, None, overrides, phase, out)
 
 
 def main() -> None:

@@ -174,12 +174,15 @@ def train_rows(size: FullSize, params: Params, rates: dict[str, float]) -> list[
     """Rows of the phases, the shuffled control and the validation after each epoch."""
     each = windows_of(size.take_s, params)
     train, val = (size.takes.get(split, 0) * each for split in ("train", "val"))
-    settings = params.train
-    phases: list[tuple[str, str, Phase]] = [
-        ("phase imu", "train_imu", settings.imu), ("phase joint", "train_joint", settings.joint),
-    ]  # fmt: skip
+    settings, joint = params.train, params.train.joint
+    phases: list[tuple[str, str, Phase]] = []
+    if settings.schedule == "progressive":
+        phases.append(("phase imu", "train_imu", settings.imu))
+    else:
+        joint = joint.model_copy(update={"epochs": settings.imu.epochs + joint.epochs})
+    phases.append(("phase joint", "train_joint", joint))
     if settings.shuffled_control:
-        phases.append(("shuffled control", "train_joint", settings.joint))
+        phases.append(("shuffled control", "train_joint", joint))
     epochs = sum(phase.epochs for _, _, phase in phases)
     rankings = sum(phase.epochs * len(phase.pairs) * _RANKED for _, _, phase in phases)
     rows = [

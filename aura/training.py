@@ -3,137 +3,282 @@
 import json
 import math
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from aura import config
+from aura.augment import augment
 from aura.batches import Batch, Windows
-from aura.config import Encoder, Phase, Train
-from aura.encoders.imu import ImuEncoder
-from aura.encoders.mocap import MocapEncoder
+from aura.checkpoint import read_state, write_state, write_tensors
+from aura.distributed import Group
+from aura.encoders import Shape
 from aura.errors import AuraError
-from aura.evaluation.retrieval import ranks
-from aura.losses import InfoNCE
+from aura.model import Model, embed, fit_scale, load, save, validation_mrr
+from aura.sampling import Draw, deal, move, on_device, part_of, stream, tensors_of, torch_seed
+
+__all__ = [
+    "Files", "Model", "Shape", "embed", "fit_scale", "load", "save", "train_phase",
+    "validation_mrr", "warmup_cosine",
+]  # fmt: skip
 
 FROZEN = ("video", "text")
+Figures = dict[str, float]
 
 
 @dataclass(frozen=True)
-class Shape:
-    """Sizes that the data gives: samples and frames of a window, and the teacher's dimension."""
+class Files:
+    """Where a phase keeps what it resumes from, and a batch that it could not go on with."""
 
-    samples: int
-    frames: int
-    dim: int
-
-
-class Model(nn.Module):
-    """The two sensor encoders and the loss's temperature; video and text come from the cache."""
-
-    def __init__(self, shape: Shape, imu: Encoder, mocap: Encoder, temperature: float) -> None:
-        super().__init__()
-        self.imu = ImuEncoder(shape.samples, shape.dim, imu)
-        self.mocap = MocapEncoder(shape.frames, shape.dim, mocap)
-        self.loss = InfoNCE(temperature)
-
-    def encode(self, modality: str, batch: Batch) -> Tensor:
-        """Unit vectors (B, D) of one modality of a batch."""
-        if modality == "imu":
-            return self.imu(batch.imu, batch.imu_valid)
-        if modality == "mocap":
-            return self.mocap(batch.mocap, batch.mocap_valid)
-        return batch.video if modality == "video" else batch.text
-
-
-def fit_scale(model: Model, windows: Windows, rows: np.ndarray) -> None:
-    """Set the IMU encoder's channel mean and standard deviation from the training windows."""
-    batch = windows.batch(rows[: 4096 : max(1, len(rows) // 1024)])
-    samples = batch.imu[batch.imu_valid]
-    if len(samples) < 2:
-        raise AuraError("The training windows hold no valid IMU sample.")
-    model.imu.scale.copy_(torch.stack([samples.mean(0), samples.std(0).clamp(min=1e-3)]))
+    checkpoint: Path
+    bad_batch: Path
 
 
 def train_phase(
     model: Model,
     windows: Windows,
-    phase: Phase,
-    params: Train,
+    phase: config.Phase,
+    params: config.Train,
     seed: int,
-    epoch_done: Callable[[dict[str, float]], None],
-) -> dict[str, float]:
+    epoch_done: Callable[[Figures], None],
+    select: bool = True,
+    files: Files | None = None,
+    group: Group | None = None,
+) -> Figures:
     """Train the encoders that the phase's pairs name; leaves the best epoch's weights in `model`.
 
-    Best is the highest mean validation MRR over the phase's pairs, in both directions.
+    Best is the highest mean validation MRR over the phase's pairs, in both directions. The weights
+    that are validated and left are the averaged ones where `params.ema` asks for them.
 
     Parameters
     ----------
-    epoch_done : called with `epoch`, `loss`, `val_mrr`, `temperature` after each epoch.
+    seed : of sampling, augmentation and dropout; the initial weights are those of `model`.
+    epoch_done : called with `epoch`, `loss`, `val_mrr`, `temperature` of each epoch, in order;
+        where the phase is resumed, first with those that were done before.
+    select : without it nothing is validated, the figures lack `val_mrr`, and the last weights stay.
+    files : what the phase resumes from is read and written there; it is left to the caller to
+        remove the checkpoint once the model is saved.
+    group : the processes that share each batch.
 
     Returns
     -------
-    The figures of the best epoch.
+    The figures of the epoch whose weights are left.
+
+    Raises
+    ------
+    AuraError
+        A split has too few windows, none has both modalities of a pair, there is no such device,
+        or the loss or its gradient is not finite.
     """
-    train, val = windows.rows("train"), windows.rows("val")
-    for name, rows in (("training", train), ("validation", val)):
-        if len(rows) < 2:
-            raise AuraError(f"The {name} split has {len(rows)} windows; at least 2 are needed.")
-    pairs = [pair for pair in phase.pairs if _usable(windows, pair, train)]
-    if not pairs:
-        raise AuraError(
-            f"No training window has both modalities of any of the pairs {phase.pairs}."
-        )
-    rng = np.random.default_rng(seed)
-    torch.manual_seed(seed)
-    modules = {m: getattr(model, m) for pair in pairs for m in pair if m not in FROZEN}
-    weights = [p for name in sorted(modules) for p in modules[name].parameters()]
-    optimizer = torch.optim.AdamW(
-        [
-            {"params": [p for p in weights if p.ndim > 1], "weight_decay": params.weight_decay},
-            {"params": [p for p in weights if p.ndim <= 1], "weight_decay": 0.0},
-            {"params": list(model.loss.parameters()), "weight_decay": 0.0},
-        ],
-        lr=phase.learning_rate,
-    )
-    per_epoch = -(-len(train) // params.batch)
-    steps = phase.epochs * per_epoch
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: warmup_cosine(step, steps, params.warmup)
-    )
-    best: dict[str, float] = {"val_mrr": -1.0}
-    best_state: dict[str, Tensor] = {}
-    for epoch in range(phase.epochs):
-        model.train()
-        losses = []
-        for rows in np.array_split(rng.permutation(train), per_epoch):
-            batch = windows.batch(rows, rng)
-            optimizer.zero_grad()
-            loss = model.loss(_pairs(model, batch, pairs))
-            loss.backward()
-            nn.utils.clip_grad_norm_(weights, 1.0)
-            optimizer.step()
-            schedule.step()
-            losses.append(loss.item())
-        if not np.isfinite(losses).all():
-            raise AuraError(f"The loss is not finite in epoch {epoch}; lower the learning rate.")
-        figures = {
-            "epoch": epoch,
-            "loss": float(np.mean(losses)),
-            "val_mrr": validation_mrr(model, windows, val, pairs),
-            "temperature": 1 / model.loss.scale.item(),
-        }
+    home = next(model.parameters()).device
+    loop = _Loop(model, windows, phase, params, seed, select, group or Group(), files)
+    if files and (state := read_state(files.checkpoint)):
+        loop.load_state_dict(state)
+    for figures in loop.curve:
         epoch_done(figures)
-        if figures["val_mrr"] > best["val_mrr"]:
-            best = figures
-            best_state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-    model.load_state_dict(best_state)
-    return best
+    saved_at = monotonic()
+    while not loop.over():
+        loop.step()
+        at_end = loop.steps % loop.per_epoch == 0
+        if at_end:
+            loop.end_epoch()
+        if files and (at_end or monotonic() - saved_at >= params.checkpoint_s):
+            if loop.group.rank == 0:
+                write_state(files.checkpoint, loop.state_dict())
+            saved_at = monotonic()
+        if at_end:
+            epoch_done(loop.curve[-1])
+    model.load_state_dict(loop.kept)
+    model.to(home)
+    return loop.best
+
+
+class _Loop:
+    """One phase: all that changes while it runs, a step of it, and the end of an epoch."""
+
+    def __init__(
+        self, model: Model, windows: Windows, phase: config.Phase, params: config.Train,
+        seed: int, select: bool, group: Group, files: Files | None,
+    ) -> None:  # fmt: skip
+        self.phase, self.params, self.seed = phase, params, seed
+        self.select, self.group, self.files = select, group, files
+        self.train, self.val = windows.rows("train"), windows.rows("val")
+        for name, rows in (("training", self.train), *([("validation", self.val)] * select)):
+            if len(rows) < 2:
+                raise AuraError(f"The {name} split has {len(rows)} windows; at least 2 are needed.")
+        self.pairs = [pair for pair in phase.pairs if _usable(windows, pair, self.train)]
+        if not self.pairs:
+            raise AuraError(
+                f"No training window has both modalities of any of the pairs {phase.pairs}."
+            )
+        self.per_epoch = -(-len(self.train) // params.batch)
+        if len(self.train) // self.per_epoch < group.world:
+            raise AuraError(f"A batch of {params.batch} is too small for {group.world} workers.")
+        self.device = _device(params.device)
+        self.windows = on_device(windows, self.device)
+        self.takes = windows.take_code.numpy()[self.train]
+        self.model = model.to(self.device)
+        self.sensors = sorted({m for pair in self.pairs for m in pair} - set(FROZEN))
+        encoders = [w for m in self.sensors for w in getattr(model, m).parameters()]
+        groups = [
+            {"params": [w for w in encoders if w.ndim > 1], "weight_decay": params.weight_decay},
+            {"params": [w for w in encoders if w.ndim <= 1], "weight_decay": 0.0},
+            {"params": list(model.loss.parameters()), "weight_decay": 0.0},
+        ]
+        self.weights = [*encoders, *model.loss.parameters()]
+        self.optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate)
+        self.mean = deepcopy(model) if params.ema else model  # what is validated and kept
+        self.steps = 0
+        self.losses: list[float] = []  # of the epoch so far
+        self.curve: list[Figures] = []
+        self._best_weights: dict[str, Tensor] = {}
+        self._dealt: tuple[int, list[np.ndarray]] = (-1, [])
+
+    @property
+    def best(self) -> Figures:
+        """The figures of the best epoch, the first of equals; of the last without validation."""
+        return max(self.curve, key=lambda row: row["val_mrr"]) if self.select else self.curve[-1]
+
+    @property
+    def kept(self) -> dict[str, Tensor]:
+        """The weights that go with `best`."""
+        return self._best_weights if self.select else self.mean.state_dict()
+
+    def over(self) -> bool:
+        """Whether all epochs are done, or so many without a better one that patience is out."""
+        done, patience = len(self.curve), self.params.patience
+        if self.select and patience and done and done - 1 - self.best["epoch"] >= patience:
+            return True
+        return done >= self.phase.epochs
+
+    def step(self) -> None:
+        """One batch, forward, backward and a step of the optimizer."""
+        epoch, number = divmod(self.steps, self.per_epoch)
+        rows = self._rows(epoch)[number]
+        whole = self.windows.batch(rows, stream(self.seed, Draw.CAPTIONS, epoch, number))
+        whole = move(whole, self.device)
+        views = [Draw.AUGMENT, Draw.VIEW] if self.params.loss.views else [Draw.AUGMENT]
+        batches = [self._augmented(whole, self.seed, draw, epoch, number) for draw in views]
+        rate = warmup_cosine(self.steps, self.phase.epochs * self.per_epoch, self.params.warmup)
+        for settings in self.optimizer.param_groups:
+            settings["lr"] = self.phase.learning_rate * rate
+        self.model.train()
+        torch.manual_seed(torch_seed(self.seed, Draw.DROPOUT, epoch, number, self.group.rank))
+        self.optimizer.zero_grad()
+        loss = self._loss(batches)
+        loss.backward()
+        self.group.average(self.weights)
+        norm = nn.utils.clip_grad_norm_(self.weights, self.params.clip)
+        value, size = torch.stack([loss.detach(), norm]).tolist()
+        if not (math.isfinite(value) and math.isfinite(size)):
+            what = "The gradient" if math.isfinite(value) else "The loss"
+            self._give_up(what, epoch, number, rows, batches[0])
+        self.optimizer.step()
+        self.steps += 1
+        self._average_weights()
+        self.losses.append(value)
+
+    def end_epoch(self) -> None:
+        """Validate, and keep the weights if they are the best so far."""
+        figures = {"epoch": len(self.curve), "loss": float(np.mean(self.losses))}
+        if self.select:
+            mrr = 0.0
+            if self.group.rank == 0:
+                mrr = validation_mrr(self.mean, self.windows, self.val, self.pairs)
+            figures["val_mrr"] = self.group.agree(mrr)
+        figures["temperature"] = 1 / self.model.loss.scale.item()
+        self.losses = []
+        self.curve.append(figures)
+        if self.select and self.best is figures:
+            self._best_weights = {k: v.clone() for k, v in self.mean.state_dict().items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """All that is needed to go on as if nothing had happened.
+
+        No state of a random generator is: each step has seeds of its own.
+        """
+        return {
+            "steps": self.steps,
+            "losses": self.losses,
+            "curve": self.curve,
+            "model": self.model.state_dict(),
+            "mean": self.mean.state_dict() if self.params.ema else {},
+            "best": self._best_weights,
+            "optimizer": self.optimizer.state_dict(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        self.steps, self.losses, self.curve = state["steps"], state["losses"], state["curve"]
+        self.model.load_state_dict(state["model"])
+        if self.params.ema:
+            self.mean.load_state_dict(state["mean"])
+        self._best_weights = {k: v.to(self.device) for k, v in state["best"].items()}
+        self.optimizer.load_state_dict(state["optimizer"])
+
+    def _rows(self, epoch: int) -> list[np.ndarray]:
+        if self._dealt[0] != epoch:
+            rng, how = stream(self.seed, Draw.ORDER, epoch), self.params.batches
+            self._dealt = epoch, deal(self.train, self.takes, self.params.batch, how, rng)
+        return self._dealt[1]
+
+    def _augmented(self, batch: Batch, *key: int) -> Batch:
+        generator = torch.Generator(self.device).manual_seed(torch_seed(*key))
+        return augment(batch, self.params.augment, self.model.imu.scale, generator)
+
+    def _loss(self, batches: Sequence[Batch]) -> Tensor:
+        """Of the first batch, and of the agreement of its views where there is a second."""
+        vectors = [self._encode(batch) for batch in batches]
+        loss = self.model.loss(vectors[0], batches[0], self.pairs)
+        if len(batches) > 1:
+            one, other = vectors
+            agree = [
+                self.model.loss.views(one[m], other[m], batches[0], batches[0].has[m])
+                for m in self.sensors
+            ]
+            loss = loss + self.params.loss.views * torch.stack(agree).mean()
+        return loss
+
+    def _encode(self, batch: Batch) -> dict[str, Tensor]:
+        """Vectors of the whole batch, of which this rank encodes its part."""
+        own = part_of(batch, self.group.part(len(batch)))
+        with self._autocast():
+            encoded = {m: self.model.encode(m, own) for m in self.sensors}
+        whole = {m: self.group.gather(v.float(), len(batch)) for m, v in encoded.items()}
+        return whole | {m: self.model.encode(m, batch) for m in FROZEN}
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        kind, precision = self.device.type, self.params.precision
+        low = precision == "bf16" or (precision == "auto" and kind == "cuda")
+        return torch.autocast(kind, torch.bfloat16, enabled=low)
+
+    @torch.no_grad()
+    def _average_weights(self) -> None:
+        """Exponential average, whose decay grows to `ema` so that the first weights are left."""
+        if self.params.ema:
+            decay = min(self.params.ema, (1 + self.steps) / (10 + self.steps))
+            pairs = zip(self.mean.parameters(), self.model.parameters(), strict=True)
+            averaged, current = zip(*pairs, strict=True)
+            torch._foreach_lerp_(averaged, current, 1 - decay)
+
+    def _give_up(self, what: str, epoch: int, number: int, rows: np.ndarray, batch: Batch) -> None:
+        where = ""
+        if self.files:
+            if self.group.rank == 0:
+                names = json.dumps([self.windows.ids[row] for row in rows])
+                write_tensors(self.files.bad_batch, tensors_of(batch), {"window_ids": names})
+            where = f"; its batch is in {self.files.bad_batch}"
+        raise AuraError(
+            f"{what} is not finite in epoch {epoch + 1}, step {number + 1} of {self.per_epoch}"
+            f"{where}. A lower learning rate may help."
+        )
 
 
 def warmup_cosine(step: int, steps: int, warmup: float) -> float:
@@ -144,79 +289,13 @@ def warmup_cosine(step: int, steps: int, warmup: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
 
 
+def _device(wanted: str) -> torch.device:
+    there = torch.cuda.is_available()
+    if wanted == "cuda" and not there:
+        raise AuraError("train.device is cuda, and torch sees none here.")
+    return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
 def _usable(windows: Windows, pair: tuple[str, str], rows: np.ndarray) -> bool:
     a, b = (windows.has[m].numpy()[rows] for m in pair)
     return int((a & b).sum()) >= 2
-
-
-def _pairs(
-    model: Model, batch: Batch, pairs: Sequence[tuple[str, str]]
-) -> list[tuple[Tensor, Tensor]]:
-    encoded = {m: model.encode(m, batch) for m in sorted({m for pair in pairs for m in pair})}
-    both = [(a, b, batch.has[a] & batch.has[b]) for a, b in pairs]
-    return [(encoded[a][rows], encoded[b][rows]) for a, b, rows in both]
-
-
-@torch.inference_mode()
-def embed(
-    model: Model, windows: Windows, rows: np.ndarray, modalities: Sequence[str], batch: int = 256
-) -> dict[str, np.ndarray]:
-    """Unit vectors (len(rows), D) of each modality; rows without it hold no meaning."""
-    model.eval()
-    parts: dict[str, list[np.ndarray]] = {m: [] for m in modalities}
-    for start in range(0, len(rows), batch):
-        inputs = windows.batch(rows[start : start + batch])
-        for modality in modalities:
-            parts[modality].append(model.encode(modality, inputs).numpy())
-    return {m: np.concatenate(p) for m, p in parts.items()}
-
-
-def validation_mrr(
-    model: Model, windows: Windows, rows: np.ndarray, pairs: Sequence[tuple[str, str]]
-) -> float:
-    """Mean reciprocal rank, strict one-to-one, over the pairs in both directions."""
-    modalities = sorted({m for pair in pairs for m in pair})
-    vectors = embed(model, windows, rows, modalities)
-    order = windows.order
-    has = {
-        m: windows.has[m].numpy()[order[m].numpy()[rows] if m in order else rows]
-        for m in modalities
-    }
-    scores = []
-    for a, b in pairs:
-        both = has[a] & has[b]
-        if both.sum() < 2:
-            continue
-        group = np.arange(both.sum())
-        for query, gallery in ((a, b), (b, a)):
-            rank = ranks(vectors[query][both], vectors[gallery][both], group, group)
-            scores.append(float((1 / rank).mean()))
-    return float(np.mean(scores)) if scores else 0.0
-
-
-def save(model: Model, folder: Path, card: dict[str, Any]) -> None:
-    """Write `model.safetensors` and `model.json` (what `load` needs, and where it came from)."""
-    folder.mkdir(parents=True, exist_ok=True)
-    state = {k: v.detach().contiguous() for k, v in model.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    (folder / "model.json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n")
-
-
-def load(folder: Path) -> tuple[Model, dict[str, Any]]:
-    """Read what `save` wrote; raises `AuraError` where nothing or something else is there."""
-    try:
-        card = json.loads((folder / "model.json").read_text())
-        settings = card["settings"]
-        model = Model(
-            Shape(**card["shape"]),
-            Encoder.model_validate(settings["imu_encoder"]),
-            Encoder.model_validate(settings["mocap_encoder"]),
-            settings["temperature"],
-        )
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-    except FileNotFoundError:
-        raise AuraError(f"There is no model at {folder} yet; run `aura train` first.") from None
-    except (ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = (str(error).splitlines() or [""])[0]
-        raise AuraError(f"The model at {folder} cannot be loaded: {first}.") from None
-    return model.eval(), card

@@ -225,7 +225,8 @@ def train(it: Recorded, params: Params, sample: Sample, threads: int) -> dict[st
 
     How fast windows are ranked is known for all threads only: NumPy's are not torch's to limit.
     """
-    settings, rng = params.train, np.random.default_rng(params.seed)
+    settings = params.train.model_copy(update={"device": "cpu"})
+    rng = np.random.default_rng(params.seed)
     count = settings.batch * sample.train_steps
     copies = -(-(count + 2) // it.windows.num_rows)
     texts, videos = _embeddings(it.windows, rng)
@@ -236,9 +237,7 @@ def train(it: Recorded, params: Params, sample: Sample, threads: int) -> dict[st
     split[:count], split[count : count + 2] = "train", "val"
     joined = replace(joined, split=split)
     shape = training.Shape(joined.window_samples, joined.mocap.shape[1], clip.DIM)
-    model = training.Model(
-        shape, settings.imu_encoder, settings.mocap_encoder, settings.temperature
-    )
+    model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, joined, joined.rows("train"))
     rows, vectors = joined.rows("train"), _vectors(rng, sample.ranked)
     group = np.arange(sample.ranked)
@@ -252,7 +251,13 @@ def train(it: Recorded, params: Params, sample: Sample, threads: int) -> dict[st
             for name, phase in (("imu", settings.imu), ("joint", settings.joint)):
                 once = phase.model_copy(update={"epochs": 1})
                 epoch = partial(
-                    training.train_phase, model, joined, once, settings, params.seed, lambda _: None
+                    training.train_phase,
+                    model,
+                    joined,
+                    once,
+                    settings,
+                    settings.seed,
+                    lambda _: None,
                 )
                 found[f"train_{name}{suffix}"] = rate(count, epoch, sample)
             encode = partial(training.embed, model, joined, rows, ("imu", "mocap"))

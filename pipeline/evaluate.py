@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 
 from aura import training
 from aura.batches import Windows
@@ -19,7 +20,7 @@ from aura.evaluation.measure import TestSet, measure
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
 from aura.leakage import names_class
-from aura.schema import MODALITIES, SPLITS, to_numpy
+from aura.schema import MODALITIES, to_numpy
 from pipeline import paths, study
 from pipeline.output import stage_output, write_json, write_text
 from pipeline.progress import say
@@ -37,7 +38,7 @@ def run(params: Params, dataset: str) -> None:
     model, card = training.load(paths.MODELS / dataset / "joint")
     if card["teacher"] != vars(teacher):
         raise AuraError(f"The model of {dataset} was trained with another teacher; train it again.")
-    test = _test_set(windows, texts, rows)
+    test = test_set(windows, texts, rows)
     present = [m for m in MODALITIES if test.valid[m].any()]
     vectors = training.embed(model, windows, rows, present)
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
@@ -70,7 +71,7 @@ def run(params: Params, dataset: str) -> None:
                 "effective_rank": directions,
                 "training_texts_naming_their_class": named,
                 "retrieval": pairs,
-                "splits": split_counts(windows),
+                "splits": study.split_counts(windows),
             },
         )
         write_text(folder / "plots" / "retrieval.csv", retrieval_csv(pairs))
@@ -84,10 +85,17 @@ def run(params: Params, dataset: str) -> None:
                 write_text(folder / "plots" / f"confusion_{modality}.csv", table)
 
 
-def _test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
+def class_names(texts: pa.Table) -> list[str]:
+    """The classes that have prompts, in the order of their numbers."""
+    prompts = texts.filter(pa.compute.equal(texts.column("kind"), "prompt"))
+    return list(dict.fromkeys(prompts.column("label").to_pylist()))
+
+
+def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
+    """The windows of `rows` with their classes and captions, and the classes' vectors."""
     prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
     labels = [texts.column("label")[i].as_py() for i in prompts]
-    names = list(dict.fromkeys(labels))
+    names = class_names(texts)
     vectors = to_numpy(texts, "embedding")
     prompts_of = [
         [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
@@ -155,20 +163,6 @@ def naming_warning(share: float) -> list[str]:
         f"{100 * share:.0f} % of the training texts contain the name of their class: to that"
         " extent the zero-shot figures are supervised classification."
     ]
-
-
-def split_counts(windows: Windows) -> dict[str, dict[str, int]]:
-    """Participants, takes and windows of each split, and windows with each modality."""
-    table = {}
-    for split in SPLITS:
-        rows = windows.rows(split)
-        table[split] = {
-            "participants": len(set(windows.participant[rows])),
-            "takes": len(set(windows.take[rows])),
-            "windows": len(rows),
-            **{f"with {m}": int(windows.has[m].numpy()[rows].sum()) for m in MODALITIES},
-        }
-    return table
 
 
 def retrieval_csv(rows: Sequence[Mapping[str, Any]]) -> str:

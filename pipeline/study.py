@@ -1,12 +1,13 @@
 """What training and evaluation read: all windows of a data set, joined, and checked for leaks."""
 
+import numpy as np
 import pyarrow as pa
 
 from aura import batches
 from aura import teacher as clip
-from aura.config import Params
+from aura.config import IMU_RATE_HZ, Params
 from aura.errors import AuraError
-from aura.schema import SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
+from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
 from pipeline import paths
 from pipeline.output import read_table
 
@@ -69,3 +70,23 @@ def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:
         train, val, test = (set(ids[windows.split == split].tolist()) for split in SPLITS)
         found.append((name, test & (train | val), val & train))
     return found
+
+
+def split_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:
+    """Participants, takes, hours and windows of each split, and windows with each modality."""
+    table: dict[str, dict[str, float]] = {}
+    start_s, length_s = windows.start_s.numpy(), windows.window_samples / IMU_RATE_HZ
+    for split in SPLITS:
+        rows = windows.rows(split)
+        takes, take = np.unique(windows.take[rows], return_inverse=True)
+        first, last = np.full(len(takes), np.inf), np.zeros(len(takes))
+        np.minimum.at(first, take, start_s[rows])
+        np.maximum.at(last, take, start_s[rows] + length_s)
+        table[split] = {
+            "participants": len(set(windows.participant[rows])),
+            "takes": len(takes),
+            "hours": round(float((last - first).sum()) / 3600, 3),
+            "windows": len(rows),
+            **{f"with {m}": int(windows.has[m].numpy()[rows].sum()) for m in MODALITIES},
+        }
+    return table

@@ -3,19 +3,26 @@
 A control of the same joint phase on shuffled pairs shows what is learned from the pairing.
 """
 
+import shutil
+import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
 from dvclive import Live
 
+from aura import encoders, training
 from aura import teacher as clip
-from aura import training
 from aura.batches import Windows
-from aura.config import Params, Phase
-from pipeline import paths, study
-from pipeline.output import code_hash, files_of, stage_output, write_json
+from aura.card import markdown
+from aura.config import Params, Phase, Train
+from aura.distributed import Group
+from pipeline import paths, study, workers
+from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
 from pipeline.progress import say
+
+CURVES = ("loss", "val_mrr", "temperature")
 
 
 def run(params: Params, dataset: str) -> None:
@@ -23,83 +30,115 @@ def run(params: Params, dataset: str) -> None:
     windows, _, teacher = study.load(params, dataset)
     for warning in study.check_splits(windows, params.dataset(dataset).overlap):
         say(f"train: {warning}")
+    settings = params.train
+    named = (settings.imu_encoder.name, settings.mocap_encoder.name)
     identity = {
-        "code": code_hash("pipeline.train"),
-        "params": params.train.model_dump(mode="json"),
-        "seed": params.seed,
+        "code": code_hash(
+            "pipeline.train", *(f"aura.encoders.{name.replace('-', '_')}" for name in named)
+        ),
+        "params": settings.model_dump(mode="json"),
         "teacher": vars(teacher),
         "input": files_of(
             paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
         ),
     }
-    torch.use_deterministic_algorithms(True)
+    workers.deterministic()
     with (
         stage_output(paths.MODELS / dataset, identity) as models,
         stage_output(paths.report(dataset, "train"), identity) as reports,
     ):
-        curves = reports / "curves"
-        figures = {}
         shape = training.Shape(windows.window_samples, windows.mocap.shape[1], clip.DIM)
-        card = {
+        card: dict[str, Any] = {
             "dataset": dataset,
-            "shape": vars(shape),
-            "settings": params.train.model_dump(mode="json"),
-            "seed": params.seed,
+            "adapter": params.dataset(dataset).adapter,
+            "resample": params.resample.model_dump(
+                mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}
+            ),
+            "data": study.split_counts(windows),
+            "shape": asdict(shape),
+            "settings": settings.model_dump(mode="json"),
+            "seed": settings.seed,
             "teacher": vars(teacher),
         }
-        model = _fresh(params, shape, windows)
-        for name, phase in (("imu", params.train.imu), ("joint", params.train.joint)):
-            figures[name] = _phase(name, phase, model, windows, params, card, models, curves)
-        if params.train.shuffled_control:
-            twin = _fresh(params, shape, windows)
-            shuffled = windows.shuffled(params.seed)
-            figures["control"] = _phase(
-                "control", params.train.joint, twin, shuffled, params, card, models, curves
+        model = _fresh(settings, shape, windows)
+        figures: dict[str, Any] = {"encoders": {}}
+        for modality in ("imu", "mocap"):
+            parameters, flops = encoders.cost(getattr(model, modality))
+            figures["encoders"][modality] = {"parameters": parameters, "flops": flops}
+        card |= {"cost": figures["encoders"], "code": identity["code"]}
+        todo = [(name, phase, model, windows) for name, phase in phases(settings).items()]
+        if settings.shuffled_control:
+            twin = _fresh(settings, shape, windows)
+            todo.append(("control", todo[-1][1], twin, windows.shuffled(settings.seed)))
+        for name, phase, learner, seen in todo:
+            files = training.Files(
+                (models / name / "checkpoint.pt").absolute(),
+                (paths.MODELS / f"{dataset}.nan-batch.safetensors").absolute(),
             )
+            work = workers.Work(learner, seen, phase, settings, files, {**card, "phase": name})
+            figures[name] = _phase(name, work, params, models, reports / "curves")
         write_json(reports / "metrics.json", figures)
 
 
-def _fresh(params: Params, shape: training.Shape, windows: Windows) -> training.Model:
-    torch.manual_seed(params.seed)
-    settings = params.train
-    model = training.Model(
-        shape, settings.imu_encoder, settings.mocap_encoder, settings.temperature
-    )
+def phases(settings: Train) -> dict[str, Phase]:
+    """The phases that one model goes through, in order; the last has all modalities."""
+    if settings.schedule == "progressive":
+        return {"imu": settings.imu, "joint": settings.joint}
+    epochs = settings.imu.epochs + settings.joint.epochs
+    return {"joint": settings.joint.model_copy(update={"epochs": epochs})}
+
+
+def _fresh(settings: Train, shape: training.Shape, windows: Windows) -> training.Model:
+    torch.manual_seed(settings.seed)
+    model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, windows, windows.rows("train"))
     return model
 
 
 def _phase(
-    name: str,
-    phase: Phase,
-    model: training.Model,
-    windows: Windows,
-    params: Params,
-    card: dict[str, Any],
-    models: Path,
-    curves: Path,
+    name: str, work: workers.Work, params: Params, models: Path, curves: Path
 ) -> dict[str, float]:
-    """Train one phase, or take it from an interrupted run; `model` holds its best weights after."""
+    """Train one phase, or take it from an interrupted run; the model holds its best weights after.
+
+    A phase that was interrupted goes on from its checkpoint; its curves are written from the start.
+    """
+    settings, start = params.train, time.monotonic()
     if (models / name / "model.json").is_file():
         say(f"train: phase {name} is done already.")
-        saved, found = training.load(models / name)
-        model.load_state_dict(saved.state_dict())
-        return found["best"]
-    with Live(
-        str(curves / name), dvcyaml=False, save_dvc_exp=False, report=None, monitor_system=False
-    ) as live:
+    else:
+        if work.files.checkpoint.is_file():
+            say(f"train: phase {name} goes on from its checkpoint.")
+        work.files.checkpoint.parent.mkdir(exist_ok=True)
+        live = Live(
+            str(curves / name), dvcyaml=False, save_dvc_exp=False, report=None, monitor_system=False
+        )
 
-        def epoch_done(figures: dict[str, float]) -> None:
-            for key in ("loss", "val_mrr", "temperature"):
+        def told(figures: dict[str, float]) -> None:
+            for key in CURVES:
                 live.log_metric(key, figures[key], timestamp=False)
             live.next_step()
             say(
-                f"train {name}: epoch {figures['epoch'] + 1:.0f}/{phase.epochs}  "
+                f"train {name}: epoch {figures['epoch'] + 1:.0f}/{work.phase.epochs}  "
                 f"loss {figures['loss']:.3f}  validation MRR {figures['val_mrr']:.3f}"
             )
 
-        best = training.train_phase(model, windows, phase, params.train, params.seed, epoch_done)
-    training.save(model, models / name, {**card, "phase": name, "best": best})
+        with live:
+            if settings.workers > 1:
+                workers.run_ranks(
+                    work, settings.workers, settings.device, params.ray, models / name, told
+                )
+            else:
+                work(Group(), settings.device, told)
+        say(f"train {name}: {time.monotonic() - start:.0f} s")
+    for leftover in (models / name).iterdir():  # the checkpoint, and what a killed writer left
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        elif leftover.name not in ("model.safetensors", "model.json"):
+            leftover.unlink()
+    saved, card = training.load(models / name)
+    write_text(models / name / "README.md", markdown(card))
+    work.model.load_state_dict(saved.state_dict())
+    best: dict[str, float] = card["best"]
     return best
 
 

@@ -23,8 +23,8 @@ TINY = (
     "resample.takes_per_shard=3",
     "train.imu.epochs=1",
     "train.joint.epochs=2",
-    "train.imu_encoder={width: 32, layers: 1, heads: 2}",
-    "train.mocap_encoder={width: 32, layers: 1, heads: 2}",
+    "train.imu_encoder={name: imu-transformer, options: {width: 32, layers: 1, heads: 2}}",
+    "train.mocap_encoder={name: mocap-transformer, options: {width: 32, layers: 1, heads: 2}}",
     "evaluate.pool_draws=2",
     "evaluate.bootstrap_draws=20",
 )

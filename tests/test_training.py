@@ -1,84 +1,19 @@
 import json
 import math
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from safetensors import safe_open
 
-from aura import batches, schema, training
-from aura.config import Encoder, Phase, Train
+from aura import batches, config, schema, training
 from aura.errors import AuraError
+from aura.losses import InfoNCE
 from aura.mocap import canonicalize
 from pipeline import study
-
-SMALL = Encoder(width=32, layers=1, heads=2, dropout=0.0)
-DIM = 16
-
-
-def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0):
-    """Signals, windows, texts and videos of some takes, and the raw blocks."""
-    rng = np.random.default_rng(seed)
-    takes = [f"take{i}" for i in range(len(seconds))]
-    total = sum(seconds)
-    blocks = {
-        "imu": rng.normal(size=(total, 200, 6)).astype(np.float32),
-        "imu_valid": np.ones((total, 200), bool),
-        "mocap": rng.normal(size=(total, 10, 17, 3)).astype(np.float32),
-        "mocap_valid": rng.random((total, 10, 17)) > 0.1,
-    }
-    signals = pa.table(
-        [
-            pa.array(np.repeat(takes, seconds)),
-            pa.array(np.concatenate([np.arange(s) for s in seconds]).astype(np.int32)),
-            *(schema.from_numpy(v, schema.SIGNALS.field(k)) for k, v in blocks.items()),
-            *[pa.array(np.zeros(total, np.float32))] * 2,
-        ],
-        schema=schema.SIGNALS,
-    )
-    rows = []
-    for take, length, split in zip(takes, seconds, splits, strict=True):
-        for start in np.arange(0, max(length - 5, 0) + 0.1, 2.5):
-            said = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
-            said.append(said[0])  # a text said twice counts once
-            texts = [{"text": t, "offset_s": 1.0, "source": "keystep"} for t in said]
-            rows.append(
-                {
-                    "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
-                    "capture_id": f"c {take}", "split": split, "label": "x", "start_s": start,
-                    "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
-                    "has_video": True, "texts": texts if len(rows) != 1 else [],
-                    "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
-                }
-            )  # fmt: skip
-    vectors = rng.normal(size=(len(rows) + 5, DIM)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    texts = [
-        {
-            "text_id": str(i),
-            "text": f"text {i}",
-            "kind": kind,
-            "label": None,
-            "embedding": vectors[i],
-        }
-        for i, kind in enumerate(["caption"] * 4 + ["prompt"])
-    ]
-    videos = [
-        {"window_id": row["window_id"], "camera": "cam01", "frames": 8, "embedding": vectors[5 + i]}
-        for i, row in enumerate(rows)
-        if i != 2
-    ]
-    return (
-        signals,
-        schema.from_rows(rows, schema.WINDOWS),
-        schema.from_rows(texts, schema.texts_schema(DIM)),
-        schema.from_rows(videos[::-1], schema.videos_schema(DIM)),  # join by id, not by position
-    ), blocks
-
-
-def windows(**kwargs):
-    found, blocks = tables(**kwargs)
-    return batches.build(*found, window_s=5.0), found, blocks
+from tests.small import DIM, fresh, learnable, settings, short, tables, windows
 
 
 def test_a_batch_equals_cutting_every_window_by_hand():
@@ -165,34 +100,13 @@ def test_a_leaking_split_is_refused_at_the_moment_of_use():
     assert study.check_splits(batches.build(*found, window_s=5.0)) == []
 
 
-def learnable(seed=0):
-    """Windows whose video vector can be read off the mean of the IMU's first channels."""
-    joined, _, _ = windows(seconds=(130, 60, 60), seed=seed)
-    rng = np.random.default_rng(seed)
-    codes = rng.normal(size=(len(joined), 6)).astype(np.float32)
-    imu = joined.imu.clone()
-    for i, start in enumerate(joined.samples.tolist()):
-        imu[start : start + 500] += torch.from_numpy(codes[i]) * 2
-    mixing = rng.normal(size=(6, DIM)).astype(np.float32)
-    video = codes @ mixing
-    video /= np.linalg.norm(video, axis=1, keepdims=True)
-    has = {**joined.has, "video": torch.ones(len(joined), dtype=torch.bool)}
-    from dataclasses import replace
-
-    return replace(joined, imu=imu, video=torch.from_numpy(video), has=has)
-
-
-def fit(joined, epochs=12, pairs=(("imu", "video"),), seed=0):
-    torch.manual_seed(0)
-    model = training.Model(training.Shape(1000, 50, DIM), SMALL, SMALL, 0.07)
-    settings = Train(
-        imu=Phase(pairs=list(pairs), epochs=epochs, learning_rate=3e-3),
-        joint=Phase(pairs=list(pairs), epochs=epochs, learning_rate=3e-3),
-        batch=16,
+def fit(joined, seed=0, **more):
+    chosen = settings(
+        [("imu", "video")], **{"epochs": 12, "learning_rate": 3e-3, "batch": 16, **more}
     )
-    training.fit_scale(model, joined, joined.rows("train"))
+    model = fresh(joined, chosen)
     curve = []
-    best = training.train_phase(model, joined, settings.imu, settings, seed, curve.append)
+    best = training.train_phase(model, joined, chosen.imu, chosen, seed, curve.append)
     return model, best, curve
 
 
@@ -238,14 +152,8 @@ def test_shuffled_pairs_stay_at_chance():
 
 def test_a_saved_model_is_the_same_model(fitted, tmp_path):
     joined, model, best, _ = fitted
-    settings = Train(
-        imu=Phase(pairs=[("imu", "video")], epochs=1, learning_rate=1e-3),
-        joint=Phase(pairs=[("imu", "video")], epochs=1, learning_rate=1e-3),
-        imu_encoder=SMALL,
-        mocap_encoder=SMALL,
-    )
     shape = {"samples": 1000, "frames": 50, "dim": DIM}
-    card = {"shape": shape, "settings": settings.model_dump(mode="json"), "best": best}
+    card = {"shape": shape, "settings": settings().model_dump(mode="json"), "best": best}
     training.save(model, tmp_path, card)
     loaded, read = training.load(tmp_path)
     assert read["best"] == best
@@ -255,13 +163,198 @@ def test_a_saved_model_is_the_same_model(fitted, tmp_path):
             training.embed(model, joined, rows, [modality])[modality],
             training.embed(loaded, joined, rows, [modality])[modality],
         )
-    assert {p.suffix for p in tmp_path.iterdir()} == {".safetensors", ".json"}
-    (tmp_path / "model.safetensors").write_bytes(b"x")
-    with pytest.raises(AuraError, match="cannot be loaded"):
-        training.load(tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"model.safetensors", "model.json"}
+    assert json.loads((tmp_path / "model.json").read_text()) == card
+    whole = (tmp_path / "model.safetensors").read_bytes()
+    for damaged in (b"x", whole[:-100], whole.replace(b"trunk", b"drunk")):
+        (tmp_path / "model.safetensors").write_bytes(damaged)
+        with pytest.raises(AuraError, match="cannot be loaded"):
+            training.load(tmp_path)
+    for text in ("{", "[]", json.dumps({**card, "shape": {"samples": 1000}})):
+        (tmp_path / "model.json").write_text(text)
+        with pytest.raises(AuraError, match="cannot be loaded"):
+            training.load(tmp_path)
     with pytest.raises(AuraError, match="run `aura train` first"):
         training.load(tmp_path / "nowhere")
-    assert json.loads((tmp_path / "model.json").read_text()) == card
+
+
+def test_the_scale_is_that_of_windows_from_all_of_the_split():
+    joined = short()
+    rows = joined.rows("train")
+    last = rows[-len(rows) // 3 :]
+    for start in joined.samples[last].tolist():
+        joined.imu[start : start + 200] += 50.0
+    model = fresh(joined, settings())
+    training.fit_scale(model, joined, rows, most=10)
+    assert model.imu.scale[0].min() > 10
+    training.fit_scale(model, joined, rows)
+    samples = torch.cat([joined.batch(np.array([row])).imu[0] for row in rows])
+    torch.testing.assert_close(model.imu.scale[0], samples.mean(0))
+    torch.testing.assert_close(model.imu.scale[1], samples.std(0))
+
+
+def run(joined, chosen, **kwargs):
+    """Train from the first weights; returns the model, the curve and the figures."""
+    model, curve = fresh(joined, chosen), []
+    best = training.train_phase(model, joined, chosen.joint, chosen, 0, curve.append, **kwargs)
+    return model, curve, best
+
+
+def test_without_validation_the_last_weights_are_left():
+    joined, chosen = short(), settings()
+    alone = replace(joined, split=np.where(joined.split == "val", "test", joined.split))
+    with pytest.raises(AuraError, match="validation split has 0 windows"):
+        run(alone, chosen)
+    model, curve, best = run(alone, chosen, select=False)
+    assert [set(row) for row in curve] == [{"epoch", "loss", "temperature"}] * 3
+    assert best == curve[-1]
+    # The same weights as those of a run whose validation, each time better, is replaced.
+    with pytest.MonkeyPatch.context() as patch:
+        calls = []
+        patch.setattr(training, "validation_mrr", lambda *_: calls.append(1) or len(calls) / 10)
+        other, _, _ = run(joined, chosen)
+    equal(model, other)
+
+
+def equal(model, other):
+    for (name, a), b in zip(model.state_dict().items(), other.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+
+
+@pytest.mark.parametrize(
+    ("scores", "epochs"), [((3, 2, 1, 1), 3), ((1, 2, 2, 2), 4), ((1, 2, 3, 4), 4)]
+)
+def test_patience_ends_a_phase_after_so_many_epochs_without_a_better_one(
+    monkeypatch, scores, epochs
+):
+    given, seen = iter(scores), []
+
+    def validated(model, *_):
+        seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
+        return next(given) / 10
+
+    monkeypatch.setattr(training, "validation_mrr", validated)
+    model, curve, best = run(short(), settings(epochs=4, patience=2))
+    assert len(curve) == epochs
+    assert best["epoch"] == scores.index(max(scores))
+    for name, weight in model.state_dict().items():
+        assert torch.equal(weight, seen[best["epoch"]][name]), name
+
+
+def test_averaged_weights_are_what_is_validated_and_kept(monkeypatch):
+    """Against an average kept by hand after each step of the optimizer."""
+    joined, chosen = short(), settings(epochs=2, ema=0.9, patience=None)
+    by_hand, steps, validated = {}, 0, []
+    real = torch.optim.AdamW.step
+
+    def step(self, *args, **kwargs):
+        nonlocal steps, by_hand
+        first = {k: v.detach().clone() for k, v in live.named_parameters()}
+        by_hand = by_hand or first
+        real(self, *args, **kwargs)
+        steps += 1
+        decay = min(0.9, (1 + steps) / (10 + steps))
+        for name, weight in live.named_parameters():
+            by_hand[name] = decay * by_hand[name] + (1 - decay) * weight.detach()
+
+    live = fresh(joined, chosen)
+    monkeypatch.setattr(torch.optim.AdamW, "step", step)
+    scored = training.validation_mrr
+    monkeypatch.setattr(
+        training,
+        "validation_mrr",
+        lambda model, *rest: validated.append(model) or scored(model, *rest),
+    )
+    training.train_phase(live, joined, chosen.joint, chosen, 0, lambda _: None, select=False)
+    for name, weight in live.named_parameters():
+        torch.testing.assert_close(weight.detach(), by_hand[name], atol=1e-6, rtol=1e-5)
+    again = fresh(joined, chosen)
+    training.train_phase(again, joined, chosen.joint, chosen, 0, lambda _: None)
+    assert len(validated) == 2
+    assert again not in validated
+
+
+def test_a_phase_leaves_the_encoder_alone_that_its_pairs_do_not_name():
+    joined, chosen = short(), settings([("imu", "text")], epochs=1)
+    before = fresh(joined, chosen)
+    model, _, _ = run(joined, chosen)
+    equal(model.mocap, before.mocap)
+    with pytest.raises(AssertionError):
+        equal(model.imu, before.imu)
+
+
+def test_norms_biases_and_the_temperature_do_not_decay():
+    """One step with a learning rate and no gradient moves what decays, and nothing else."""
+    joined = short()
+    chosen = settings(epochs=1, weight_decay=0.5, batch=100)
+    loop = training._Loop(
+        fresh(joined, chosen), joined, chosen.joint, chosen, 0, True, training.Group(), None
+    )
+    for weight in loop.weights:
+        weight.grad = torch.zeros_like(weight)
+    loop.model.loss.log_scale.grad.zero_()
+    before = {name: w.detach().clone() for name, w in loop.model.named_parameters()}
+    loop.optimizer.step()
+    moved = {n for n, w in loop.model.named_parameters() if not torch.equal(w, before[n])}
+    matrices = {n for n, w in before.items() if w.ndim > 1 and w.any()}
+    assert moved == matrices
+    assert "loss.log_scale" in before
+
+
+def test_the_views_term_has_its_weight(monkeypatch):
+    """Without augmentation and dropout both views are the same; the term is there nevertheless."""
+    joined, seen = short(), []
+    loss = training.Model(
+        training.Shape(200, 10, DIM),
+        settings().imu_encoder,
+        settings().mocap_encoder,
+        config.Loss(),
+    ).loss
+    real = type(loss).views
+
+    def views(self, a, b, batch, has=None):
+        seen.append((a.detach(), b.detach(), has))
+        return real(self, a, b, batch, has) * 0 + 1.0
+
+    monkeypatch.setattr(InfoNCE, "views", views)
+    one = {"epochs": 1, "batch": 100}
+    _, (plain,), _ = run(joined, settings(**one))
+    assert not seen
+    augment = config.Augment(jitter=0.5)
+    _, (with_views,), _ = run(joined, settings(**one, loss=config.Loss(views=0.25)))
+    assert with_views["loss"] == pytest.approx(plain["loss"] + 0.25, abs=1e-6)
+    assert len(seen) == 2  # one a sensor
+    assert all(torch.equal(a, b) for a, b, _ in seen)
+    seen.clear()
+    run(joined, settings(**one, loss=config.Loss(views=0.25), augment=augment))
+    assert not any(torch.equal(a, b) for a, b, _ in seen[:1])
+
+
+def test_bf16_is_near_fp32_and_not_the_same():
+    joined = short()
+    _, (exact,), _ = run(joined, settings(epochs=1, batch=100, precision="fp32"))
+    _, (low,), _ = run(joined, settings(epochs=1, batch=100, precision="bf16"))
+    _, (auto,), _ = run(joined, settings(epochs=1, batch=100, precision="auto"))
+    assert low["loss"] == pytest.approx(exact["loss"], abs=0.05)
+    assert low["loss"] != exact["loss"]
+    assert auto == exact  # on a CPU
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_a_gpu_that_is_not_there_is_one_sentence():
+    with pytest.raises(AuraError, match=r"train\.device is cuda, and torch sees none here"):
+        run(short(), settings(device="cuda"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
+def test_a_gpu_gives_what_the_cpu_gives():
+    joined = short()
+    _, (cpu,), _ = run(joined, settings(epochs=1, precision="fp32"))
+    model, (gpu,), _ = run(joined, settings(epochs=1, precision="fp32", device="cuda"))
+    assert gpu["loss"] == pytest.approx(cpu["loss"], abs=1e-3)
+    assert next(model.parameters()).device.type == "cpu"
+    _, (low,), _ = run(joined, settings(epochs=1, device="auto"))
+    assert low["loss"] == pytest.approx(cpu["loss"], abs=0.1)
 
 
 @pytest.mark.parametrize(
@@ -273,20 +366,52 @@ def test_a_saved_model_is_the_same_model(fitted, tmp_path):
 )
 def test_an_empty_split_is_one_sentence(splits, sentence):
     joined, _, _ = windows(splits=splits)
-    model = training.Model(training.Shape(1000, 50, DIM), SMALL, SMALL, 0.07)
-    phase = Phase(pairs=[("imu", "video")], epochs=1, learning_rate=1e-3)
+    chosen = settings()
+    model = training.Model(
+        training.Shape(1000, 50, DIM), chosen.imu_encoder, chosen.mocap_encoder, chosen.loss
+    )
     with pytest.raises(AuraError, match=sentence):
-        training.train_phase(model, joined, phase, Train(imu=phase, joint=phase), 0, print)
+        training.train_phase(model, joined, chosen.imu, chosen, 0, print)
 
 
-def test_a_learning_rate_that_explodes_stops_with_a_sentence():
-    joined, _, _ = windows(seconds=(40, 20, 10))
-    model = training.Model(training.Shape(1000, 50, DIM), SMALL, SMALL, 0.07)
-    with torch.no_grad():
-        model.imu.trunk.project.weight.fill_(float("nan"))
-    phase = Phase(pairs=[("imu", "video")], epochs=1, learning_rate=1e-3)
-    with pytest.raises(AuraError, match="loss is not finite"):
-        training.train_phase(model, joined, phase, Train(imu=phase, joint=phase), 0, print)
+def test_a_pair_that_no_window_has_is_one_sentence():
+    joined = short()
+    none = torch.zeros(len(joined), dtype=torch.bool)
+    deaf = replace(joined, has={**joined.has, "text": none})
+    with pytest.raises(AuraError, match="No training window has both modalities"):
+        run(deaf, settings([("imu", "text")]))
+
+
+def test_a_loss_that_is_not_finite_stops_and_keeps_the_batch(tmp_path):
+    """A sample that is not a number, in one window: that batch is named, and is on disk."""
+    joined, chosen = short(), settings(epochs=2)
+    bad = joined.rows("train")[5]
+    joined.imu[joined.samples[bad] + 7] = float("nan")
+    files = training.Files(tmp_path / "joint/checkpoint.pt", tmp_path / "bad.safetensors")
+    model = fresh(learn_from(joined, bad), chosen)
+    with pytest.raises(AuraError, match=r"not finite in epoch 1, step \d of 5") as stopped:
+        training.train_phase(model, joined, chosen.joint, chosen, 0, print, files=files)
+    assert str(files.bad_batch) in str(stopped.value)
+    assert all(weight.isfinite().all() for weight in model.parameters())
+    with safe_open(files.bad_batch, "pt") as kept:
+        ids = json.loads(kept.metadata()["window_ids"])
+        imu = kept.get_tensor("imu")
+        assert {"mocap", "text", "has.video", "take"} <= set(kept.keys())
+    assert joined.ids[bad] in ids
+    assert len(imu) == len(ids)
+    assert imu[ids.index(joined.ids[bad])].isnan().any()
+    assert imu.isnan().flatten(1).any(1).sum() == 1
+
+
+def learn_from(joined, bad):
+    """The same windows without one, to fit the scale on."""
+    return replace(joined, split=np.where(np.arange(len(joined)) == bad, "none", joined.split))
+
+
+def test_a_gradient_that_is_not_finite_stops_as_well(monkeypatch):
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *_: torch.tensor(float("inf")))
+    with pytest.raises(AuraError, match="gradient is not finite in epoch 1, step 1 of 5"):
+        run(short(), settings())
 
 
 def test_warm_up_then_cosine():

@@ -1,8 +1,9 @@
 """UTD-MHAD (Chen et al., ICIP 2015): wrist or thigh IMU and a Kinect skeleton, 27 actions.
 
 The files have no clock. IMU and skeleton of a sequence start and stop together, so both are laid
-over the duration that the IMU's 50 Hz give: frame f of F is at f / (F - 1) of it. Depth video is
-not RGB and is left out. A sequence is its own capture; its text is the action's wording.
+over the duration that the IMU's 50 Hz give: frame f of F is at f / (F - 1) of it, or, with
+`stretch_s`, over a duration that is the same for all. Depth video is not RGB and is left out. A
+sequence is its own capture; its text is the action's wording.
 """
 
 import csv
@@ -13,7 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from scipy.io import loadmat
 
 from aura.datasets.base import (
@@ -45,12 +46,18 @@ _NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(inertial|skeleton)\.mat")
 
 
 class Options(BaseModel):
-    """Leave-subjects-out split: subjects for training and test, and the trials validation takes."""
+    """Leave-subjects-out split: subjects for training and test, and the trials validation takes.
+
+    `stretch_s` lays every sequence over so many seconds. IMU and skeleton of a sequence are of one
+    length, and few sequences of a person share theirs: by length alone a sequence's counterpart
+    is found. Stretched, they have to be matched by what happens in them. Values keep their units.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     train: tuple[int, ...] = (1, 2, 5)
     test: tuple[int, ...] = (6,)
     validation_trials: tuple[int, ...] = (4,)
+    stretch_s: float | None = Field(None, gt=0)
 
 
 class Adapter:
@@ -125,6 +132,9 @@ class Adapter:
             imu = inertial.astype(np.float32) * units
             imu_s, imu_ok = np.arange(len(imu)) / IMU_HZ, np.ones(len(imu), bool)
         duration = len(imu) / IMU_HZ
+        if self.options.stretch_s and (len(imu) or skeleton is not None):
+            duration = self.options.stretch_s
+            imu_s = np.linspace(0, duration, len(imu))
         if skeleton is not None:
             mocap = to_coco(skeleton.transpose(2, 0, 1))
             duration = duration or len(mocap) / 30.0

@@ -1,0 +1,137 @@
+"""params.yaml as typed models: the only configuration, parsed once, unknown keys refused.
+
+One section a stage, named as its module in `pipeline/`; `datasets`, `teacher` and `ray` are what
+several stages share.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from aura.config.base import Dataset, Model, Ray, Teacher
+from aura.config.learning import (
+    Ablate,
+    Augment,
+    Encoder,
+    Evaluate,
+    Finetune,
+    Loss,
+    Phase,
+    Report,
+    Train,
+    Variant,
+)
+from aura.config.preprocessing import (
+    IMU_RATE_HZ,
+    MOCAP_RATE_HZ,
+    Embed,
+    Resample,
+    Slice,
+    Synthesize,
+    Teach,
+)
+from aura.errors import AuraError
+
+__all__ = [
+    "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
+    "Finetune", "Loss", "Params", "Phase", "Ray", "Report", "Resample", "Slice", "Synthesize",
+    "Teach", "Teacher", "Train", "Variant", "load",
+]  # fmt: skip
+
+
+class Params(Model):
+    """The whole of params.yaml."""
+
+    study: list[str]
+    seed: int = 0
+    datasets: dict[str, Dataset]
+    ray: Ray = Ray()
+    teacher: Teacher = Teacher()
+    synthesize: Synthesize
+    teach: Teach = Teach()
+    resample: Resample = Resample()
+    slice: Slice = Slice()
+    embed: Embed
+    train: Train
+    finetune: Finetune = Finetune()
+    evaluate: Evaluate = Evaluate()
+    report: Report = Report()
+    ablate: Ablate = Ablate()
+
+    def dataset(self, name: str) -> Dataset:
+        """Settings of one data set; an unknown name is an `AuraError` that lists the known ones."""
+        if name not in self.datasets:
+            known = ", ".join(sorted(self.datasets))
+            raise AuraError(f"There is no data set '{name}' in params.yaml; known: {known}.")
+        return self.datasets[name]
+
+
+def load(
+    path: Path | str = "params.yaml", overrides: Sequence[str] = (), dataset: str | None = None
+) -> Params:
+    """Read `path`, then a data set's own `params`, then `KEY=VALUE` overrides, and check it all.
+
+    Raises
+    ------
+    AuraError
+        The file is missing or not YAML, a key is unknown, or a value is out of range.
+    """
+    path = Path(path)
+    try:
+        raw = yaml.safe_load(path.read_text())
+    except FileNotFoundError:
+        raise AuraError(f"{path} is not here; run this from the project's folder.") from None
+    except yaml.YAMLError as error:
+        raise AuraError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(raw, dict):
+        raise AuraError(f"{path} must be a mapping of sections.")
+    for override in overrides:
+        _override(raw, override)
+    params = _check(raw, path)
+    for name in params.study:
+        params.dataset(name)
+    if dataset is None or not params.dataset(dataset).params:
+        return params
+    _merge(raw, params.dataset(dataset).params)
+    for override in overrides:
+        _override(raw, override)
+    return _check(raw, path)
+
+
+def _check(raw: dict[str, Any], path: Path) -> Params:
+    try:
+        return Params.model_validate(raw)
+    except ValidationError as error:
+        problems = "; ".join(_problem(dict(e)) for e in error.errors())
+        raise AuraError(f"{path}: {problems}.") from None
+
+
+def _merge(into: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = value
+
+
+def _override(raw: dict[str, Any], override: str) -> None:
+    key, separator, value = override.partition("=")
+    if not separator:
+        raise AuraError(f"An override has the form KEY=VALUE, not '{override}'.")
+    *parents, leaf = key.split(".")
+    node = raw
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise AuraError(f"'{parent}' in the override '{override}' is not a section.")
+    node[leaf] = yaml.safe_load(value)
+
+
+def _problem(error: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in error["loc"]) or "params"
+    if error["type"] == "extra_forbidden":
+        return f"unknown key '{where}'"
+    return f"{where}: {error['msg'].removeprefix('Value error, ')}"

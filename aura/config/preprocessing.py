@@ -1,0 +1,87 @@
+"""Sections of the stages from raw recordings to embeddings."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from aura.config.base import Model
+
+MOCAP_RATE_HZ = 10
+IMU_RATE_HZ = 200
+
+
+class Synthesize(Model):
+    """Size of the synthetic data set. `participants` counts people per split."""
+
+    participants: dict[Literal["teacher", "train", "val", "test"], int]
+    takes_per_activity: int = Field(1, ge=1)
+    take_seconds: float = Field(20.0, ge=5)
+    cameras: int = Field(2, ge=1, le=4)
+    activities: int = Field(8, ge=2, le=8)
+    flaws: bool = True
+    takes: int | None = Field(None, ge=1)  # repeat the takes, media by hard link, to this many
+    video_height: int = Field(448, ge=64, multiple_of=2)
+    withhold_test_text: bool = False
+
+
+class Teach(Model):
+    """The stand-in teacher: a small CLIP trained on captioned frames of the `teacher` split."""
+
+    image_size: int = 96
+    width: int = 192
+    layers: int = 4
+    steps: int = Field(300, ge=1)
+    batch: int = Field(64, ge=2)
+    learning_rate: float = 5e-4
+
+
+class Resample(Model):
+    """IMU to 200 Hz, mocap to 10 FPS, on the clock of the take.
+
+    `clock: authors` is the published recipe instead: every n-th IMU sample, frame / 30 as the clock
+    of everything else, zeros for what is missing. A shard ends at whichever of its two limits comes
+    first; `shard_mb` counts signals before compression.
+    """
+
+    clock: Literal["timestamps", "authors"] = "timestamps"
+    gap_ms: float = Field(20.0, gt=0)
+    mocap_gap_ms: float = Field(150.0, gt=0)
+    takes_per_shard: int = Field(1024, ge=1)
+    shard_mb: float = Field(128.0, gt=0)
+
+
+class Slice(Model):
+    """Synchronised sliding windows; fractions are of valid samples or joints in a window."""
+
+    window_s: float = Field(5.0, gt=0)
+    stride_s: float = Field(2.5, gt=0)
+    text_tolerance_s: float = Field(0.0, ge=0)
+    mask_class_names: bool = False
+    min_imu_valid: float = Field(0.9, ge=0, le=1)
+    min_mocap_valid: float = Field(0.5, ge=0, le=1)
+    pad_short: bool = True
+
+    @model_validator(mode="after")
+    def _whole_frames(self) -> Self:
+        for name in ("window_s", "stride_s"):
+            frames = getattr(self, name) * MOCAP_RATE_HZ
+            if abs(frames - round(frames)) > 1e-9:
+                raise ValueError(f"slice.{name} must be a multiple of {1 / MOCAP_RATE_HZ} s")
+        return self
+
+
+class Embed(Model):
+    """Teacher embeddings: frames per window, and the prompts that name a class in words."""
+
+    frames_per_window: int = Field(8, ge=1)
+    texts_per_shard: int = Field(8192, ge=1)
+    gpus: float = Field(0.0, ge=0)  # what each worker takes of a GPU; 0 is the CPU
+    batch: int = Field(32, ge=1)
+    prompts: list[str]
+
+    @model_validator(mode="after")
+    def _prompts_have_a_slot(self) -> Self:
+        bad = [p for p in self.prompts if p.count("{}") != 1]
+        if bad or not self.prompts:
+            raise ValueError(f"each of embed.prompts needs one {{}} for the class: {bad}")
+        return self

@@ -1,0 +1,120 @@
+"""Tables of an ablation, as Markdown for people and as numbers for `dvc metrics diff`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aura.evaluation.compare import Figure, Outcomes, difference, figures, gather, per_class
+
+HEADLINES = (
+    ("imu zero-shot", "macro-F1"), ("mocap zero-shot", "macro-F1"),
+    ("imu-mocap", "R@1"), ("imu-mocap", "R@10"), ("mocap-imu", "R@1"),
+    ("imu-text", "MRR"), ("imu-video", "MRR"), ("mocap-text", "MRR"),
+)  # fmt: skip
+RANDOM = ", random start"
+Cells = Mapping[str, Sequence[Sequence[Mapping[str, NDArray[Any]]]]]
+
+
+def tables(
+    cells: Cells, classes: Sequence[str], draws: int, seed: int
+) -> tuple[str, dict[str, Any]]:
+    """The page and the metrics of `cells[variant][seed][fold]`; see `aura.evaluation.compare`."""
+    of = {variant: gather(found) for variant, found in cells.items()}
+    heads = list(dict.fromkeys(name for o in of.values() for name in o.predicted))
+    heads = [name for name in heads if not name.endswith("zero-shot")]
+    wanted = [*HEADLINES, *((name, "accuracy") for name in heads)]
+    rows = figures(of, wanted, len(classes), draws, seed)
+    seeds = len(next(iter(cells.values())))
+    reference = next(iter(of))
+    parts = [
+        f"Means over {seeds} seeds, with 95 % bootstrap intervals over people, or over takes where "
+        f"there are fewer than five people. Under a figure: its difference from {reference} on the "
+        "same windows, in bold where the paired interval leaves out 0.",
+        _grid(rows, list(of), HEADLINES, "variant"),
+    ]
+    metrics: dict[str, Any] = {}
+    for row in rows:
+        cell = {"value": row.value, "low": row.low, "high": row.high}
+        if row.difference is not None:
+            cell |= {"difference": row.difference, "difference_low": row.difference_low,
+                     "difference_high": row.difference_high}  # fmt: skip
+        named = metrics.setdefault(row.variant, {})
+        named[f"{row.name} {row.metric}"] = {k: _round(v) for k, v in cell.items()}
+    for variant, outcomes in of.items():
+        mine = [row for row in rows if row.variant == variant and row.name in heads]
+        if mine:
+            parts += [f"## Heads of {variant}", *_heads(outcomes, mine, classes, draws, seed)]
+    return "\n\n".join(parts) + "\n", metrics
+
+
+def _heads(
+    outcomes: Outcomes, rows: Sequence[Figure], classes: Sequence[str], draws: int, seed: int
+) -> list[str]:
+    lines = ["| head | accuracy | 95 % interval | seeds | n |", "|---|---|---|---|---|"]
+    for row in rows:
+        by_seed = ", ".join(f"{value:.3f}" for value in row.seeds)
+        span = _span(row.low, row.high)
+        lines.append(f"| {row.name} | {row.value:.3f} | {span} | {by_seed} | {row.n} |")
+    gains = ["| what pretraining adds | difference | 95 % interval, paired |", "|---|---|---|"]
+    for row in rows:
+        gap = difference(outcomes, row.name, row.name + RANDOM, len(classes), draws, seed)
+        if gap:
+            gains.append(f"| {row.name} | {gap.value:+.3f} | {_span(gap.low, gap.high)} |")
+    people = sorted(set(outcomes.participant.tolist()))
+    each = ["| accuracy of | " + " | ".join(people) + " |", "|---" * (len(people) + 1) + "|"]
+    confused = ["| head | said | of | how often |", "|---|---|---|---|"]
+    for name in (row.name for row in rows):
+        found = outcomes.predicted[name]
+        hits = [
+            (found[:, outcomes.participant == who] == outcomes.label[outcomes.participant == who])
+            for who in people
+        ]
+        each.append(f"| {name} | " + " | ".join(f"{hit.mean():.3f}" for hit in hits) + " |")
+        if name.endswith("fine-tuned"):
+            table = per_class(outcomes, name, len(classes))
+            share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+            np.fill_diagonal(share, 0)
+            for cell in np.argsort(share, axis=None)[::-1][:4]:
+                true, said = np.unravel_index(cell, share.shape)
+                if share[true, said] > 0:
+                    confused.append(
+                        f"| {name} | {classes[said]} | {classes[true]} | {share[true, said]:.0%} |"
+                    )
+    return ["\n".join(part) for part in (lines, gains, each, confused)]
+
+
+def _grid(
+    rows: Sequence[Figure], variants: Sequence[str], wanted: Sequence[tuple[str, str]], corner: str
+) -> str:
+    of = {(row.variant, row.name, row.metric): row for row in rows}
+    columns = [key for key in wanted if any((v, *key) in of for v in variants)]
+    names = [
+        f"{name if metric == 'macro-F1' else name.replace('-', ' → ')}, {metric}"
+        for name, metric in columns
+    ]
+    lines = [f"| {corner} | " + " | ".join(names) + " |", "|---" * (len(columns) + 1) + "|"]
+    for variant in variants:
+        cells = [_cell(of.get((variant, *key))) for key in columns]
+        lines.append(f"| {variant} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(row: Figure | None) -> str:
+    if row is None:
+        return ""
+    text = f"{row.value:.3f} ({_span(row.low, row.high)})"
+    if row.difference is None or row.difference_low is None or row.difference_high is None:
+        return text
+    gap = f"{row.difference:+.3f}"
+    clear = row.difference_low > 0 or row.difference_high < 0
+    return f"{text}<br>{f'**{gap}**' if clear else gap}"
+
+
+def _span(low: float | None, high: float | None) -> str:
+    return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
+
+
+def _round(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)

@@ -1,0 +1,118 @@
+"""ablate: variants of the training over seeds and folds, differences paired by window.
+
+A cell is one variant, seed and fold, and a file: a killed run resumes at the cells that are
+missing, and a cell whose code, settings and input are the same is taken from the last run.
+"""
+
+import hashlib
+import json
+import multiprocessing
+import shutil
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aura.config import Params
+from aura.errors import AuraError
+from aura.report import ablation
+from pipeline import cells, evaluate, paths, study
+from pipeline.cells import Cell
+from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
+from pipeline.progress import say, track
+
+
+def run(params: Params, dataset: str) -> None:
+    """Write cells in `models/ablate/<dataset>`, tables in `reports/<dataset>/ablate`."""
+    windows, texts, _ = study.load(params, dataset)
+    settings = params.ablate
+    every = [
+        Cell(variant, seed, fold)
+        for variant in settings.variants
+        for seed in settings.seeds
+        for fold in (sorted(set(windows.participant)) if settings.folds != "given" else ["test"])
+    ]
+    keys = {cell: _key(params, dataset, cell) for cell in every}
+    out = paths.MODELS / "ablate" / dataset
+    with stage_output(out, {"dataset": dataset}) as folder:
+        for file in out.glob("*.npz"):  # of the last run; those that still fit are used
+            if not (folder / file.name).exists():
+                shutil.copy(file, folder / file.name)
+        wanted = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in every}
+        for file in folder.glob("*.npz"):
+            if file not in wanted.values():
+                file.unlink()
+        todo = {cell: file for cell, file in wanted.items() if not file.is_file()}
+        say(f"ablate: {len(every)} trainings, {len(every) - len(todo)} of them done already.")
+        for _ in track(_done(params, dataset, todo), "ablate", len(todo), "training"):
+            pass
+        found = {
+            variant: [
+                [_read(wanted[c]) for c in every if (c.variant, c.seed) == (variant, seed)]
+                for seed in settings.seeds
+            ]
+            for variant in settings.variants
+        }
+    page, metrics = ablation.tables(
+        found, evaluate.class_names(texts), params.evaluate.bootstrap_draws, params.seed
+    )
+    with stage_output(paths.report(dataset, "ablate"), None) as reports:
+        write_text(reports / "table.md", f"# {dataset}\n\n{page}")
+        write_json(reports / "metrics.json", metrics)
+    say(f"ablate: {paths.report(dataset, 'ablate') / 'table.md'}")
+
+
+def _key(params: Params, dataset: str, cell: Cell) -> str:
+    """Short hash of all that a cell's outcome depends on."""
+    settings = cells.settings_of(params, cell.variant, cell.seed)
+    encoders = [
+        f"aura.encoders.{encoder.name.replace('-', '_')}"
+        for encoder in (settings.train.imu_encoder, settings.train.mocap_encoder)
+    ]
+    content = {
+        "code": code_hash("pipeline.cells", *encoders),
+        "settings": settings.model_dump(mode="json", include={"train", "finetune"}),
+        "variant": params.ablate.variants[cell.variant].model_dump(mode="json"),
+        "folds": params.ablate.folds,
+        "input": files_of(
+            paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
+        ),
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:
+    """Train what is to be done, one thread a process; small models are fastest so."""
+    workers = min(params.ray.local_workers(), len(todo))
+    if workers <= 1:
+        for cell, file in todo.items():
+            cells.train(params, dataset, cell, file)
+            yield cell
+        return
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(
+        workers, spawn, initializer=torch.set_num_threads, initargs=(1,)
+    ) as pool:
+        jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
+        try:
+            for job in as_completed(jobs):
+                job.result()
+                yield jobs[job]
+        except BrokenProcessPool:
+            raise AuraError(
+                "A training process ended without a word, perhaps for want of memory; "
+                "ray.workers=1 needs less. The same command resumes."
+            ) from None
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _read(file: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(file, allow_pickle=False) as content:
+            return dict(content)
+    except (OSError, ValueError, EOFError) as error:
+        raise AuraError(f"{file} cannot be read: {error}; remove it and run again.") from None

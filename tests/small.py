@@ -1,0 +1,151 @@
+"""A study small enough to train on in a second: tables as the stages write them, and windows."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import torch
+import yaml
+
+from aura import batches, config, schema, training
+from aura.config import Encoder
+from pipeline import paths
+from pipeline.output import write_table
+
+DIM = 16
+SIZE = {"width": 32, "layers": 1, "heads": 2}
+IMU = Encoder(name="imu-transformer", dropout=0.0, options=SIZE)
+MOCAP = Encoder(name="mocap-transformer", dropout=0.0, options=SIZE)
+
+
+def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM):
+    """Signals, windows, texts and videos of some takes, and the raw blocks."""
+    rng = np.random.default_rng(seed)
+    takes = [f"take{i}" for i in range(len(seconds))]
+    total = sum(seconds)
+    blocks = {
+        "imu": rng.normal(size=(total, 200, 6)).astype(np.float32),
+        "imu_valid": np.ones((total, 200), bool),
+        "mocap": rng.normal(size=(total, 10, 17, 3)).astype(np.float32),
+        "mocap_valid": rng.random((total, 10, 17)) > 0.1,
+    }
+    signals = pa.table(
+        [
+            pa.array(np.repeat(takes, seconds)),
+            pa.array(np.concatenate([np.arange(s) for s in seconds]).astype(np.int32)),
+            *(schema.from_numpy(v, schema.SIGNALS.field(k)) for k, v in blocks.items()),
+            *[pa.array(np.zeros(total, np.float32))] * 2,
+        ],
+        schema=schema.SIGNALS,
+    )
+    rows = []
+    for take, length, split in zip(takes, seconds, splits, strict=True):
+        for start in np.arange(0, max(length - 5, 0) + 0.1, 2.5):
+            said = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
+            said.append(said[0])  # a text said twice counts once
+            texts = [{"text": t, "offset_s": 1.0, "source": "keystep"} for t in said]
+            rows.append(
+                {
+                    "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
+                    "capture_id": f"c {take}", "split": split, "label": "x", "start_s": start,
+                    "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
+                    "has_video": True, "texts": texts if len(rows) != 1 else [],
+                    "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
+                }
+            )  # fmt: skip
+    vectors = rng.normal(size=(len(rows) + 5, dim)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    texts = [
+        {
+            "text_id": str(i),
+            "text": f"text {i}",
+            "kind": kind,
+            "label": None,
+            "embedding": vectors[i],
+        }
+        for i, kind in enumerate(["caption"] * 4 + ["prompt"])
+    ]
+    videos = [
+        {"window_id": row["window_id"], "camera": "cam01", "frames": 8, "embedding": vectors[5 + i]}
+        for i, row in enumerate(rows)
+        if i != 2
+    ]
+    return (
+        signals,
+        schema.from_rows(rows, schema.WINDOWS),
+        schema.from_rows(texts, schema.texts_schema(dim)),
+        schema.from_rows(videos[::-1], schema.videos_schema(dim)),  # join by id, not by position
+    ), blocks
+
+
+def windows(**kwargs):
+    found, blocks = tables(**kwargs)
+    return batches.build(*found, window_s=5.0), found, blocks
+
+
+def learnable(seed=0):
+    """Windows whose video vector can be read off the mean of the IMU's first channels."""
+    joined, _, _ = windows(seconds=(130, 60, 60), seed=seed)
+    rng = np.random.default_rng(seed)
+    codes = rng.normal(size=(len(joined), 6)).astype(np.float32)
+    imu = joined.imu.clone()
+    for i, start in enumerate(joined.samples.tolist()):
+        imu[start : start + 500] += torch.from_numpy(codes[i]) * 2
+    mixing = rng.normal(size=(6, DIM)).astype(np.float32)
+    video = codes @ mixing
+    video /= np.linalg.norm(video, axis=1, keepdims=True)
+    has = {**joined.has, "video": torch.ones(len(joined), dtype=torch.bool)}
+    return replace(joined, imu=imu, video=torch.from_numpy(video), has=has)
+
+
+def short(seed=0, **kwargs):
+    """Windows of one second, to step through quickly; 41 of them to train on, of 3 takes."""
+    wanted = {"seconds": (60, 35, 10, 20, 5), "splits": ("train", "train", "train", "val", "test")}
+    found, _ = tables(**{**wanted, "seed": seed, **kwargs})
+    return batches.build(*found, window_s=1.0)
+
+
+def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Params:
+    """Write what `aura train --dataset tiny` reads in `folder`, its params.yaml included."""
+    from aura import teacher  # takes seconds to import, which other processes need not spend
+
+    signals, windows, texts, videos = tables(seconds=seconds, dim=teacher.DIM)[0]
+    metadata = teacher.Identity("tiny", "", "0", "", stand_in=True).metadata()
+    for path, table in (
+        (paths.SIGNALS / "tiny/part-00000.parquet", signals),
+        (paths.WINDOWS / "tiny/part-00000.parquet", windows),
+        (paths.EMBEDDINGS / "tiny/texts-00000.parquet", texts.replace_schema_metadata(metadata)),
+        (paths.EMBEDDINGS / "tiny/part-00000.parquet", videos.replace_schema_metadata(metadata)),
+    ):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        write_table(folder / path, table, table.schema)
+    params = config.Params.model_validate(
+        {
+            "study": ["tiny"],
+            "datasets": {"tiny": {"adapter": "none", "root": "none"}},
+            "synthesize": {"participants": {}},
+            "resample": {},
+            "slice": {},
+            "embed": {"prompts": ["{}"]},
+            "train": train,
+        }
+    )
+    (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
+    return params
+
+
+def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **more):
+    """A section `train` with the small encoders and the same phase twice."""
+    phase = config.Phase(pairs=list(pairs), epochs=epochs, learning_rate=learning_rate)
+    wanted = {"imu_encoder": IMU, "mocap_encoder": MOCAP, "batch": 8, "device": "cpu", **more}
+    return config.Train(imu=phase, joint=phase, **wanted)
+
+
+def fresh(joined, chosen, seed=0):
+    """A model with its first weights."""
+    torch.manual_seed(seed)
+    shape = training.Shape(joined.window_samples, joined.mocap.shape[1], DIM)
+    model = training.Model(shape, chosen.imu_encoder, chosen.mocap_encoder, chosen.loss)
+    training.fit_scale(model, joined, joined.rows("train"))
+    return model

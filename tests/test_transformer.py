@@ -1,0 +1,141 @@
+"""The trunk of the Transformer encoders against plain formulas."""
+
+import pytest
+import torch
+from torch import nn
+
+from aura.encoders.transformer import AttentionPool, Block, Trunk, TrunkOptions, rotate, rotation
+
+TINY = {"width": 32, "layers": 2, "heads": 4}
+
+
+def test_the_blocks_are_residual_and_pre_norm():
+    """With the branches' last layers at zero a residual block is the identity."""
+    block = Block(32, 4, 0.0)
+    for layer in (block.out, block.mlp[-1]):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+    x = torch.randn(2, 5, 32) * 7 + 3
+    torch.testing.assert_close(block(x, torch.ones(2, 1, 1, 5, dtype=torch.bool)), x)
+
+
+def test_attention_equals_the_plain_formula():
+    torch.manual_seed(0)
+    block = Block(32, 4, 0.0)
+    x, keep = torch.randn(2, 7, 32), torch.rand(2, 7) > 0.3
+    keep[:, 0] = True
+    q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
+    mixed = torch.zeros(2, 7, 32)
+    for b in range(2):
+        for h in range(4):
+            part = slice(8 * h, 8 * h + 8)
+            for i in range(7):
+                logits = torch.stack([q[b, i, part] @ k[b, j, part] / 8**0.5 for j in range(7)])
+                share = logits.masked_fill(~keep[b], -torch.inf).softmax(0)
+                mixed[b, i, part] = sum(share[j] * v[b, j, part] for j in range(7))
+    expected = x + block.out(mixed)
+    expected = expected + block.mlp(block.norm2(expected))
+    keys = keep[:, None, None]
+    torch.testing.assert_close(block(x, keys), expected, atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(block(x, keys, queries=2), expected[:, :2], atol=1e-5, rtol=1e-4)
+
+
+def test_attention_pooling_equals_the_plain_formula():
+    torch.manual_seed(0)
+    pool = AttentionPool(8, 2)
+    nn.init.normal_(pool.query)
+    x, keep = torch.randn(3, 5, 8), torch.rand(3, 5) > 0.4
+    keep[:, 1] = True
+    expected = torch.zeros(3, 8)
+    for b in range(3):
+        for h in range(2):
+            part = slice(4 * h, 4 * h + 4)
+            logits = x[b, :, part] @ pool.query[h, 0] / 4**0.5
+            share = logits.masked_fill(~keep[b], -torch.inf).softmax(0)
+            expected[b, part] = share @ x[b, :, part]
+    torch.testing.assert_close(pool(x, keep[:, None, None]), expected)
+
+
+@pytest.mark.parametrize("position", ["learned", "rotary"])
+@pytest.mark.parametrize("pool", ["cls", "attention"])
+def test_a_trunk_sees_places_but_not_what_is_masked_nor_the_order_in_memory(position, pool):
+    torch.manual_seed(0)
+    options = TrunkOptions(**TINY, position=position, pool=pool)
+    places = torch.tensor([0, 0, 1, 2, 2, 3])
+    trunk = Trunk(places, options.resolve("S"), options, 0.0)
+    x, keep = torch.randn(2, 6, 32), torch.tensor([True, True, True, False, False, True])
+    keep = keep.expand(2, 6)
+    base = trunk(x, keep)
+    hidden = x.clone()
+    hidden[:, 3:5] = 50.0
+    torch.testing.assert_close(trunk(hidden, keep), base)
+    torch.testing.assert_close(trunk(x[:, [1, 0, 2, 3, 4, 5]], keep), base)  # both at place 0
+    assert not torch.allclose(trunk(x[:, [0, 2, 1, 3, 4, 5]], keep), base, atol=1e-4)
+
+
+def test_rotary_logits_depend_on_distance_alone():
+    torch.manual_seed(0)
+    q, k, places = torch.randn(1, 2, 9, 16), torch.randn(1, 2, 9, 16), torch.arange(9)
+
+    def logits(shift):
+        turn = rotation(places + shift, 16)
+        return rotate(q, turn) @ rotate(k, turn).transpose(-1, -2)
+
+    torch.testing.assert_close(logits(1), logits(0), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits(300), logits(0), atol=1e-3, rtol=1e-3)
+    assert not torch.allclose(logits(0), q @ k.transpose(-1, -2), atol=0.1)
+
+
+def test_a_rotation_is_a_product_with_complex_numbers():
+    torch.manual_seed(0)
+    x, places = torch.randn(1, 1, 4, 6), torch.tensor([0, 3, 1, 70])
+    turned = rotate(x, rotation(places, 6))
+    for i, place in enumerate(places.tolist()):
+        for plane in range(3):
+            number = complex(x[0, 0, i, plane], x[0, 0, i, plane + 3])
+            angle = torch.tensor(place * 10_000 ** (-2 * plane / 6))
+            number *= complex(angle.cos(), angle.sin())
+            found = complex(turned[0, 0, i, plane], turned[0, 0, i, plane + 3])
+            assert found == pytest.approx(number, abs=1e-4)
+
+
+def test_the_last_block_is_spared_what_nobody_reads():
+    torch.manual_seed(0)
+    options = TrunkOptions(**TINY)
+    trunk = Trunk(torch.arange(5), options.resolve("S"), options, 0.0)
+    x, keep = torch.randn(2, 5, 32), torch.rand(2, 5) > 0.3
+    tokens = torch.cat([trunk.cls.expand(2, 1, -1), x + trunk.position], dim=1)
+    keys = nn.functional.pad(keep, (1, 0), value=True)[:, None, None]
+    for block in trunk.blocks:
+        tokens = block(tokens, keys)
+    torch.testing.assert_close(trunk(x, keep), trunk.norm(tokens)[:, 0])
+
+
+@pytest.mark.parametrize("pool", ["cls", "attention"])
+def test_without_any_token_the_class_token_stands_alone_or_all_are_attended_to(pool):
+    torch.manual_seed(0)
+    options = TrunkOptions(**TINY, pool=pool)
+    trunk = Trunk(torch.arange(5), options.resolve("S"), options, 0.0)
+    x, none = torch.randn(2, 5, 32), torch.zeros(2, 5, dtype=torch.bool)
+    if pool == "attention":
+        torch.testing.assert_close(trunk(x, none), trunk(x, ~none))
+    else:
+        torch.testing.assert_close(trunk(x, none)[0], trunk(x, none)[1])
+
+
+def test_a_timeline_holds_each_token_in_its_place_and_nothing_of_a_masked_one():
+    torch.manual_seed(0)
+    options = TrunkOptions(**TINY, pool="timeline")
+    size = options.resolve("S")
+    trunk = Trunk(torch.arange(5), size, options, 0.0).eval()
+    x, keep = torch.randn(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)
+    keep[1, 3] = False
+    seen = []
+    trunk.norm.register_forward_hook(lambda module, inputs, out: seen.append(out))
+    features = trunk(x, keep)
+    assert features.shape == (2, options.features(size, 5)) == (2, 32 + 5 * 16)
+    torch.testing.assert_close(features[:, :32], seen[0][:, 0])
+    for row, place in ((0, 0), (0, 3), (1, 4)):
+        expected = trunk.timeline(seen[0][row, 1 + place])
+        torch.testing.assert_close(features[row, 32:].view(5, 16)[place], expected)
+    assert (features[1, 32:].view(5, 16)[3] == 0).all()
