@@ -1,6 +1,5 @@
 """Windows as tensors: signals loaded once, batches gathered by start, embeddings joined by id."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -86,7 +85,7 @@ class Windows:
         index = torch.from_numpy(rows)
         source = {m: self.order[m][index] if m in self.order else index for m in MODALITIES}
         span = self.samples[source["imu"]][:, None] + torch.arange(self.window_samples)
-        text, text_id = self._text(source["text"].tolist(), rng)
+        text, text_id = self._text(source["text"].numpy(), rng)
         return Batch(
             imu=self.imu[span],
             imu_valid=self.imu_valid[span],
@@ -113,18 +112,37 @@ class Windows:
         sets = [tuple(sorted(found)) for found in self.texts]
         return torch.tensor([known.setdefault(s, len(known)) if s else -1 for s in sets])
 
-    def _text(self, rows: Sequence[int], rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
+    @cached_property
+    def _captions(self) -> tuple[np.ndarray, np.ndarray]:
+        """Rows of `text` (N, most) for each window, padded with -1, and how many there are (N,)."""
+        counts = np.array([len(found) for found in self.texts])
+        table = np.full((len(self), max(1, counts.max(initial=0))), -1)
+        table[np.arange(table.shape[1]) < counts[:, None]] = [t for f in self.texts for t in f]
+        return table, counts
+
+    @cached_property
+    def _mean_captions(self) -> Tensor:
+        """(sets, D) unit vectors, the mean of each set of captions that `caption_code` numbers."""
+        table, counts = self._captions
+        code = self.caption_code.numpy()
+        _, first = np.unique(code[code >= 0], return_index=True)
+        rows = np.flatnonzero(code >= 0)[first]
+        owner = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows]))
+        said = torch.from_numpy(table[rows][table[rows] >= 0])
+        total = torch.zeros(len(rows), self.text.shape[1]).index_add_(0, owner, self.text[said])
+        return torch.nn.functional.normalize(total, dim=1)
+
+    def _text(self, rows: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Embedding (B, D) and identity (B,) of a random caption of each row, or of all of them."""
         if rng is None:
-            out = torch.zeros(len(rows), self.text.shape[1])
-            for i, row in enumerate(rows):
-                if self.texts[row]:
-                    mean = self.text[self.texts[row]].mean(0)
-                    out[i] = torch.nn.functional.normalize(mean, dim=0)
-            return out, self.caption_code[torch.tensor(rows, dtype=torch.int64)]
-        found = [self.texts[row] for row in rows]
-        picked = torch.tensor([said[rng.integers(len(said))] if said else -1 for said in found])
-        return self.text[picked] * (picked >= 0)[:, None], picked
+            picked, vectors = self.caption_code[torch.from_numpy(rows)], self._mean_captions
+        else:
+            table, counts = self._captions
+            place = (rng.random(len(rows)) * counts[rows]).astype(np.int64)
+            picked, vectors = torch.from_numpy(table[rows, place]), self.text
+        if not len(vectors):
+            return torch.zeros(len(rows), self.text.shape[1]), picked
+        return vectors[picked] * (picked >= 0)[:, None], picked
 
 
 def build(

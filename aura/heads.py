@@ -3,6 +3,7 @@
 All of them give logits whose softmax is the class probability, so they can be mixed freely.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -196,7 +197,9 @@ def _regress(
     z_ND: np.ndarray, y_N: np.ndarray, classes: int, strength: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight (classes, D) and bias (classes,) of a softmax regression."""
-    model = LogisticRegression(C=strength, max_iter=2000).fit(z_ND, y_N)
+    with warnings.catch_warnings():  # a label or two of each class are meant
+        warnings.filterwarnings("ignore", message="The number of unique classes")
+        model = LogisticRegression(C=strength, max_iter=2000).fit(z_ND, y_N)
     coef, intercept = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn gives their difference only
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.append(-intercept, intercept) / 2

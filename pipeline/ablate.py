@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from threadpoolctl import threadpool_limits
 
 from aura.config import Params
 from aura.errors import AuraError
@@ -84,6 +85,11 @@ def _key(params: Params, dataset: str, cell: Cell) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+
+
 def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:
     """Train what is to be done, one thread a process; small models are fastest so."""
     workers = min(params.ray.local_workers(), len(todo))
@@ -93,9 +99,7 @@ def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[C
             yield cell
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
-        workers, spawn, initializer=torch.set_num_threads, initargs=(1,)
-    ) as pool:
+    with ProcessPoolExecutor(workers, spawn, initializer=_one_thread) as pool:
         jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
         try:
             for job in as_completed(jobs):

@@ -32,8 +32,10 @@ def test_utd_mhad_learns_to_pair_and_the_control_does_not(real_data, tmp_path, m
         "train.joint.epochs=25",
         "train.joint.learning_rate=0.003",
         "train.joint.pairs=[[imu, mocap], [imu, text], [mocap, text]]",
-        "train.mocap_encoder={width: 64, layers: 1, heads: 2}",
-        "train.imu_encoder={width: 64, layers: 1, heads: 2}",
+        "train.mocap_encoder={name: mocap-transformer, "
+        "options: {width: 64, layers: 1, heads: 2, pool: timeline}}",
+        "train.imu_encoder={name: imu-transformer, "
+        "options: {width: 64, layers: 1, heads: 2, patch: 40, stride: 40, pool: timeline}}",
     ]
     params = config.load(ROOT / "params.yaml", overrides, dataset="utd-mhad")
     for stage in (resample, slice_stage, embed, train, evaluate, report):

@@ -49,6 +49,21 @@ def test_units_and_one_clock_for_both(tmp_path):
     assert [text.text for text in recording.texts] == ["wave"]
 
 
+def test_stretched_sequences_tell_nothing_by_their_length(tmp_path):
+    root = write(tmp_path, subjects=(1,), actions=(1,), trials=(1, 2))
+    other = {"d_iner": np.ones((217, 6))}, {"d_skel": np.ones((20, 3, 91))}
+    savemat(root / "Inertial/a1_s1_t2_inertial.mat", other[0])
+    savemat(root / "Skeleton/a1_s1_t2_skeleton.mat", other[1])
+    adapter = Adapter(Storage(root), {"stretch_s": 5.0})
+    one, two = (adapter.load(take) for take in adapter.inventory().takes)
+    assert len(one.imu) != len(two.imu)
+    for recording in (one, two):
+        assert recording.duration_s == 5.0
+        for times in (recording.imu_s, recording.mocap_s):
+            assert (times[0], times[-1]) == (0, 5.0)
+            np.testing.assert_allclose(np.diff(times), 5 / (len(times) - 1))
+
+
 def test_kinect_joints_turn_upright_into_coco():
     kinect = np.zeros((1, 20, 3))
     kinect[0, 0] = (0.1, 1.6, 3.0)  # head: up is y
