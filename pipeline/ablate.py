@@ -7,7 +7,10 @@ missing, and a cell whose code, settings and input are the same is taken from th
 import hashlib
 import json
 import multiprocessing
+import os
 import shutil
+import signal
+import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -85,11 +88,6 @@ def _key(params: Params, dataset: str, cell: Cell) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
 
-def _one_thread() -> None:
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-
-
 def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:
     """Train what is to be done, one thread a process; small models are fastest so."""
     workers = min(params.ray.local_workers(), len(todo))
@@ -99,19 +97,36 @@ def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[C
             yield cell
         return
     spawn = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, spawn, initializer=_one_thread) as pool:
+    pool = ProcessPoolExecutor(workers, spawn, initializer=_start)
+    try:
         jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
-        try:
-            for job in as_completed(jobs):
-                job.result()
-                yield jobs[job]
-        except BrokenProcessPool:
-            raise AuraError(
-                "A training process ended without a word, perhaps for want of memory; "
-                "ray.workers=1 needs less. The same command resumes."
-            ) from None
-        finally:
-            pool.shutdown(cancel_futures=True)
+        for job in as_completed(jobs):
+            job.result()
+            yield jobs[job]
+    except BrokenProcessPool:
+        raise AuraError(
+            "A training process ended without a word, perhaps for want of memory; "
+            "ray.workers=1 needs less. The same command resumes."
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+def _start() -> None:
+    """One thread for a training process, which ends when its parent does, however that ends."""
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

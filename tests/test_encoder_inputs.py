@@ -152,6 +152,21 @@ def test_a_frame_is_a_token_of_all_its_joints():
     assert torch.equal(encoder.trunk.places, torch.arange(50))
 
 
+def test_a_span_of_frames_is_a_token_of_all_their_joints():
+    encoder = make("mocap-transformer", TINY | {"frames_per_token": 8})
+    seen = seen_by(encoder.trunk)
+    pose, valid = inputs(encoder)
+    valid[0, 8:16] = False
+    encoder(pose, valid)
+    tokens, keep = seen[0]
+    values = nn.functional.pad(encoder.values(pose, valid), (0, 0, 0, 0, 0, 6))
+    for span in range(7):
+        cut = values[:, span * 8 : span * 8 + 8]
+        torch.testing.assert_close(tokens[:, span], encoder.embed(cut.flatten(1)))
+        assert torch.equal(keep[:, span], cut[..., 3].flatten(1).any(dim=1))
+    assert keep.sum() == 13
+
+
 def test_a_joint_and_span_is_a_token_with_both_embeddings():
     options = TINY | {"tokens": "joints", "frames_per_token": 8}  # the last span has 2 frames
     encoder = make("mocap-transformer", options)

@@ -23,6 +23,7 @@ VARIANTS = {
     "mocap-transformer": [
         TINY,
         TINY | {"velocity": False, "pool": "attention"},
+        TINY | {"frames_per_token": 7, "pool": "timeline"},
         TINY | {"tokens": "joints", "position": "rotary", "frames_per_token": 7},
     ],
 }

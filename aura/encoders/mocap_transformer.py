@@ -17,13 +17,14 @@ from aura.schema import JOINTS
 class Options(TrunkOptions):
     """What a token is.
 
-    `frames` is a token a frame with all joints; `joints` one for each joint and span of
-    `frames_per_token` frames. `velocity` adds the change of each joint since the frame before.
+    `frames` is a token with all joints for each span of `frames_per_token` frames, 1 where it is
+    null; `joints` one for each joint and span, of 10 frames where it is null. `velocity` adds the
+    change of each joint since the frame before.
     """
 
     tokens: Literal["frames", "joints"] = "frames"
     velocity: bool = True
-    frames_per_token: int = Field(10, ge=1)
+    frames_per_token: int | None = Field(None, ge=1)
 
 
 class Encoder(SensorEncoder):
@@ -37,7 +38,7 @@ class Encoder(SensorEncoder):
     def __init__(self, settings: config.Encoder, shape: Shape) -> None:
         options = parse_options(Options, settings.options, settings.name)
         size = options.resolve(settings.size)
-        span = options.frames_per_token if options.tokens == "joints" else 1
+        span = options.frames_per_token or (10 if options.tokens == "joints" else 1)
         spans = -(-shape.frames // span)
         tokens = spans * (len(JOINTS) if options.tokens == "joints" else 1)
         super().__init__(options.features(size, tokens), shape)
@@ -56,15 +57,16 @@ class Encoder(SensorEncoder):
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
         """Features (B, width) of windows; see `SensorEncoder.features`."""
         values_BFJC = self.values(signal, valid)
-        if self.joint is None:
-            return self.trunk(self.embed(values_BFJC.flatten(2)), valid.any(dim=-1))
         B, frames, J, C = values_BFJC.shape
         short = self.spans * self.span - frames
         values_BFJC = F.pad(values_BFJC, (0, 0, 0, 0, 0, short))
-        seen_BFJ = F.pad(valid, (0, 0, 0, short))
+        seen_BSFJ = F.pad(valid, (0, 0, 0, short)).view(B, self.spans, self.span, J)
+        if self.joint is None:
+            tokens_BLF = values_BFJC.reshape(B, self.spans, -1)
+            return self.trunk(self.embed(tokens_BLF), seen_BSFJ.flatten(2).any(dim=2))
         spans_BSJ = values_BFJC.view(B, self.spans, self.span, J, C).transpose(2, 3).flatten(3)
         x_BLD = (self.embed(spans_BSJ) + self.joint).flatten(1, 2)
-        return self.trunk(x_BLD, seen_BFJ.view(B, self.spans, self.span, J).any(dim=2).flatten(1))
+        return self.trunk(x_BLD, seen_BSFJ.any(dim=2).flatten(1))
 
     def values(self, pose_BFJ3: Tensor, valid_BFJ: Tensor) -> Tensor:
         """Position in m, mask, and with `velocity` m/s, (B, F, 17, 4 or 7); zeros where unseen.

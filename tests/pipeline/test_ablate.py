@@ -2,10 +2,14 @@
 
 import json
 import shutil
+import subprocess
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
+import yaml
 
 from aura.errors import AuraError
 from pipeline import ablate, cells
@@ -73,6 +77,27 @@ def test_cells_resume_and_the_tables_hold_every_variant(place, params, monkeypat
     assert not set(now) & set(files)
     ablate.run(params, "synthetic")
     assert [file.read_bytes() for file in files] == before  # the same bytes
+
+
+def test_a_killed_run_leaves_no_process_behind(place, params):
+    shutil.rmtree(place / "models/ablate", ignore_errors=True)
+    raw = params.model_copy(update={"ray": params.ray.model_copy(update={"workers": 2})})
+    (place / "params.yaml").write_text(yaml.safe_dump(raw.model_dump(mode="json")))
+    slow = ("--set", "train.joint.epochs=100000")
+    started = subprocess.Popen(
+        ["aura", "ablate", *slow], cwd=place, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
+    )
+    parent, workers = psutil.Process(started.pid), []
+    for _ in range(600):
+        time.sleep(0.1)
+        workers = [p for p in parent.children(recursive=True) if "spawn_main" in str(p.cmdline())]
+        if len(workers) == 2 and all(p.cpu_times().user > 4 for p in workers):  # they train
+            break
+    started.kill()
+    started.wait()
+    assert len(workers) == 2
+    _, alive = psutil.wait_procs(workers, timeout=20)
+    assert not alive
 
 
 def test_leaving_a_participant_out_tests_everyone_once(place, params, tmp_path):
