@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import psutil
 import pytest
+import torch
 import yaml
 
 from aura.errors import AuraError
@@ -37,7 +38,8 @@ def place(repro, tmp_path_factory) -> Path:
 @pytest.fixture
 def params(place, monkeypatch):
     monkeypatch.chdir(place)
-    return tiny_params(*CHANGES)
+    yield tiny_params(*CHANGES)
+    torch.use_deterministic_algorithms(False)  # which a training turns on for its process
 
 
 def test_cells_resume_and_the_tables_hold_every_variant(place, params, monkeypatch):
