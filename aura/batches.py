@@ -1,5 +1,6 @@
 """Windows as tensors: signals loaded once, batches gathered by start, embeddings joined by id."""
 
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -79,6 +80,12 @@ class Windows:
                 rows[inside] = rng.permutation(inside)
             order[modality] = torch.from_numpy(rows)
         return replace(self, order=order)
+
+    def without_texts(self, dropped: Sequence[Set[int]]) -> "Windows":
+        """The same windows without some captions: for each of the N, rows of `text`."""
+        texts = [[t for t in f if t not in d] for f, d in zip(self.texts, dropped, strict=True)]
+        has = {**self.has, "text": torch.tensor([bool(found) for found in texts])}
+        return replace(self, texts=texts, has=has)
 
     def batch(self, rows: np.ndarray, rng: np.random.Generator | None = None) -> Batch:
         """Gather windows; with `rng` a random caption of each, else the mean of its captions."""

@@ -78,6 +78,13 @@ def _front(card: Card) -> list[str]:
             "datasets:", f"- {card['dataset']}", "---", ""]  # fmt: skip
 
 
+_TWINS = {
+    "shuffled": "on shuffled pairs, to show what is scored without learning from the pairing",
+    "held-out": "without one class, to be tested on it",
+    "unnamed": "without the texts that name their class",
+}
+
+
 def _what(card: Card) -> str:
     shape, settings = card["shape"], card["settings"]
     names = [
@@ -90,11 +97,9 @@ def _what(card: Card) -> str:
         "dimensions of a frozen CLIP, so that windows, texts and video frames are compared by "
         f"their cosine (AURA-MFM). {'; '.join(names)}."
     )
-    if card["phase"] == "control":
-        text += (
-            " This is the control: it was trained on shuffled pairs, to show what a model scores "
-            "that cannot have learned from the pairing. It is of no other use."
-        )
+    for twin, why in _TWINS.items():
+        if card["phase"].startswith(twin):
+            text += f" This is a twin of the model, trained {why}. It is of no other use."
     return text
 
 

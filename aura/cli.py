@@ -32,7 +32,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_show_locals=False,
     help="From wearable-sensor recordings to a model of human activity. "
-    "Stages in order: synthesize, teach, resample, slice, embed, train, evaluate, report.",
+    "Stages in order: synthesize, teach, resample, slice, embed, train, evaluate, finetune, "
+    "report.",
 )
 
 
@@ -118,7 +119,7 @@ def preprocess(
 @app.command(epilog="Example:  aura train --dataset synthetic --set train.joint.epochs=50")
 @sentences
 def train(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
-    """Train the IMU encoder, then IMU and mocap jointly, and the shuffled control."""
+    """Train the IMU encoder, then IMU and mocap jointly, and their twins."""
     _run("train", dataset, None, overrides)
 
 
@@ -127,6 +128,13 @@ def train(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
 def evaluate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Retrieval and zero-shot classification on the test split."""
     _run("evaluate", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura finetune --dataset synthetic --set 'finetune.shots=[1,50]'")
+@sentences
+def finetune(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """Few labels, linear probes and fine-tuning, beside random weights."""
+    _run("finetune", dataset, None, overrides)
 
 
 @app.command(epilog="Example:  aura report --dataset synthetic")
@@ -141,6 +149,20 @@ def report(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
 def ablate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Variants of the training over seeds and folds, side by side with paired intervals."""
     _run("ablate", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura transfer --dataset pamap2 --set transfer.source=synthetic")
+@sentences
+def transfer(dataset: Dataset = "sp-sw-har", overrides: Overrides = None) -> None:
+    """A model trained on one data set, tested on another whose participants are left out."""
+    _run("transfer", dataset, None, overrides)
+
+
+@app.command(epilog="Example:  aura shift --set 'shift.study=[synthetic,sp-sw-har]'")
+@sentences
+def shift(overrides: Overrides = None) -> None:
+    """How far data sets lie apart, in one table and one figure."""
+    _run("shift", None, None, overrides)
 
 
 @app.command(epilog="Example:  aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
@@ -167,7 +189,7 @@ def estimate(
 @sentences
 def export(
     dataset: Dataset = "synthetic",
-    phase: Annotated[str, typer.Option(help="imu, joint or control.")] = "joint",
+    phase: Annotated[str, typer.Option(help="imu, joint or the name of a twin.")] = "joint",
     out: Annotated[
         str | None, typer.Option(help="Folder to write; exports/<dataset>/<phase> if not given.")
     ] = None,
@@ -175,6 +197,16 @@ def export(
 ) -> None:
     """A trained model as a folder by itself: weights, ONNX checked against torch, and its card."""
     _run("export", dataset, None, overrides, phase, out)
+
+
+@app.command(epilog="Example:  aura review --base main --out review")
+@sentences
+def review(
+    base: Annotated[str, typer.Option(help="Commit or branch to compare with.")] = "main",
+    out: Annotated[str, typer.Option(help="Folder to write.")] = "review",
+) -> None:
+    """What a change did to figures and plots, as a comment for its pull request. Needs no data."""
+    import_module("pipeline.review").run(base, out)
 
 
 def main() -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aura.config import Params, Phase
+from aura.config import Params
 from aura.errors import AuraError
 from aura.video import window_frames
 from aura.windows import starts
@@ -171,18 +171,13 @@ def preprocess_rows(
 
 
 def train_rows(size: FullSize, params: Params, rates: dict[str, float]) -> list[Row]:
-    """Rows of the phases, the shuffled control and the validation after each epoch."""
+    """Rows of the phases, the twins and the validation after each epoch."""
     each = windows_of(size.take_s, params)
     train, val = (size.takes.get(split, 0) * each for split in ("train", "val"))
-    settings, joint = params.train, params.train.joint
-    phases: list[tuple[str, str, Phase]] = []
-    if settings.schedule == "progressive":
-        phases.append(("phase imu", "train_imu", settings.imu))
-    else:
-        joint = joint.model_copy(update={"epochs": settings.imu.epochs + joint.epochs})
-    phases.append(("phase joint", "train_joint", joint))
-    if settings.shuffled_control:
-        phases.append(("shuffled control", "train_joint", joint))
+    twins, joint = params.train.twins, params.train.phases()["joint"]
+    phases = [(f"phase {k}", f"train_{k}", phase) for k, phase in params.train.phases().items()]
+    names = [*(["shuffled control"] * twins.shuffled), *(["held-out class"] * bool(twins.held_out))]
+    phases += [(name, "train_joint", joint) for name in names]
     epochs = sum(phase.epochs for _, _, phase in phases)
     rankings = sum(phase.epochs * len(phase.pairs) * _RANKED for _, _, phase in phases)
     rows = [

@@ -5,6 +5,7 @@
     data/windows/<dataset>/part-*.parquet       WINDOWS     one row a window
     data/embeddings/<dataset>/texts-*.parquet   TEXTS       one row a distinct text
     data/embeddings/<dataset>/part-*.parquet    VIDEOS      one row a window with video
+    reports/<dataset>/evaluate/embeddings.parquet           one row a test window: joint space
 
 Shards with the same number hold the same takes, but for texts. Rows join by `take_id`, `window_id`
 and `text_id`, never by position. The time axis is the clock of the take: seconds from its first
@@ -144,6 +145,18 @@ def videos_schema(dim: int) -> pa.Schema:
             required("camera", pa.string()),
             required("frames", pa.int32()),
             required("embedding", pa.list_(pa.float32(), dim), "unit vector"),
+        ]
+    )
+
+
+def embeddings_schema(dim: int) -> pa.Schema:
+    """Joint-space vectors of the test windows, one column a modality; null where it is absent."""
+    vector = pa.list_(pa.float32(), dim)
+    unit = {"unit": "unit vector"}
+    return pa.schema(
+        [
+            required("window_id", pa.string()),
+            *(pa.field(modality, vector, metadata=unit) for modality in MODALITIES),
         ]
     )
 

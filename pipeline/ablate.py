@@ -4,6 +4,7 @@ A cell is one variant, seed and fold, and a file: a killed run resumes at the ce
 missing, and a cell whose code, settings and input are the same is taken from the last run.
 """
 
+import functools
 import hashlib
 import json
 import multiprocessing
@@ -11,7 +12,7 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -20,6 +21,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
 from aura.report import ablation
@@ -39,7 +41,7 @@ def run(params: Params, dataset: str) -> None:
         for seed in settings.seeds
         for fold in (sorted(set(windows.participant)) if settings.folds != "given" else ["test"])
     ]
-    keys = {cell: _key(params, dataset, cell) for cell in every}
+    keys = _keys(params, dataset, every)
     out = paths.MODELS / "ablate" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
         for file in out.glob("*.npz"):  # of the last run; those that still fit are used
@@ -69,23 +71,25 @@ def run(params: Params, dataset: str) -> None:
     say(f"ablate: {paths.report(dataset, 'ablate') / 'table.md'}")
 
 
-def _key(params: Params, dataset: str, cell: Cell) -> str:
-    """Short hash of all that a cell's outcome depends on."""
-    settings = cells.settings_of(params, cell.variant, cell.seed)
-    encoders = [
-        f"aura.encoders.{encoder.name.replace('-', '_')}"
-        for encoder in (settings.train.imu_encoder, settings.train.mocap_encoder)
-    ]
-    content = {
-        "code": code_hash("pipeline.cells", *encoders),
-        "settings": settings.model_dump(mode="json", include={"train", "finetune"}),
-        "variant": params.ablate.variants[cell.variant].model_dump(mode="json"),
-        "folds": params.ablate.folds,
-        "input": files_of(
-            paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
-        ),
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
+def _keys(params: Params, dataset: str, every: Sequence[Cell]) -> dict[Cell, str]:
+    """For each cell a short hash of all that its outcome depends on."""
+    inputs = files_of(paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset)
+    code = functools.cache(code_hash)
+    keys = {}
+    for cell in every:
+        settings = cells.settings_of(params, cell.variant, cell.seed)
+        content = {
+            "code": code("pipeline.cells", *encoders.modules(settings.train)),
+            "settings": settings.model_dump(
+                mode="json", include={"train": True, "finetune": True}, exclude={"train": {"twins"}}
+            ),
+            "variant": params.ablate.variants[cell.variant].model_dump(mode="json"),
+            "folds": params.ablate.folds,
+            "input": inputs,
+        }
+        text = json.dumps(content, sort_keys=True)
+        keys[cell] = hashlib.sha256(text.encode()).hexdigest()[:12]
+    return keys
 
 
 def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:

@@ -1,7 +1,6 @@
 """One training of an ablation, from settings to what it said of each test window."""
 
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -10,18 +9,16 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from aura import finetune, heads, training
+from aura import downstream, training
 from aura import teacher as clip
 from aura.batches import Windows
 from aura.config import Params, Variant
-from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
 from aura.evaluation.retrieval import ranks
 from aura.evaluation.zeroshot import predict
 from pipeline import evaluate, study
 from pipeline.output import scratch
 from pipeline.progress import say
-from pipeline.train import phases
 
 RETRIEVALS = (
     ("imu", "mocap", False), ("mocap", "imu", False), ("imu", "text", True),
@@ -46,27 +43,8 @@ class Cell(NamedTuple):
 def settings_of(params: Params, name: str, seed: int) -> Params:
     """Parameters with a variant's changes and a seed put in."""
     variant = params.ablate.variants[name]
-    raw = params.model_dump(mode="json")
-    for section, changes in (("train", variant.train), ("finetune", variant.finetune)):
-        raw[section] = _merged(raw[section], changes)
-    raw["train"]["seed"] = seed
-    try:
-        return Params.model_validate(raw)
-    except ValueError as error:
-        first = str(error).splitlines()[1:3]
-        raise AuraError(f"ablate.variants.{name}: {' '.join(first)}.") from None
-
-
-def _merged(into: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
-    """Sections are merged key by key; an encoder of another name takes none of the old options."""
-    result = dict(into)
-    for key, value in changes.items():
-        old = result.get(key)
-        if isinstance(value, Mapping) and isinstance(old, Mapping) and "name" not in value:
-            result[key] = _merged(old, value)
-        else:
-            result[key] = value
-    return result
+    changes = {"train": {**variant.train, "seed": seed}, "finetune": variant.finetune}
+    return params.changed(changes, f"ablate.variants.{name}")
 
 
 @cache
@@ -105,7 +83,7 @@ def _test(
     model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, windows, windows.rows("train"))
     seen = windows.shuffled(seed) if variant.control else windows
-    for phase in phases(settings).values():
+    for phase in settings.phases().values():
         training.train_phase(model, seen, phase, settings, seed, lambda _: None, select=given)
     vectors = training.embed(model, windows, rows, ("imu", "mocap", "video", "text"))
     outcome = {
@@ -114,7 +92,7 @@ def _test(
         "participant": windows.participant[rows],
         "label": test.label,
     }
-    trained = {m for phase in phases(settings).values() for pair in phase.pairs for m in pair}
+    trained = {m for phase in settings.phases().values() for pair in phase.pairs for m in pair}
     for query, gallery, multi in RETRIEVALS:
         both = np.flatnonzero(test.valid[query] & test.valid[gallery])
         if {query, gallery} - {"text", "video"} <= trained and len(both) > 1:
@@ -136,33 +114,10 @@ def _heads(
     rows: np.ndarray, seed: int,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Heads on pretrained and on random encoders, alone and fused, trained on the same labels."""
-    classes, train = len(test.class_names), np.flatnonzero(windows.split != "test")
     labels = evaluate.test_set(windows, texts, np.arange(len(windows))).label
-    has = np.stack([test.valid[m] for m in SENSORS])
-    outcome = {}
-
-    def note(modality: str, how: str, logits: np.ndarray, said: Any) -> None:
-        outcome[f"predicted/{modality} {how}"] = np.where(said, logits.argmax(1), -1)
-
-    for start, suffix in (("pretrained", ""), ("random", ", random start")):
-        tuned = []
-        for modality in SENSORS:
-            encoder = getattr(model, modality)
-            if start == "random":
-                encoder = finetune.twin(encoder, seed)
-            logits = finetune.fine_tune(
-                encoder, windows, labels, train, rows, classes, params.finetune,
-                params.finetune.augment or params.train.augment, seed,
-            )  # fmt: skip
-            tuned.append(logits)
-            note(modality, f"fine-tuned{suffix}", logits, test.valid[modality])
-            known = train[windows.has[modality].numpy()[train] & (labels[train] >= 0)]
-            frozen, asked = (finetune.embed(encoder, windows, r) for r in (known, rows))
-            who = windows.participant[known]
-            logits = heads.linear_probe(frozen, labels[known], asked, classes, who)
-            note(modality, f"linear probe{suffix}", logits, test.valid[modality])
-            for k in params.finetune.shots:
-                few, _ = heads.k_shot(frozen, labels[known], asked, classes, k, 1, seed, who)
-                note(modality, f"{k}-shot{suffix}", few[0], test.valid[modality])
-        note("fused", f"fine-tuned{suffix}", heads.average(np.stack(tuned), has), has.any(0))
-    return outcome
+    encoders = {modality: getattr(model, modality) for modality in SENSORS}
+    found = downstream.answers(
+        encoders, windows, labels, np.flatnonzero(windows.split != "test"), rows,
+        len(test.class_names), params.finetune, params.train.augment, seed,
+    )  # fmt: skip
+    return {f"predicted/{answer.head.name}": answer.said[0] for answer in found}

@@ -2,8 +2,9 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +16,18 @@ from aura import training
 from aura.batches import Windows
 from aura.config import Params
 from aura.errors import AuraError
+from aura.evaluation import twins
+from aura.evaluation.bootstrap import resampling_unit
+from aura.evaluation.captions import caption_classification, caption_tree
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import TestSet, measure
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
-from aura.leakage import names_class
 from aura.schema import MODALITIES, to_numpy
 from pipeline import paths, study
 from pipeline.output import stage_output, write_json, write_text
 from pipeline.progress import say
+from pipeline.vectors import write_vectors
 
 
 def run(params: Params, dataset: str) -> None:
@@ -44,12 +48,26 @@ def run(params: Params, dataset: str) -> None:
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
     figures = measure(vectors, test, settings.bootstrap_draws, seed)
     headlines = figures.headlines
-    if (paths.MODELS / dataset / "control" / "model.json").is_file():
-        twin, _ = training.load(paths.MODELS / dataset / "control")
-        shuffled = measure(
-            training.embed(twin, windows, rows, present), test, settings.bootstrap_draws, seed
+    seen_by = {
+        name: training.embed(twin, windows, rows, present)
+        for name, twin in study.twins(dataset).items()
+    }
+    shuffled = [
+        measure(found, test, settings.bootstrap_draws, seed).headlines
+        for name, found in seen_by.items()
+        if name.startswith("shuffled")
+    ]
+    headlines = twins.with_controls(headlines, shuffled)
+    held_out: dict[str, Any] = {}
+    if "held-out" in seen_by:
+        label = card["settings"]["twins"]["held_out"]
+        lines, held_out = twins.held_out_class(
+            seen_by["held-out"], test, label, settings.bootstrap_draws, seed
         )
-        headlines = with_control(headlines, shuffled.headlines)
+        headlines = [*headlines, *lines]
+    if "unnamed" in seen_by:
+        masked = measure(seen_by["unnamed"], test, settings.bootstrap_draws, seed)
+        headlines = [*headlines, *twins.unnamed(masked.headlines)]
     pairs = all_pairs(
         vectors, dict(test.valid), test.group, test.label, test.take, settings.pool_draws, seed
     )
@@ -64,16 +82,21 @@ def run(params: Params, dataset: str) -> None:
                 "warnings": [
                     *study.check_splits(windows, params.dataset(dataset).overlap),
                     *naming_warning(named),
+                    *caption_warning(test.group[test.valid["text"]]),
                     *diagnose(headlines, pairs, directions, len(test.class_names)),
                 ],
                 "zero_shot": {m: asdict(z) for m, z in figures.zero_shot.items()},
                 "baselines": figures.baselines,
                 "effective_rank": directions,
                 "training_texts_naming_their_class": named,
+                "held_out_class": held_out,
+                "fine_grained": fine_grained(vectors, windows, texts, test, rows, params),
                 "retrieval": pairs,
                 "splits": study.split_counts(windows),
             },
         )
+        ids = [windows.ids[row] for row in rows]
+        write_vectors(folder / "embeddings.parquet", ids, vectors, test.valid)
         write_text(folder / "plots" / "retrieval.csv", retrieval_csv(pairs))
         for modality, vector in vectors.items():
             if modality in figures.zero_shot:
@@ -112,7 +135,38 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
         class_names=names,
         class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
         train_labels=train[train >= 0],
+        length_s=study.lengths_s(windows, rows),
+        split=windows.split[rows],
     )
+
+
+def fine_grained(
+    vectors: Mapping[str, np.ndarray], windows: Windows, texts: pa.Table, test: TestSet,
+    rows: np.ndarray, params: Params,
+) -> dict[str, Any]:  # fmt: skip
+    """Actions within an activity: each window among the captions of all, by their vectors.
+
+    A window's action is the middle one of its captions; the activity is its class.
+    """
+    said = texts.column("text").to_pylist()
+    middle = [f[len(f) // 2] if (f := windows.texts[row]) else None for row in rows]
+    captions = [None if text is None else said[text] for text in middle]
+    activities = [windows.label[row] for row in rows]
+    tree, own = caption_tree(captions, activities)
+    first = [int(np.flatnonzero(own == action)[0]) for action in range(len(tree.action_names))]
+    known = windows.text.numpy()[[middle[row] or 0 for row in first]] if first else None
+    unit, _ = resampling_unit(test.participant, test.take)
+    found = {}
+    for modality in ("imu", "mocap", "video"):
+        kept = np.flatnonzero(test.valid[modality] & (own >= 0))
+        if modality in vectors and known is not None and len(kept):
+            found[modality] = asdict(
+                caption_classification(
+                    vectors[modality][kept], known, own[kept], tree, unit[kept],
+                    params.evaluate.bootstrap_draws, params.seed,
+                )
+            )  # fmt: skip
+    return found
 
 
 def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -122,37 +176,29 @@ def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
     return np.array([groups.setdefault(key, len(groups)) for key in keys])
 
 
-def with_control(lines: Sequence[Headline], control: Sequence[Headline]) -> list[Headline]:
-    """Put the control's figures beside the same headline; video needs no encoder, so no control."""
-    of = {(line.name, line.metric): line for line in control if not line.name.startswith("video")}
-    return [
-        replace(line, control=twin.value, control_low=twin.low, control_high=twin.high)
-        if (twin := of.get((line.name, line.metric)))
-        else line
-        for line in lines
-    ]
-
-
 def headline_metrics(lines: Sequence[Headline]) -> dict[str, dict[str, float]]:
-    """What `dvc metrics diff` shows: each headline with its interval, chance and control."""
+    """What `dvc metrics diff` shows: `imu_zero_shot.macro_f1` and its interval, 4 digits.
+
+    Chance, control and all else are in details.json.
+    """
     table = {}
     for line in lines:
         cells = {line.metric: line.value, "low": line.low, "high": line.high}
-        cells |= {"chance": line.chance, "control": line.control}
-        name = line.name.replace(" → ", "_to_").replace(" ", "_").lower()
-        table[name] = {key: round(value, 4) for key, value in cells.items() if value is not None}
+        table[_key(line.name.replace("→", "to"))] = {
+            _key(k): round(v, 4) for k, v in cells.items() if v is not None
+        }
     return table
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^\w@]+", "_", name).lower()
 
 
 def share_naming_class(windows: Windows, texts: pa.Table) -> float:
     """Share of training captions that contain the name of their window's class (rule 4)."""
-    captions = texts.column("text").to_pylist()
-    hits = [
-        names_class(captions[text], windows.label[row])
-        for row in windows.rows("train")
-        for text in windows.texts[row]
-    ]
-    return float(np.mean(hits)) if hits else 0.0
+    named, rows = study.naming(windows, texts), windows.rows("train")
+    total = sum(len(windows.texts[row]) for row in rows)
+    return sum(len(named[row]) for row in rows) / total if total else 0.0
 
 
 def naming_warning(share: float) -> list[str]:
@@ -162,6 +208,18 @@ def naming_warning(share: float) -> list[str]:
     return [
         f"{100 * share:.0f} % of the training texts contain the name of their class: to that"
         " extent the zero-shot figures are supervised classification."
+    ]
+
+
+def caption_warning(group: np.ndarray) -> list[str]:
+    """Say how many windows with text no retriever can tell from another by it (rule 3)."""
+    _, code, count = np.unique(group, return_inverse=True, return_counts=True)
+    share = float((count[code] > 1).mean()) if len(group) else 0.0
+    if share <= 0.2:
+        return []
+    return [
+        f"{100 * share:.0f} % of the test windows with text have the captions of another window:"
+        " strict retrieval of texts cannot tell them apart; read the multi-positive rows."
     ]
 
 

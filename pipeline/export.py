@@ -97,11 +97,14 @@ def _write(partial: Path, source: Path, folder: Path) -> None:
 
 def _metrics(dataset: str) -> Mapping[str, Any] | None:
     """What `aura evaluate` found of the joint model; None if it has not been evaluated."""
-    path = paths.report(dataset, "evaluate") / "metrics.json"
+    path = paths.report(dataset, "evaluate") / "details.json"
     if not path.is_file():
         return None
-    found: dict[str, Any] = json.loads(path.read_text())
-    return found
+    kept = ("low", "high", "chance", "control")
+    return {
+        line["name"]: {line["metric"]: line["value"], **{key: line[key] for key in kept}}
+        for line in json.loads(path.read_text())["headlines"]
+    }
 
 
 def windows(encoder: SensorEncoder, count: int, seed: int) -> tuple[Tensor, ...]:

@@ -10,12 +10,15 @@ import yaml
 from aura.batches import Windows
 from aura.config import Params
 from aura.errors import AuraError
-from aura.evaluation.diagnosis import Headline
+from aura.evaluation.diagnosis import Headline, display
 from aura.report.page import render
 from aura.report.study import Check, Example, Study, Teacher
+from aura.report.verdict import against_last_run
 from pipeline import evaluate, paths, study, train
 from pipeline.output import write_text
+from pipeline.previous import earlier_run
 from pipeline.progress import say
+from pipeline.space import Space
 
 _STAGES = ("resample", "slice", "embed")
 
@@ -43,7 +46,8 @@ def summary(content: Study) -> str:
         "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
         for row in rows
     ]
-    notes = [f"- {sentence}" for sentence in (_MATCHING, *content.warnings)]
+    since = against_last_run(content.headlines, content.earlier).text
+    notes = [f"- {sentence}" for sentence in (_MATCHING, since, *content.warnings)]
     teacher = f"Data set {content.title}, teacher: {content.teacher.name}."
     return "\n".join([teacher, "", *lines, "", *notes]) + "\n"
 
@@ -61,17 +65,26 @@ def fill(params: Params, dataset: str) -> Study:
     resample, sliced = metrics["resample"], metrics["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
     used = params.model_dump(mode="json", include={"seed", "teacher", "datasets", *_USED_SECTIONS})
+    few_shot = _few_shot(dataset)
+    space = Space.load(params, dataset, windows, texts)
     used["datasets"] = {dataset: used["datasets"][dataset]}
     return Study(
         title=dataset,
         teacher=Teacher(name, teacher.stand_in),
         headlines=[Headline(**line) for line in details["headlines"]],
-        warnings=details["warnings"],
+        earlier=earlier_run(evaluate.details_path(dataset)),
+        warnings=[*details["warnings"], *(few_shot or {}).get("warnings", [])],
         checks=_checks(windows, details, sliced),
         absent=_absent(windows, metrics),
         retrieval=details["retrieval"],
         zero_shot=evaluate.load_zero_shot(details["zero_shot"]),
         baselines=details["baselines"],
+        held_out=details.get("held_out_class", {}),
+        fine_grained=details.get("fine_grained", {}),
+        recall=space.recall(),
+        few_shot=few_shot,
+        joint_map=space.map(),
+        queries=space.queries(),
         curves=[
             {"phase": phase, **row}
             for phase, rows in train.curves_of(dataset).items()
@@ -110,7 +123,7 @@ def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -
         Check("Training texts that name their class", f"{100 * named:.0f} %", None),
         Check("Texts with any word of their class", f"{100 * hints:.0f} %", None),
         *(
-            Check(f"Effective rank of {modality} embeddings", f"{rank:.1f}", None)
+            Check(f"Effective rank of {display(modality)} embeddings", f"{rank:.1f}", None)
             for modality, rank in details["effective_rank"].items()
         ),
     ]
@@ -142,6 +155,12 @@ def _example(windows: Windows, texts: pa.Table, params: Params) -> Example | Non
         label=str(windows.label[row] or ""),
         seconds=params.slice.window_s,
     )
+
+
+def _few_shot(dataset: str) -> dict[str, Any] | None:
+    """What finetune measured; None where it was not run."""
+    path = paths.report(dataset, "finetune") / "details.json"
+    return _read(path, "finetune") if path.is_file() else None
 
 
 def _read(path: Path, stage: str) -> Any:

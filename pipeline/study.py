@@ -2,18 +2,27 @@
 
 import numpy as np
 import pyarrow as pa
+import torch
 
 from aura import batches
 from aura import teacher as clip
-from aura.config import IMU_RATE_HZ, Params
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
 from aura.errors import AuraError
+from aura.leakage import names_class
+from aura.model import Model
+from aura.model import load as load_model
 from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
 from pipeline import paths
 from pipeline.output import read_table
 
 
-def load(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, clip.Identity]:
-    """Join signals, windows and embeddings of `dataset`; also its text table and the teacher."""
+def load(
+    params: Params, dataset: str, check: bool = True
+) -> tuple[batches.Windows, pa.Table, clip.Identity]:
+    """Join signals, windows and embeddings of `dataset`; also its text table and the teacher.
+
+    Without `check` its own splits may overlap, for a caller that splits it anew.
+    """
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
     texts = read_table(folder / "texts-*.parquet", texts_schema(clip.DIM), "embed")
@@ -32,8 +41,39 @@ def load(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, clip.
         videos,
         params.slice.window_s,
     )
-    check_splits(windows, params.dataset(dataset).overlap)
+    if check:
+        check_splits(windows, params.dataset(dataset).overlap)
     return windows, texts, teacher
+
+
+def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
+    """For each window the rows of `text` that contain the name of its class (rule 4)."""
+    captions = texts.column("text").to_pylist()
+    return [
+        {text for text in found if names_class(captions[text], label)}
+        for found, label in zip(windows.texts, windows.label, strict=True)
+    ]
+
+
+def twins(dataset: str) -> dict[str, Model]:
+    """The twins that were trained beside the model of `dataset`, by name; see `config.Twins`."""
+    folders = sorted((paths.MODELS / dataset).glob("*/model.json"))
+    names = [file.parent.name for file in folders]
+    return {
+        name: load_model(paths.MODELS / dataset / name)[0]
+        for name in names
+        if name.partition("-")[0] in ("shuffled", "held", "unnamed")
+    }
+
+
+def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Seconds of IMU and of mocap in each of `rows`, (N,) each."""
+    index = torch.from_numpy(rows)
+    span = windows.samples[index][:, None] + torch.arange(windows.window_samples)
+    return {
+        "imu": windows.imu_valid[span].sum(1).numpy() / IMU_RATE_HZ,
+        "mocap": windows.mocap_valid[index].any(2).sum(1).numpy() / MOCAP_RATE_HZ,
+    }
 
 
 def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[str]:

@@ -1,14 +1,17 @@
 """train: sensor encoders against cached embeddings, phase `imu`, then phase `joint`.
 
-A control of the same joint phase on shuffled pairs shows what is learned from the pairing.
+Twins of the joint phase, trained on shuffled pairs, without one class or without captions that name
+theirs, show where the model's figures come from.
 """
 
 import shutil
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import torch
 from dvclive import Live
 
@@ -16,8 +19,9 @@ from aura import encoders, training
 from aura import teacher as clip
 from aura.batches import Windows
 from aura.card import markdown
-from aura.config import Params, Phase, Train
+from aura.config import Params, Train
 from aura.distributed import Group
+from aura.errors import AuraError
 from pipeline import paths, study, workers
 from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
 from pipeline.progress import say
@@ -26,16 +30,13 @@ CURVES = ("loss", "val_mrr", "temperature")
 
 
 def run(params: Params, dataset: str) -> None:
-    """Write `models/<dataset>/{imu,joint,control}` and the curves in `reports/<dataset>/train`."""
-    windows, _, teacher = study.load(params, dataset)
+    """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
+    windows, texts, teacher = study.load(params, dataset)
     for warning in study.check_splits(windows, params.dataset(dataset).overlap):
         say(f"train: {warning}")
     settings = params.train
-    named = (settings.imu_encoder.name, settings.mocap_encoder.name)
     identity = {
-        "code": code_hash(
-            "pipeline.train", *(f"aura.encoders.{name.replace('-', '_')}" for name in named)
-        ),
+        "code": code_hash("pipeline.train", *encoders.modules(settings)),
         "params": settings.model_dump(mode="json"),
         "teacher": vars(teacher),
         "input": files_of(
@@ -43,6 +44,7 @@ def run(params: Params, dataset: str) -> None:
         ),
     }
     workers.deterministic()
+    twins = twins_of(settings, windows, texts)
     with (
         stage_output(paths.MODELS / dataset, identity) as models,
         stage_output(paths.report(dataset, "train"), identity) as reports,
@@ -56,8 +58,6 @@ def run(params: Params, dataset: str) -> None:
             ),
             "data": study.split_counts(windows),
             "shape": asdict(shape),
-            "settings": settings.model_dump(mode="json"),
-            "seed": settings.seed,
             "teacher": vars(teacher),
         }
         model = _fresh(settings, shape, windows)
@@ -66,26 +66,40 @@ def run(params: Params, dataset: str) -> None:
             parameters, flops = encoders.cost(getattr(model, modality))
             figures["encoders"][modality] = {"parameters": parameters, "flops": flops}
         card |= {"cost": figures["encoders"], "code": identity["code"]}
-        todo = [(name, phase, model, windows) for name, phase in phases(settings).items()]
-        if settings.shuffled_control:
-            twin = _fresh(settings, shape, windows)
-            todo.append(("control", todo[-1][1], twin, windows.shuffled(settings.seed)))
-        for name, phase, learner, seen in todo:
+        phases = settings.phases()
+        for name, phase in (*phases.items(), *((name, phases["joint"]) for name in twins)):
+            seen, seeded = twins.get(name, (windows, settings))
+            learner = model if name in phases else _fresh(seeded, shape, seen)
             files = training.Files(
                 (models / name / "checkpoint.pt").absolute(),
                 (paths.MODELS / f"{dataset}.nan-batch.safetensors").absolute(),
             )
-            work = workers.Work(learner, seen, phase, settings, files, {**card, "phase": name})
+            used = {"settings": seeded.model_dump(mode="json"), "seed": seeded.seed}
+            work = workers.Work(
+                learner, seen, phase, seeded, files, {**card, **used, "phase": name}
+            )
             figures[name] = _phase(name, work, params, models, reports / "curves")
         write_json(reports / "metrics.json", figures)
 
 
-def phases(settings: Train) -> dict[str, Phase]:
-    """The phases that one model goes through, in order; the last has all modalities."""
-    if settings.schedule == "progressive":
-        return {"imu": settings.imu, "joint": settings.joint}
-    epochs = settings.imu.epochs + settings.joint.epochs
-    return {"joint": settings.joint.model_copy(update={"epochs": epochs})}
+def twins_of(
+    settings: Train, windows: Windows, texts: pa.Table
+) -> dict[str, tuple[Windows, Train]]:
+    """What each twin is trained on, and its settings; see `config.Twins`."""
+    twins: dict[str, tuple[Windows, Train]] = {}
+    for number in range(settings.twins.shuffled):
+        seeded = settings.model_copy(update={"seed": settings.seed + number})
+        twins[f"shuffled-{number}"] = (windows.shuffled(seeded.seed), seeded)
+    name = settings.twins.held_out
+    if name is not None:
+        if name not in windows.label[windows.rows("train")]:
+            raise AuraError(f"train.twins.held_out: no training window is of class '{name}'.")
+        split = np.where(windows.label == name, "left out", windows.split)
+        twins["held-out"] = (replace(windows, split=split), settings)
+    naming = study.naming(windows, texts)
+    if settings.twins.unnamed and any(naming[row] for row in windows.rows("train")):
+        twins["unnamed"] = (windows.without_texts(naming), settings)
+    return twins
 
 
 def _fresh(settings: Train, shape: training.Shape, windows: Windows) -> training.Model:
@@ -102,7 +116,7 @@ def _phase(
 
     A phase that was interrupted goes on from its checkpoint; its curves are written from the start.
     """
-    settings, start = params.train, time.monotonic()
+    start = time.monotonic()
     if (models / name / "model.json").is_file():
         say(f"train: phase {name} is done already.")
     else:
@@ -123,12 +137,11 @@ def _phase(
             )
 
         with live:
-            if settings.workers > 1:
-                workers.run_ranks(
-                    work, settings.workers, settings.device, params.ray, models / name, told
-                )
+            ranks, device = work.settings.workers, work.settings.device
+            if ranks > 1:
+                workers.run_ranks(work, ranks, device, params.ray, models / name, told)
             else:
-                work(Group(), settings.device, told)
+                work(Group(), device, told)
         say(f"train {name}: {time.monotonic() - start:.0f} s")
     for leftover in (models / name).iterdir():  # the checkpoint, and what a killed writer left
         if leftover.is_dir():
@@ -146,7 +159,7 @@ def curves_of(dataset: str) -> dict[str, list[dict[str, float]]]:
     """Read back the curves: phase -> rows of step, loss, val_mrr, temperature."""
     folder = paths.report(dataset, "train") / "curves"
     curves: dict[str, list[dict[str, float]]] = {}
-    for name in ("imu", "joint", "control"):
+    for name in sorted(path.name for path in folder.glob("*") if path.is_dir()):
         rows: dict[int, dict[str, float]] = {}
         for file in sorted((folder / name).glob("plots/metrics/*.tsv")):
             _, *lines = file.read_text().splitlines()

@@ -35,6 +35,7 @@ ALLOWED = {
     | {"augment", "batches", "checkpoint", "distributed", "encoders", "model", "sampling"},
     "heads": FOUNDATION,
     "finetune": FOUNDATION | {"encoders", "batches", "augment", "training", "heads"},
+    "downstream": FOUNDATION | {"batches", "encoders", "evaluation", "finetune", "heads"},
     "card": FOUNDATION,
     "inputs": FOUNDATION | SIGNALS,
     "inference": FOUNDATION | SIGNALS | {"card", "inputs", "model"},

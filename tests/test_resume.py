@@ -155,7 +155,7 @@ def hashes(folder):
     }
 
 
-PHASES = ("imu", "joint", "control")
+PHASES = ("imu", "joint", "shuffled-0", "shuffled-1", "shuffled-2", "unnamed")
 
 
 def test_aura_train_that_was_killed_leaves_the_same_files(tmp_path, monkeypatch, capfd):
@@ -197,6 +197,7 @@ def test_simultaneous_is_one_phase_from_scratch_for_the_epochs_of_both(tmp_path,
     params = write_study(tmp_path, chosen.model_dump(mode="json"))
     train.run(params, "tiny")
     curves = train.curves_of("tiny")
-    assert {name: len(rows) for name, rows in curves.items()} == {"joint": 4, "control": 4}
+    twins = [*(f"shuffled-{number}" for number in range(3)), "unnamed"]
+    assert {name: len(rows) for name, rows in curves.items()} == dict.fromkeys(["joint", *twins], 4)
     joint = training.load(tmp_path / "models/tiny/joint")[1]
     assert joint["phase"] == "joint"

@@ -21,7 +21,10 @@ from aura.config.learning import (
     Loss,
     Phase,
     Report,
+    Shift,
     Train,
+    Transfer,
+    Twins,
     Variant,
 )
 from aura.config.preprocessing import (
@@ -37,8 +40,8 @@ from aura.errors import AuraError
 
 __all__ = [
     "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
-    "Finetune", "Loss", "Params", "Phase", "Ray", "Report", "Resample", "Slice", "Synthesize",
-    "Teach", "Teacher", "Train", "Variant", "load",
+    "Finetune", "Loss", "Params", "Phase", "Ray", "Report", "Resample", "Shift", "Slice",
+    "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant", "load",
 ]  # fmt: skip
 
 
@@ -60,6 +63,14 @@ class Params(Model):
     evaluate: Evaluate = Evaluate()
     report: Report = Report()
     ablate: Ablate = Ablate()
+    transfer: Transfer = Transfer()
+    shift: Shift = Shift()
+
+    def changed(self, changes: dict[str, Any], where: str) -> "Params":
+        """Parameters with some keys changed, sections key by key, and checked as if so written."""
+        raw = self.model_dump(mode="json")
+        _merge(raw, changes)
+        return _check(raw, where)
 
     def dataset(self, name: str) -> Dataset:
         """Settings of one data set; an unknown name is an `AuraError` that lists the known ones."""
@@ -101,7 +112,7 @@ def load(
     return _check(raw, path)
 
 
-def _check(raw: dict[str, Any], path: Path) -> Params:
+def _check(raw: dict[str, Any], path: Path | str) -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
@@ -110,9 +121,16 @@ def _check(raw: dict[str, Any], path: Path) -> Params:
 
 
 def _merge(into: dict[str, Any], changes: dict[str, Any]) -> None:
+    """Sections are merged key by key.
+
+    An encoder of another name takes none of the old one's options, and a data set's variants stand
+    alone: with those of another data set among them, all would be trained.
+    """
     for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
+        old = into.get(key)
+        whole = key == "variants" or (isinstance(value, dict) and "name" in value)
+        if isinstance(value, dict) and isinstance(old, dict) and not whole:
+            _merge(old, value)
         else:
             into[key] = value
 

@@ -1,18 +1,38 @@
 """What several stages share: the strict base of all sections, data sets, Ray and the teacher."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from aura.errors import AuraError
 from aura.storage import is_url
+
+Options = TypeVar("Options", bound=BaseModel)
 
 
 class Model(BaseModel):
     """Base of every section: immutable, and a misspelt key is an error."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def parse_options(model: type[Options], options: Mapping[str, Any], owner: str) -> Options:
+    """Check the `options` of an adapter or encoder with its own typed model.
+
+    Raises
+    ------
+    AuraError
+        Names the owner, such as "encoder imu2clip", and its first fault.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise AuraError(f"Options of the {owner}: {where}: {first['msg']}.") from None
 
 
 class Dataset(Model):

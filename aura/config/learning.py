@@ -73,6 +73,22 @@ class Augment(Model):
     drop_joints: float = Field(0.0, ge=0, lt=1)
 
 
+class Twins(Model):
+    """Encoders of the last phase, trained anew beside the model to tell what its figures mean.
+
+    Attributes
+    ----------
+    shuffled : so many on shuffled pairs; what they score does not come from the pairing.
+    held_out : without the windows of this class, on which they are then tested zero-shot
+        (evaluation protocol, rule 5); null for none.
+    unnamed : without the captions that name their window's class, where there are such (rule 4).
+    """
+
+    shuffled: int = Field(3, ge=0)
+    held_out: str | None = None
+    unnamed: bool = True
+
+
 class Train(Model):
     """Contrastive training against cached embeddings (AURA-MFM, section 3).
 
@@ -103,7 +119,14 @@ class Train(Model):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     workers: int = Field(1, ge=1)
     checkpoint_s: float = Field(30.0, ge=0)
-    shuffled_control: bool = True
+    twins: Twins = Twins()
+
+    def phases(self) -> dict[str, Phase]:
+        """The phases that one model goes through, in order; the last has all modalities."""
+        if self.schedule == "progressive":
+            return {"imu": self.imu, "joint": self.joint}
+        epochs = self.imu.epochs + self.joint.epochs
+        return {"joint": self.joint.model_copy(update={"epochs": epochs})}
 
 
 class Finetune(Model):
@@ -113,6 +136,7 @@ class Finetune(Model):
     """
 
     shots: tuple[int, ...] = (1, 5, 10)
+    draws: int = Field(5, ge=1)  # of the labels of a k-shot head, averaged
     epochs: int = Field(40, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)  # of the encoder's learning rate to the head's
@@ -120,6 +144,23 @@ class Finetune(Model):
     mixup: float = Field(0.0, ge=0)
     augment: Augment | None = None
     views: int = Field(1, ge=1)  # time-shifted views of a test window whose votes are averaged
+
+
+class Transfer(Model):
+    """A model of data set `source`, phase `phase`, tested on another, its participants left out.
+
+    `study` names the data sets that `dvc exp run -S` takes through this stage, none by default.
+    """
+
+    study: tuple[str, ...] = ()
+    source: str = "synthetic"
+    phase: Literal["imu", "joint"] = "joint"
+
+
+class Shift(Model):
+    """Data sets to compare, by the model that `transfer` names."""
+
+    study: tuple[str, ...] = ()
 
 
 class Evaluate(Model):
@@ -132,7 +173,8 @@ class Evaluate(Model):
 class Variant(Model):
     """What makes a variant: keys of `train` and `finetune` that differ, as in params.yaml.
 
-    `control` trains on shuffled pairs. `heads` also fine-tunes on labels, from the pretrained
+    Beside a data set's own variants those of params.yaml are not trained. `control` trains on
+    shuffled pairs. `heads` also fine-tunes on labels, from the pretrained
     encoders and from random weights.
     """
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
-from pydantic import BaseModel, ValidationError
 
 from aura.errors import AuraError
 from aura.storage import Storage
@@ -126,16 +125,6 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
     return module.Adapter(storage, options)
-
-
-def parse_options(model: type[BaseModel], options: Mapping[str, Any], adapter: str) -> Any:
-    """Check an adapter's `options` with its own typed model."""
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AuraError(f"Options of the adapter {adapter}: {where}: {first['msg']}.") from None
 
 
 def empty_imu() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

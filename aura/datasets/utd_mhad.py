@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 from scipy.io import loadmat
 
+from aura.config.base import parse_options
 from aura.datasets.base import (
     Inventory,
     Recording,
@@ -25,7 +26,6 @@ from aura.datasets.base import (
     Text,
     empty_imu,
     empty_mocap,
-    parse_options,
 )
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
@@ -65,7 +65,7 @@ class Adapter:
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
-        self.options: Options = parse_options(Options, options, "utd-mhad")
+        self.options: Options = parse_options(Options, options, "adapter utd-mhad")
         shared = set(self.options.train) & set(self.options.test)
         if shared:
             raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")

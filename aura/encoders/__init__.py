@@ -16,13 +16,12 @@ from aura.encoders.base import (
     SensorEncoder,
     Shape,
     Size,
-    parse_options,
 )
 from aura.errors import AuraError
 from aura.schema import IMU_CHANNELS, JOINTS
 
 __all__ = [
-    "SIZES", "ImuEncoder", "SensorEncoder", "Shape", "Size", "build", "cost", "parse_options",
+    "SIZES", "ImuEncoder", "SensorEncoder", "Shape", "Size", "build", "cost", "modules",
 ]  # fmt: skip
 
 
@@ -53,6 +52,14 @@ def build(modality: Modality, settings: config.Encoder, shape: Shape) -> SensorE
         raise AuraError(f"The encoder {settings.name} is for {found.modality}, not for {modality}.")
     encoder: SensorEncoder = found(settings, shape)  # type: ignore[arg-type]
     return encoder
+
+
+def modules(settings: config.Train) -> list[str]:
+    """The modules of the encoders that a training uses, for a hash of its code."""
+    return [
+        f"{__name__}.{encoder.name.replace('-', '_')}"
+        for encoder in (settings.imu_encoder, settings.mocap_encoder)
+    ]
 
 
 def cost(encoder: SensorEncoder, batch: int = 1) -> tuple[int, int]:

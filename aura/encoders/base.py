@@ -1,19 +1,15 @@
 """What all sensor encoders share: the protocol, sizes, options and the scaling of IMU channels."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple, TypeVar
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aura.errors import AuraError
 from aura.schema import IMU_CHANNELS
 
 Modality = Literal["imu", "mocap"]
-Options = TypeVar("Options", bound=BaseModel)
 
 
 class Size(NamedTuple):
@@ -87,13 +83,3 @@ class ImuEncoder(SensorEncoder):
         if channels_BC is not None:
             absent = absent | ~channels_BC[:, None]
         return ((imu_BTC - self.scale[0]) / self.scale[1]).masked_fill(absent, 0)
-
-
-def parse_options(model: type[Options], options: Mapping[str, object], encoder: str) -> Options:
-    """Check an encoder's `options` with its own typed model; `AuraError` names the first fault."""
-    try:
-        return model.model_validate(dict(options))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise AuraError(f"Options of the encoder {encoder}: {where}: {first['msg']}.") from None

@@ -12,8 +12,8 @@ from typing import Literal
 from torch import Tensor, nn
 
 from aura import config
-from aura.config.base import Model
-from aura.encoders.base import SIZES, ImuEncoder, Shape, parse_options
+from aura.config.base import Model, parse_options
+from aura.encoders.base import SIZES, ImuEncoder, Shape
 from aura.errors import AuraError
 from aura.schema import IMU_CHANNELS
 
@@ -35,7 +35,7 @@ class Encoder(ImuEncoder):
     """Group norm, three convolutions with max-pooling, group norm, GRU."""
 
     def __init__(self, settings: config.Encoder, shape: Shape) -> None:
-        options = parse_options(Options, settings.options, settings.name)
+        options = parse_options(Options, settings.options, f"encoder {settings.name}")
         state, channels = 2 * SIZES[settings.size].width, SIZES[settings.size].width // 8
         super().__init__(state, shape)
         self.recurs = options.recurs

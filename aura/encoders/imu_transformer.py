@@ -11,7 +11,8 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from aura import config
-from aura.encoders.base import ImuEncoder, Shape, parse_options
+from aura.config.base import parse_options
+from aura.encoders.base import ImuEncoder, Shape
 from aura.encoders.transformer import Trunk, TrunkOptions
 from aura.errors import AuraError
 from aura.schema import IMU_CHANNELS
@@ -81,7 +82,7 @@ class Encoder(ImuEncoder):
     """
 
     def __init__(self, settings: config.Encoder, shape: Shape) -> None:
-        options = parse_options(Options, settings.options, settings.name)
+        options = parse_options(Options, settings.options, f"encoder {settings.name}")
         size = options.resolve(settings.size)
         if options.stride > options.patch:
             raise AuraError(

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 from aura import config
 from aura.config import MOCAP_RATE_HZ
-from aura.encoders.base import SensorEncoder, Shape, parse_options
+from aura.config.base import parse_options
+from aura.encoders.base import SensorEncoder, Shape
 from aura.encoders.transformer import Trunk, TrunkOptions
 from aura.schema import JOINTS
 
@@ -36,7 +37,7 @@ class Encoder(SensorEncoder):
     modality = "mocap"
 
     def __init__(self, settings: config.Encoder, shape: Shape) -> None:
-        options = parse_options(Options, settings.options, settings.name)
+        options = parse_options(Options, settings.options, f"encoder {settings.name}")
         size = options.resolve(settings.size)
         span = options.frames_per_token or (10 if options.tokens == "joints" else 1)
         spans = -(-shape.frames // span)

@@ -25,9 +25,11 @@ class Headline:
     chance
         What guessing scores on the same windows and pool.
     baseline
-        What always answering the majority class scores; None where it has no meaning.
+        What always answering the majority class scores; of a retrieval between two sensors, what
+        matching by length alone does. None where it has no meaning.
     control, control_low, control_high
-        The same figure of encoders trained on shuffled pairs; None where that was not run.
+        The mean of the same figure of encoders trained on shuffled pairs, and the ends of all their
+        intervals; None where none was trained.
     n
         Number of test windows.
     groups
@@ -36,7 +38,7 @@ class Headline:
 
     name: str
     metric: str
-    kind: Literal["zero-shot", "retrieval"]
+    kind: Literal["zero-shot", "unseen", "retrieval"]
     value: float
     chance: float
     n: int
@@ -93,6 +95,14 @@ def effective_rank(embeddings: ArrayLike) -> float:
     return float(np.exp(-(share * np.log(share)).sum()))
 
 
+_ADVICE = {
+    "zero-shot": " The spaces are not aligned: look at the learning rate, the batch size and the"
+    " preprocessing.",
+    "unseen": " What was learned does not reach a class that training never saw.",
+    "retrieval": "",
+}
+
+
 def diagnose(
     headlines: Sequence[Headline],
     retrieval: Sequence[Mapping[str, Any]] = (),
@@ -116,28 +126,28 @@ def diagnose(
     for line in headlines:
         figure = f"{line.name}: {line.metric} {line.value:.3f}"
         if not line.beats_chance:
-            advice = (
-                " The spaces are not aligned: look at the learning rate, the batch size and the"
-                " preprocessing."
-                if line.kind == "zero-shot"
-                else ""
-            )
-            found.append(f"{figure} is near chance ({line.chance:.3f}).{advice}")
+            found.append(f"{figure} is near chance ({line.chance:.3f}).{_ADVICE[line.kind]}")
         elif line.baseline is not None and line.value <= line.baseline:
-            found.append(f"{figure} does not beat the majority class ({line.baseline:.3f}).")
+            what = "the majority class" if line.kind == "zero-shot" else "matching by length alone"
+            found.append(f"{figure} does not beat {what} ({line.baseline:.3f}).")
         elif line.beats_control is False:
             found.append(
                 f"{figure} does not beat the shuffled-pairs control ({line.control:.3f}):"
                 " what it learned does not come from the pairing."
+            )
+        if line.kind == "retrieval" and (line.baseline or 0) > max(0.05, 3 * line.chance):
+            found.append(
+                f"{line.name}: how long recordings are tells counterparts already,"
+                f" {line.metric} {line.baseline:.3f} (chance {line.chance:.3f})."
             )
         if line.control is not None and (
             _above(line.control, line.control_low, line.chance)
             and line.control > 1.25 * line.chance
         ):
             found.append(
-                f"{line.name}: the shuffled-pairs control scores {line.control:.3f}, above chance"
-                f" ({line.chance:.3f}). Something besides the pairing carries the answer: look for"
-                " leakage between the splits."
+                f"{line.name}: each shuffled-pairs control scores above chance, {line.control:.3f}"
+                f" in the mean ({line.chance:.3f}). Something besides the pairing carries the"
+                " answer: look for leakage between the splits."
             )
     for row in retrieval:
         if row["pool_kind"] != "full" or row["matching"] != "multi-positive":

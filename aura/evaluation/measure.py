@@ -1,12 +1,13 @@
 """All figures of one set of encoders on the test windows: a pure function of embeddings."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from aura.errors import AuraError
 from aura.evaluation.bootstrap import (
     Interval,
     cluster_bootstrap,
@@ -17,10 +18,11 @@ from aura.evaluation.bootstrap import (
 from aura.evaluation.chance import retrieval_chance
 from aura.evaluation.diagnosis import Headline, display
 from aura.evaluation.retrieval import ranks
+from aura.evaluation.shortcuts import length_ranks
 from aura.evaluation.zeroshot import ZeroShot, baselines, predict, zero_shot
 
 # What the first screen shows: query, gallery, figure, and whether identical captions count as one.
-_RETRIEVALS = (
+RETRIEVALS = (
     ("imu", "text", "MRR", True),
     ("imu", "video", "MRR", False),
     ("imu", "mocap", "R@1", False),
@@ -40,6 +42,8 @@ class TestSet:
     class_names: Sequence[str]
     class_vectors: NDArray[Any]  # (C, d)
     train_labels: NDArray[np.int64]  # of the training windows, for the majority baseline
+    length_s: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # modality -> (N,)
+    split: NDArray[Any] | None = None  # (N,) which split each window is of, where that is known
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,14 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
     Parameters
     ----------
     vectors : modality -> (N, d) unit vectors; rows where the modality is not valid are ignored.
+
+    Raises
+    ------
+    AuraError
+        A window is not of the test split: a figure on what was trained on would mean nothing.
     """
+    if test.split is not None and (foreign := set(test.split.tolist()) - {"test"}):
+        raise AuraError(f"The windows to measure are not all of the test split: {min(foreign)}.")
     unit, unit_name = resampling_unit(test.participant, test.take)
     headlines: list[Headline] = []
     results: dict[str, ZeroShot] = {}
@@ -98,7 +109,7 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
             chance=guess["uniform"]["macro_f1"],
             baseline=guess["majority"]["macro_f1"],
         )
-    for query, gallery, metric, multi in _RETRIEVALS:
+    for query, gallery, metric, multi in RETRIEVALS:
         if query not in vectors or gallery not in vectors:
             continue
         rows = np.flatnonzero(test.valid[query] & test.valid[gallery])
@@ -108,8 +119,15 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
         rank = ranks(vectors[query][rows], vectors[gallery][rows], group, group)
         _, code, count = np.unique(group, return_inverse=True, return_counts=True)
         chance = retrieval_chance(np.full(len(rows), len(rows)), count[code])
-        score = 1 / rank if metric == "MRR" else rank <= 1
-        spread = cluster_bootstrap(weighted_mean(score), unit[rows], draws, seed)
+        spread = cluster_bootstrap(weighted_mean(_score(rank, metric)), unit[rows], draws, seed)
+        by_length = None
+        if query in test.length_s and gallery in test.length_s:
+            guessed = length_ranks(test.length_s[query][rows], test.length_s[gallery][rows])
+            by_length = float(_score(guessed, metric).mean())
         name = f"{display(query)} → {display(gallery)}"
-        add(name, metric, "retrieval", spread, len(rows), chance=chance[metric])
+        add(name, metric, "retrieval", spread, len(rows), chance=chance[metric], baseline=by_length)
     return Figures(headlines, results, guesses)
+
+
+def _score(rank: NDArray[np.float64], metric: str) -> NDArray[Any]:
+    return 1 / rank if metric == "MRR" else rank <= 1

@@ -29,10 +29,10 @@ def tables(
     seeds = len(next(iter(cells.values())))
     reference = next(iter(of))
     parts = [
-        f"Means over {seeds} seeds, with 95 % bootstrap intervals over people, or over takes where "
-        f"there are fewer than five people. Under a figure: its difference from {reference} on the "
-        "same windows, in bold where the paired interval leaves out 0.",
-        _grid(rows, list(of), HEADLINES, "variant"),
+        f"Means over {seeds} seed{'s'[: seeds != 1]}, with 95 % bootstrap intervals over people, "
+        "or over takes where there are fewer than five. Under a figure: its difference from "
+        f"{reference} on the same windows, in bold where the paired interval leaves out 0.",
+        _grid(rows, list(of), HEADLINES),
     ]
     metrics: dict[str, Any] = {}
     for row in rows:
@@ -86,7 +86,7 @@ def _heads(
 
 
 def _grid(
-    rows: Sequence[Figure], variants: Sequence[str], wanted: Sequence[tuple[str, str]], corner: str
+    rows: Sequence[Figure], variants: Sequence[str], wanted: Sequence[tuple[str, str]]
 ) -> str:
     of = {(row.variant, row.name, row.metric): row for row in rows}
     columns = [key for key in wanted if any((v, *key) in of for v in variants)]
@@ -94,7 +94,7 @@ def _grid(
         f"{name if metric == 'macro-F1' else name.replace('-', ' → ')}, {metric}"
         for name, metric in columns
     ]
-    lines = [f"| {corner} | " + " | ".join(names) + " |", "|---" * (len(columns) + 1) + "|"]
+    lines = ["| variant | " + " | ".join(names) + " |", "|---" * (len(columns) + 1) + "|"]
     for variant in variants:
         cells = [_cell(of.get((variant, *key))) for key in columns]
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")

@@ -8,9 +8,27 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from aura.evaluation.diagnosis import Headline, display
-from aura.report.figures import confusion_figure, curves_figure, imu_figure, skeleton_figure
+from aura.evaluation.diagnosis import display
+from aura.report import joint_map, neighbours
+from aura.report.bodies import imu_figure, skeleton_figure
+from aura.report.curves import (
+    curves_figure,
+    few_shot_figure,
+    few_shot_series,
+    recall_figure,
+    shots_of,
+)
+from aura.report.figures import confusion_figure
 from aura.report.study import Study
+from aura.report.verdict import (
+    against_guessing,
+    against_last_run,
+    change,
+    number,
+    passes,
+    signed,
+    trust,
+)
 
 STAND_IN = (
     "It was trained by this pipeline on synthetic frames: the figures say that the pipeline works,"
@@ -21,16 +39,17 @@ POOLS = {
     "balanced 100": "Class-balanced pools of 100",
     "within class": "Within the query's class",
 }
+SECTIONS = {
+    "retrieval": "Retrieval",
+    "zero-shot": "Zero-shot",
+    "few-shot": "Few labels",
+    "space": "Joint space",
+    "neighbours": "Neighbours",
+    "training": "Training",
+    "data": "Data",
+    "window": "One window",
+}
 METRICS = ("R@1", "R@10", "R@50", "MRR", "median_rank")
-
-
-def number(value: float | None) -> str:
-    """Three decimals; two significant digits below 0.01; a dash for None."""
-    if value is None:
-        return "–"
-    if value == 0 or abs(value) >= 0.01:
-        return f"{value:.3f}"
-    return f"{value:#.2g}" if abs(value) >= 1e-4 else f"{value:.0e}"
 
 
 def count(value: float | None) -> str:
@@ -43,25 +62,6 @@ def count(value: float | None) -> str:
 def _title(modality: str) -> str:
     name = display(modality)
     return name[:1].upper() + name[1:]
-
-
-def _verdict(lines: Sequence[Headline]) -> str:
-    """Say in one sentence what the headline figures beat."""
-    if not lines:
-        return "No figures were computed."
-    good = [line for line in lines if line.beats_chance and line.beats_control is not False]
-    against = "above chance"
-    if any(line.control is not None for line in lines):
-        where = "" if all(line.control is not None for line in lines) else ", where it was run,"
-        against += f" and{where} above the shuffled-pairs control"
-    whole = all(line.low is not None for line in lines)
-    how = "with the whole 95 % interval" if whole else "as far as figures without interval can tell"
-    if len(lines) == 1:
-        return f"The headline figure {'lies' if good else 'does not lie'} {against}, {how}."
-    many = f"All {len(lines)}" if len(good) == len(lines) else f"{len(good)} of {len(lines)}"
-    if not good:
-        return f"None of the {len(lines)} headline figures lies {against}, {how}."
-    return f"{many} headline figures lie {against}, {how}."
 
 
 def _retrieval(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -104,10 +104,7 @@ def _example(study: Study) -> dict[str, Markup]:
     if example.imu is not None and np.isfinite(example.imu).any():
         drawings["imu"] = Markup(imu_figure(example.imu, example.seconds))
     if example.mocap is not None:
-        mask = np.isfinite(example.mocap).min(axis=-1)
-        if example.mask is not None:
-            mask &= example.mask.astype(bool)
-        skeleton = skeleton_figure(example.mocap, mask, example.seconds)
+        skeleton = skeleton_figure(example.mocap, neighbours.seen(example), example.seconds)
         if skeleton:
             drawings["mocap"] = Markup(skeleton)
     return drawings
@@ -132,22 +129,79 @@ def render(study: Study) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    filters = {"number": number, "count": count, "title_of": _title, "short": display}
+    filters = {
+        "number": number, "count": count, "signed": signed, "title_of": _title, "short": display
+    }  # fmt: skip
     environment.filters |= filters
-    environment.globals |= filters
-    confusions = {
-        modality: Markup(confusion_figure(found, modality))
-        for modality, found in study.zero_shot.items()
-    }
+    environment.globals |= filters | {"passes": passes}
     return environment.get_template("page.html").render(
         study=study,
         stand_in=STAND_IN,
-        verdict=_verdict(study.headlines),
+        sections=SECTIONS,
+        answers=[
+            against_guessing(study.headlines),
+            against_last_run(study.headlines, study.earlier),
+            trust(study.checks, study.warnings),
+        ],
+        changes=[(line, change(line, study.earlier)) for line in study.headlines],
+        recalls=[(curve, Markup(recall_figure(curve))) for curve in study.recall],
         tables=_retrieval(study.retrieval),
         metrics=METRICS,
-        confusions=confusions,
+        confusions={
+            modality: Markup(confusion_figure(found, modality))
+            for modality, found in study.zero_shot.items()
+        },
         classes=_classes(study),
         curves=Markup(curves_figure(study.curves)) if study.curves else "",
         drawings=_example(study),
         splits=list(dict.fromkeys(key for split in study.splits.values() for key in split)),
+        queries=[neighbours.drawn(query) for query in study.queries],
+        **_few_shot(study),
+        **_map(study),
     )
+
+
+def _few_shot(study: Study) -> dict[str, Any]:
+    """One panel a modality for each metric, and what the gains say together."""
+    content = study.few_shot or {"rows": [], "gains": []}
+    rows = few_shot_series(content["rows"])
+    heads = list(dict.fromkeys(row["head"] for row in rows))
+    panels: dict[str, dict[str, Markup]] = {}
+    for row in rows:
+        metric, modality = row["metric"], row["modality"]
+        if modality not in panels.setdefault(metric, {}):
+            own = [r for r in rows if (r["metric"], r["modality"]) == (metric, modality)]
+            panels[metric][modality] = Markup(few_shot_figure(own, heads, f"{modality} {metric}"))
+    gains = few_shot_series(content["gains"])
+    table: dict[tuple[str, str], dict[int | None, dict[str, Any]]] = {}
+    for gain in gains:
+        up = gain["low"] is not None and gain["low"] > 0
+        down = gain["high"] is not None and gain["high"] < 0
+        kind = "good-text" if up else "bad-text" if down else ""
+        cells = table.setdefault((gain["modality"], gain["head"]), {})
+        cells[gain["shots"]] = {**gain, "kind": kind}
+    kinds = [cell["kind"] for cells in table.values() for cell in cells.values()]
+    helps, harms = kinds.count("good-text"), kinds.count("bad-text")
+    gained = (
+        f"Pretraining helps in {helps} of {len(kinds)} comparisons and harms in {harms};"
+        " in the others the paired interval holds 0."
+    )
+    return {
+        "few_heads": heads,
+        "few_panels": panels,
+        "few_gains": table,
+        "few_shots": shots_of(gains),
+        "gained": gained if gains else "",
+    }
+
+
+def _map(study: Study) -> dict[str, Any]:
+    if study.joint_map is None:
+        return {"map": "", "map_classes": [], "markers": {}, "class_style": ""}
+    names = joint_map.class_names(study.joint_map)
+    return {
+        "map": Markup(joint_map.map_svg(study.joint_map)),
+        "map_classes": names,
+        "markers": {m: Markup(joint_map.marker(m)) for m in study.joint_map.points},
+        "class_style": Markup(joint_map.class_style(len(names))),
+    }

@@ -83,6 +83,10 @@ class Example:
         Its class.
     seconds
         Length of the window.
+    window
+        Its id.
+    image, no_image
+        A frame of its video as a data URI, or why there is none.
     """
 
     imu: Array | None = None
@@ -91,6 +95,91 @@ class Example:
     texts: list[str] = field(default_factory=list)
     label: str = ""
     seconds: float = 5.0
+    window: str = ""
+    image: str = ""
+    no_image: str = ""
+
+
+@dataclass(frozen=True)
+class Past:
+    """A headline figure of an earlier run."""
+
+    name: str
+    metric: str
+    value: float
+    n: int
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """The run before this one.
+
+    Attributes
+    ----------
+    run
+        Such as "2026-11-24 (198de71)"; empty where none is on record.
+    why
+        Why none is on record.
+    figures
+        Its headline figures.
+    """
+
+    run: str = ""
+    why: str = ""
+    figures: list[Past] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A window that was found, and whether it is a right answer or of the right class."""
+
+    window: Example
+    score: float
+    right: bool
+    same_class: bool
+
+
+@dataclass(frozen=True)
+class Query:
+    """A test window and what lies nearest to its IMU in other modalities.
+
+    Attributes
+    ----------
+    window
+        What was asked.
+    hits
+        Gallery modality → the nearest, best first.
+    rank, pool
+        Gallery modality → rank of the right answer, and of how many.
+    failure
+        Whether it was drawn because it fails.
+    """
+
+    window: Example
+    hits: dict[str, list[Hit]]
+    rank: dict[str, float]
+    pool: dict[str, int]
+    failure: bool = False
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """The joint space in two dimensions, from :mod:`aura.evaluation.layout`.
+
+    Attributes
+    ----------
+    windows, labels
+        Id and class of each window drawn.
+    points
+        Modality → (n, 2) places, NaN where the window lacks it.
+    of
+        Number of test windows that they were drawn from.
+    """
+
+    windows: list[str]
+    labels: list[str]
+    points: dict[str, Array]
+    of: int
 
 
 @dataclass(frozen=True)
@@ -105,6 +194,8 @@ class Study:
         What the encoders were aligned with.
     headlines
         Figures of the first screen, most important first.
+    earlier
+        The run before this one, which the headlines are held to.
     warnings
         Sentences from :func:`aura.evaluation.diagnosis.diagnose`.
     checks
@@ -117,6 +208,19 @@ class Study:
         Modality → its result.
     baselines
         Guesser → figures, from :func:`aura.evaluation.zeroshot.baselines`.
+    recall
+        ``query``, ``gallery``, ``matching`` and the fields of
+        :class:`aura.evaluation.recall.RecallCurve`, one row a pair.
+    held_out
+        Modality → figures of a class that training never saw.
+    fine_grained
+        Modality → :class:`aura.evaluation.hierarchy.Hierarchy` as plain values.
+    few_shot
+        What the stage `finetune` measured: ``rows`` and ``gains``; None where it was not run.
+    joint_map
+        A map of the joint space.
+    queries
+        Test windows with their nearest neighbours.
     curves
         Rows in order of training: ``phase`` (str) and ``step`` (epochs done), with ``loss`` and
         ``val_mrr`` where measured (else None or left out).
@@ -135,12 +239,19 @@ class Study:
     title: str
     teacher: Teacher
     headlines: list[Headline] = field(default_factory=list)
+    earlier: Earlier = field(default_factory=Earlier)
     warnings: list[str] = field(default_factory=list)
     checks: list[Check] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     retrieval: list[dict[str, Any]] = field(default_factory=list)
     zero_shot: dict[str, ZeroShot] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
+    recall: list[dict[str, Any]] = field(default_factory=list)
+    held_out: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fine_grained: dict[str, dict[str, Any]] = field(default_factory=dict)
+    few_shot: dict[str, Any] | None = None
+    joint_map: JointMap | None = None
+    queries: list[Query] = field(default_factory=list)
     curves: list[dict[str, Any]] = field(default_factory=list)
     funnel: dict[str, int] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)

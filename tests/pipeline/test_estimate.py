@@ -36,7 +36,7 @@ PINNED = (
     "embed.frames_per_window=8",
     "train.imu={pairs: [[imu, text], [imu, video]], epochs: 20, learning_rate: 0.001}",
     "train.joint.epochs=24",
-    "train.shuffled_control=true",
+    "train.twins={shuffled: 1}",
 )
 
 
@@ -86,7 +86,7 @@ def test_bytes_on_disk_by_hand(params):
 
 def test_no_control_is_not_counted(params):
     without = config.load(
-        ROOT / "params.yaml", [*PINNED, "train.shuffled_control=false"], dataset="ego-exo4d"
+        ROOT / "params.yaml", [*PINNED, "train.twins={shuffled: 0}"], dataset="ego-exo4d"
     )
     found = amounts(estimate.train_rows(EGO_EXO4D, without, ONES))
     assert "train: shuffled control" not in found
@@ -159,7 +159,7 @@ def test_a_rate_is_of_the_median_run(monkeypatch):
 def test_it_runs_and_every_row_is_there(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     threads = torch.get_num_threads()
-    params = tiny_params("train.batch=8", "synthesize.activities=2")
+    params = tiny_params("train.batch=8", "synthesize.activities=2", "train.twins.held_out=null")
     text = stage.run(params, "ego-exo4d", 100.0, TINY)
     lines = [line for line in text.splitlines() if line.startswith("|")]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines[2:]] == STAGES

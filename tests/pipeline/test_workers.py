@@ -72,7 +72,7 @@ def test_aura_train_with_two_workers_gives_what_one_gives(tmp_path, monkeypatch,
         # A small rate, as Adam makes full steps of the rounding in a gradient that is near zero.
         chosen = settings(
             epochs=1, learning_rate=1e-4, schedule="simultaneous", workers=count,
-            shuffled_control=False,
+            twins=config.Twins(shuffled=0),
         )  # fmt: skip
         params = write_study(folder, chosen.model_dump(mode="json"))
         monkeypatch.chdir(folder)

@@ -1,16 +1,30 @@
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import cache
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
 from aura.evaluation.diagnosis import Headline
+from aura.evaluation.layout import joint_layout
+from aura.evaluation.recall import recall_curve
 from aura.evaluation.retrieval import all_pairs, ranks
 from aura.evaluation.zeroshot import baselines, zero_shot
-from aura.report.page import number, render
-from aura.report.study import Check, Example, Study, Teacher
+from aura.report.page import render
+from aura.report.study import (
+    Check,
+    Earlier,
+    Example,
+    Hit,
+    JointMap,
+    Past,
+    Query,
+    Study,
+    Teacher,
+)
+from aura.report.verdict import number
 
 CLASSES = ["basketball", "bike repair", "cooking", "dance", "first aid", "music", "climbing", "CPR"]
 PHASES = ("1: IMU with text and video", "2: mocap joins")
@@ -34,6 +48,45 @@ def _body(frames):
     joints[:, 8, 0] += 0.1 * wave
     joints[:, :, 0] += np.linspace(0, 0.8, frames)[:, None]
     return joints
+
+
+IMAGE = "data:image/jpeg;base64,/9j/4AAQ"
+
+
+def _queries(imu, mocap, mask):
+    """One query that finds its window, and one that fails."""
+    asked = Example(imu, mocap, mask, ["waves"], "dance", window="take1@5.0", image=IMAGE)
+    other = replace(asked, label="music", window="take2@0.0")
+    gone = replace(asked, image="", no_image="the recordings are not here")
+    found = {
+        "mocap": [Hit(other, 0.61, False, False), Hit(asked, 0.6, True, True)],
+        "video": [Hit(gone, 0.5, True, True)],
+        "text": [Hit(replace(other, label="dance"), 0.4, False, True)],
+    }
+    lost = {"mocap": [Hit(other, 0.3, False, False)]}
+    return [
+        Query(asked, found, {"mocap": 2, "video": 1, "text": 7.5}, dict.fromkeys(found, 320)),
+        Query(replace(asked, label="cooking"), lost, {"mocap": 99}, {"mocap": 320}, failure=True),
+    ]
+
+
+def _few_shot():
+    rows = [
+        {
+            "modality": modality, "head": head, "shots": shots, "start": start,
+            "metric": "accuracy", "value": value, "low": value - 0.1, "high": value + 0.05,
+        }
+        for modality in ("imu", "mocap")
+        for head, shots in (("k-shot probe", 1), ("linear probe", None), ("fine-tuned", None))
+        for start, value in (("pretrained", 0.7), ("random", 0.6))
+    ]  # fmt: skip
+    about = {"modality": "imu", "head": "fine-tuned"}
+    gains = [
+        {**about, "shots": None, "value": 0.1, "low": 0.02, "high": 0.2},
+        {**about, "shots": 1, "value": -0.1, "low": -0.2, "high": -0.01},
+        {**about, "modality": "mocap", "shots": None, "value": 0.0, "low": -0.1, "high": 0.1},
+    ]
+    return {"rows": rows, "gains": gains}
 
 
 @cache
@@ -115,10 +168,27 @@ def full_study():
         for number, phase in enumerate(PHASES)
         for i in range(40)
     ]
+    earlier = Earlier(
+        "2026-01-31 (abc1234)",
+        figures=[Past(h.name, h.metric, h.value - 0.01, h.n) for h in headlines],
+    )
+    rank = ranks(embeddings["imu"], embeddings["text"], captions, captions)
+    curve = recall_curve(rank, captions, groups, 20, 0)
+    layout = joint_layout(embeddings, valid, labels, size=24)
     return Study(
         title="Ego-Exo4D (synthetic)",
         teacher=Teacher("CLIP ViT-B/16", stand_in=True),
         headlines=headlines,
+        earlier=earlier,
+        recall=[{"query": "imu", "gallery": "text", "matching": "strict", **asdict(curve)}],
+        few_shot=_few_shot(),
+        joint_map=JointMap(
+            [f"take@{row}" for row in layout.rows],
+            [CLASSES[labels[row]] for row in layout.rows],
+            layout.points,
+            n,
+        ),
+        queries=_queries(imu, mocap, mask),
         warnings=["Mocap: the embeddings have collapsed to about 1.3 directions for 8 classes."],
         checks=[
             Check("Participants in both train and test", "0", True),
@@ -184,10 +254,40 @@ def test_study_survives_json(page):
 
 
 def test_page_needs_nothing_but_itself(page):
-    assert not re.search(r"https?:|<script|<link|@import|url\((?!#)", page)
+    assert not re.search(r"https?:|//[a-z]|<script|<link|@import|url\((?!#)", page)
     references = re.findall(r'(?:src|href)="([^"]*)"', page)
     assert references
-    assert all(reference.startswith("#") for reference in references)
+    assert all(reference.startswith(("#", "data:image/jpeg;base64,")) for reference in references)
+
+
+class _Nesting(HTMLParser):
+    """Fails at the first tag that closes another than the one that is open."""
+
+    VOID = ("meta", "img", "input", "br")
+
+    def __init__(self):
+        super().__init__()
+        self.open = []
+
+    def handle_starttag(self, tag, attrs):
+        assert len(dict(attrs)) == len(attrs), f"{tag} has an attribute twice"
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        pass
+
+    def handle_endtag(self, tag):
+        assert self.open, f"</{tag}> closes nothing"
+        assert self.open[-1] == tag, f"</{tag}> within <{self.open[-1]}> {self.getpos()}"
+        self.open.pop()
+
+
+def test_html_is_well_formed(page):
+    for text in (page, render(sparse_study())):
+        parser = _Nesting()
+        parser.feed(text)
+        assert parser.open == []
 
 
 def test_every_reference_within_the_page_has_one_target(page):
@@ -198,30 +298,118 @@ def test_every_reference_within_the_page_has_one_target(page):
         assert "".join(pair) in ids
 
 
+def rows_of(page):
+    table = re.search(r'<table class="heads">.*?</table>', page, flags=re.S).group()
+    return re.findall(r"<tr>.*?</tr>", table, flags=re.S)[1:]
+
+
 def test_first_screen_has_each_headline_beside_what_it_must_beat(page):
-    cards = re.findall(r'<section class="card">(.*?)</section>', page, flags=re.S)
-    for line, card in zip(full_study().headlines, cards, strict=True):
-        assert line.name in card
-        for value in (line.value, line.low, line.high, line.chance, line.control):
-            assert number(value) in card
-    assert page.index("Teacher: CLIP") < page.index('class="card"') < page.index("<h2>")
+    for line, row in zip(full_study().headlines, rows_of(page), strict=True):
+        assert line.name in row
+        for value in (line.value, line.low, line.high, line.chance, line.control, line.baseline):
+            assert number(value) in row
+    assert page.index("Teacher: CLIP") < page.index('class="answers"') < page.index("<h2")
+    assert page.index("Look at this first") < page.index('class="heads"') < page.index("<h2")
+    assert page.index("Captures in both train and test") < page.index("<h2")
+
+
+def test_a_figure_worse_than_last_time_is_said_to_be_worse():
+    lines = full_study().headlines
+    past = [Past(h.name, h.metric, h.value, h.n) for h in lines]
+    past[0] = replace(past[0], value=lines[0].high + 0.01)
+    past[3] = replace(past[3], value=lines[3].low - 0.01, n=7)
+    study = replace(full_study(), earlier=Earlier("2026-01-31 (abc1234)", figures=past))
+    page = render(study)
+    assert "Partly better, partly worse than the run of 2026-01-31 (abc1234)." in page
+    assert f"1 worse: {lines[0].name} {number(lines[0].value)}, was {number(past[0].value)}" in page
+    assert f"1 better: {lines[3].name} {number(lines[3].value)}" in page
+    kinds = [re.search(r'class="change (\w+)"', row).group(1) for row in rows_of(page)]
+    assert kinds == ["worse", "same", "same", "better", "same"]
+    assert "▼" in rows_of(page)[0]
+    assert "▲" in rows_of(page)[3]
+    assert "on 7" in rows_of(page)[3]
+
+
+def test_a_figure_that_is_gone_is_missed():
+    study = full_study()
+    lost = Past("IMU → video", "MRR", 0.2, 320)
+    earlier = replace(study.earlier, figures=[*study.earlier.figures, lost])
+    page = render(replace(study, earlier=earlier))
+    assert "no longer measured: IMU → video." in page
+    assert '<section class="answer note"><b><span class="mark note">!</span>Better than' in page
+
+
+def test_without_an_earlier_run_the_page_says_so():
+    why = Earlier(why="a shallow clone has no history")
+    page = render(replace(full_study(), earlier=why))
+    assert "No earlier run on record (a shallow clone has no history)." in page
+
+
+def test_neighbours_are_marked_right_near_and_wrong_and_a_failure_is_named(page):
+    queries = re.findall(r'<section class="query panel">.*?</section>', page, flags=re.S)
+    assert [("a failure" in q) for q in queries] == [False, True]
+    hits = re.findall(r'<li class="(\w*)"><div class="said"><span class="mark[^>]*>(.)', queries[0])
+    assert hits == [("", "✗"), ("right", "✓"), ("right", "✓"), ("near", "≈")]
+    assert "right one at rank 7.5 of 320" in queries[0]
+    assert "the recordings are not here" in queries[0]
+    assert queries[0].count(f'src="{IMAGE}"') == 1
+    assert queries[0].count('class="body"') == 3
+    assert 'class="right"' not in queries[1]
+
+
+def test_the_map_has_each_window_once_with_its_modalities(page):
+    drawn = re.search(r'aria-label="Map of the joint space".*?</svg>', page, flags=re.S).group()
+    content = full_study().joint_map
+    groups = re.findall(r"<g class=\"w k(\d+)\"><title>(.*?)</title>(.*?)</g>", drawn)
+    names = sorted(set(content.labels))
+    assert [(names[int(k)], t) for k, t, _ in groups] == [
+        (label, f"{label}: {window}")
+        for window, label in zip(content.windows, content.labels, strict=True)
+    ]
+    for (_, _, shapes), *places in zip(groups, *content.points.values(), strict=True):
+        present = [m for m, at in zip(content.points, places, strict=True) if np.isfinite(at).all()]
+        assert re.findall(r'class="(\w+)', shapes) == present
+    for modality in content.points:
+        assert f'id="show-{modality}" checked' in page
+
+
+def test_few_labels_have_a_panel_a_modality_and_say_what_pretraining_does(page):
+    panels = re.findall(r'aria-label="Labels per class, (\w+ \w+)"', page)
+    assert panels == ["imu accuracy", "mocap accuracy"]
+    assert "Pretraining helps in 1 of 3 comparisons and harms in 1" in page
+    assert '<span class="bad-text">−0.100</span>' in page
+    assert "The stage finetune was not run." not in page
+    assert "The stage finetune was not run." in render(sparse_study())
 
 
 @pytest.mark.parametrize(
     ("weak", "strong", "words"),
     [
-        (1, 4, "4 of 5 headline figures lie above chance and above the shuffled-pairs control"),
+        (1, 4, "4 of 5 headline figures lie above chance, the baseline and the shuffled-pairs"),
         (0, 5, "All 5 headline figures lie above"),
         (2, 0, "None of the 2 headline figures lies above"),
         (1, 0, "The headline figure does not lie above"),
     ],
 )
-def test_verdict_counts_what_beats_chance_and_control(weak, strong, words):
+def test_verdict_counts_what_beats_chance_baseline_and_control(weak, strong, words):
     lines = full_study().headlines
     lines = [replace(line, low=0.0) for line in lines[:weak]] + lines[weak : weak + strong]
     page = render(Study("words", Teacher("CLIP", stand_in=False), headlines=lines))
     assert words in page
     assert page.count("not above chance") == weak
+
+
+def test_a_figure_below_its_baseline_does_not_pass():
+    line = replace(full_study().headlines[3], baseline=1.0)
+    page = render(Study("words", Teacher("CLIP", stand_in=False), headlines=[line]))
+    assert "The headline figure does not lie above" in page
+    assert "not above baseline" in rows_of(page)[0]
+
+
+def test_a_failed_check_makes_the_page_untrusted(page):
+    tile = re.search(r'<section class="answer (\w+)"><b>[^/]*</span>Can it be trusted', page)
+    assert tile.group(1) == "bad"
+    assert "Training captions that name their class: 3.1 %; 1 warning below." in page
 
 
 def test_stand_in_is_named_and_a_published_teacher_is_not_called_one(page):
@@ -256,15 +444,15 @@ def test_text_is_escaped(page):
 
 def test_figures_take_their_colours_from_the_page(page):
     drawings = re.findall(r'<svg role="img".*?</svg>', page, flags=re.S)
-    assert len(drawings) == 6
+    assert len(drawings) == 9
+    assert all("currentColor" in d or "var(--c1)" in d for d in drawings)
     for drawing in drawings:
-        assert "currentColor" in drawing
         assert not re.search(r"#[0-9a-f]{6}\b", drawing)
 
 
 def test_missing_modalities_are_named_with_their_reason():
     page = render(sparse_study())
-    assert "Video is absent: the data set has no egocentric video." in page
+    assert "<b>Video is absent:</b> the data set has no egocentric video." in page
     assert "This window has no mocap." in page
     assert "not run" in page
     assert "one group only" in page

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from aura.config.base import parse_options
 from aura.datasets.base import (
     Inventory,
     Recording,
@@ -23,7 +24,6 @@ from aura.datasets.base import (
     Video,
     empty_imu,
     empty_mocap,
-    parse_options,
 )
 from aura.datasets.ego_exo4d import index
 from aura.datasets.ego_exo4d.index import FPS, frames_of
@@ -58,7 +58,7 @@ class Adapter:
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
-        self.options: Options = parse_options(Options, options, "ego-exo4d")
+        self.options: Options = parse_options(Options, options, "adapter ego-exo4d")
         # One file serves all takes of a capture, which come one after another.
         self._timesync = lru_cache(maxsize=4)(self._read_timesync)
 

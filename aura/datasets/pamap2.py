@@ -1,0 +1,119 @@
+"""PAMAP2 (Reiss & Stricker, ISWC 2012; UCI 231): IMUs on hand, chest and ankle, 12 activities.
+
+A file is one session of one subject, 54 columns at 100 Hz with an activity a row. A take is a bout:
+consecutive rows of one activity. Its text is the activity in a sentence; the file is the capture.
+Rows that the radio lost have NaN and become masked gaps. Orientation, which the authors call
+invalid, magnetometer, temperature and heart rate are not read.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from aura.config.base import parse_options
+from aura.datasets.base import Inventory, Recording, Skip, Take
+from aura.datasets.bouts import (
+    BoutOptions,
+    Rows,
+    Session,
+    bout_recording,
+    by_time,
+    list_bouts,
+    read_columns,
+    to_float32,
+)
+from aura.errors import AuraError, CorruptFile
+from aura.storage import Storage
+
+ACTIVITIES = {
+    1: "lying", 2: "sitting", 3: "standing", 4: "walking", 5: "running", 6: "cycling",
+    7: "Nordic walking", 12: "ascending stairs", 13: "descending stairs", 16: "vacuum cleaning",
+    17: "ironing", 24: "rope jumping",
+}  # fmt: skip
+TRANSIENT = 0
+COLUMNS = tuple(f"{number}" for number in range(1, 55))  # as numbered in the data set's own guide
+_BLOCK = {"hand": 4, "chest": 21, "ankle": 38}  # the first column, temperature, of each IMU
+_ACCEL = {"16g": 1, "6g": 4}  # columns after it
+_GYRO = 7
+_ACCEL_RANGE = {"16g": 16 * 9.80665, "6g": 6 * 9.80665}  # m/s2
+_GYRO_RANGE = np.deg2rad(1500)
+_SATURATED = 0.98  # of the range; the ends are those before calibration
+_NAME = re.compile(r"(?:.*/)?(Protocol|Optional)/subject(\d+)\.dat")
+
+
+class Options(BoutOptions):
+    """Which IMU; the 6 g accelerometer saturates when running, and the authors advise 16 g."""
+
+    val: tuple[int, ...] = (105,)
+    test: tuple[int, ...] = (106,)
+    placement: Literal["hand", "chest", "ankle"] = "hand"
+    accelerometer: Literal["16g", "6g"] = "16g"
+    parts: tuple[Literal["Protocol", "Optional"], ...] = ("Protocol",)
+
+
+class Adapter:
+    """Reads a folder with `Protocol/subjectN.dat` in it, at any depth."""
+
+    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()} | {
+        "lying": "lying down",
+        "rope jumping": "jumping rope",
+    }
+
+    def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
+        self.files = root
+        self.options: Options = parse_options(Options, options, "adapter pamap2")
+        self.splits = self.options.splits("pamap2")
+        self._opened: tuple[str, Rows] | None = None
+
+    def inventory(self) -> Inventory:
+        """Cut every file into bouts by its times and activities; see `base.Adapter`."""
+        sessions = []
+        for path in self.files.list():
+            match = _NAME.fullmatch(path)
+            if match and match[1] in self.options.parts:
+                name = f"{match[1].lower()}{match[2]}"
+                sessions.append(Session(int(match[2]), f"subject{match[2]}", name, name, path))
+        if not sessions:
+            raise AuraError(
+                f"{self.files.root} holds no {' or '.join(self.options.parts)}/subjectN.dat files."
+            )
+        return list_bouts(sessions, self.options, self.splits, self._rows, _label)
+
+    def load(self, take: Take) -> Recording:
+        """The rows of a bout; the file it is in stays open for the bouts that follow."""
+        path, first, end = take.source
+        if self._opened is None or self._opened[0] != path:
+            self._opened = None  # not two files at once
+            self._opened = path, self._rows(path, self._sensors())[0]
+        times, _, imu = self._opened[1]
+        if len(times) < end:
+            raise CorruptFile(f"{path} has fewer rows than when it was listed.")
+        ends = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
+        return bout_recording(
+            times[first:end],
+            imu[first:end],
+            f"A person is {self.classes[str(take.label)]}.",
+            (np.abs(imu[first:end]) >= _SATURATED * ends).any(axis=1),
+        )
+
+    def _sensors(self) -> list[str]:
+        """The columns of accelerometer and gyroscope."""
+        block = _BLOCK[self.options.placement]
+        starts = block + _ACCEL[self.options.accelerometer], block + _GYRO
+        return [COLUMNS[start - 1 + axis] for start in starts for axis in range(3)]
+
+    def _rows(self, path: str, sensors: Sequence[str] = ()) -> tuple[Rows, list[Skip]]:
+        """Rows by time, with the sensors' columns asked for, and what was dropped."""
+        table, _, ragged = read_columns(self.files, path, ("1", "2", *sensors), None, " ", COLUMNS)
+        known = np.isin(table[:, 1], np.arange(256))
+        codes = np.where(known, table[:, 1], 0).astype(int)
+        return by_time(Rows(table[:, 0], codes, to_float32(table[:, 2:])), known, path, ragged)
+
+
+def _label(code: int) -> tuple[str | None, str]:
+    """Label of an activity, or None and why its bouts are skipped."""
+    if code == TRANSIENT:
+        return None, "transient between activities"
+    return ACTIVITIES.get(code), "activity is not of the protocol"

@@ -1,0 +1,136 @@
+"""Watch and phone IMU, 23 people (Matey-Sanz, Casteleyn & Granell, Data in Brief 2023, 109809).
+
+An execution is standing up, walking, turning, walking back, turning and sitting down, recorded with
+a watch (`sw`) and a phone (`sp`), one file each, with an activity a row. A take is a bout:
+consecutive rows of one activity. Its text is the activity in a sentence; the execution is the
+capture. Most bouts are shorter than 3 s, so their windows are padded.
+
+The stamps are when samples were delivered and not when they were taken: they come in bursts, 0 to
+1 ms apart and up to 133 ms after one another, about a line that is the same in all files of a
+device (9.59 and 9.76 ms a sample). `clock: even` puts each sample of an execution on that line.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import Field
+
+from aura.config.base import parse_options
+from aura.datasets.base import Inventory, Recording, Skip, Take
+from aura.datasets.bouts import (
+    BoutOptions,
+    Rows,
+    Session,
+    bout_recording,
+    by_time,
+    list_bouts,
+    read_columns,
+    to_float32,
+)
+from aura.errors import AuraError, CorruptFile
+from aura.storage import Storage
+
+ACTIVITIES = {
+    name: name.replace("_", " ").lower()
+    for name in ("SEATED", "STANDING_UP", "WALKING", "TURNING", "SITTING_DOWN")
+}
+_SENSORS = ("x_acc", "y_acc", "z_acc", "x_gyro", "y_gyro", "z_gyro")
+_NAME = re.compile(r"(?:.*/)?s(\d+)_(\d+)_(sw|sp)\.csv")
+_BLOCK = 32  # samples, more than the 14 of the longest burst of deliveries
+_DRIFT_S = 0.04  # by which the earliest stamps of blocks may leave an even clock
+
+
+class Options(BoutOptions):
+    """Which device, and whether its samples are put on an even clock."""
+
+    val: tuple[int, ...] = (2, 8, 14, 20)
+    test: tuple[int, ...] = (3, 6, 9, 12, 15, 18, 21)
+    min_bout_s: float = Field(0.5, gt=0)
+    device: Literal["sw", "sp"] = "sw"
+    clock: Literal["even", "stamps"] = "even"
+
+
+class Adapter:
+    """Reads a folder with files `sXX_YY_sw.csv` and `sXX_YY_sp.csv` in it, at any depth."""
+
+    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()} | {
+        "seated": "sitting still",
+        "turning": "turning around",
+    }
+
+    def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
+        self.files = root
+        self.options: Options = parse_options(Options, options, "adapter sp-sw-har")
+        self.splits = self.options.splits("sp-sw-har")
+        self._opened: tuple[str, Rows] | None = None
+
+    def inventory(self) -> Inventory:
+        """Cut every execution into bouts; see `base.Adapter`."""
+        sessions = []
+        for path in self.files.list():
+            match = _NAME.fullmatch(path)
+            if match and match[3] == self.options.device:
+                person, execution = f"s{match[1]}", f"s{match[1]}_{match[2]}"
+                name = f"{execution}_{match[3]}"
+                sessions.append(Session(int(match[1]), person, execution, name, path))
+        if not sessions:
+            raise AuraError(f"{self.files.root} holds no sXX_YY_{self.options.device}.csv files.")
+        return list_bouts(sessions, self.options, self.splits, self._rows, _label)
+
+    def load(self, take: Take) -> Recording:
+        """The rows of a bout; the file it is in stays open for the bouts that follow."""
+        path, first, end = take.source
+        if self._opened is None or self._opened[0] != path:
+            self._opened = path, self._rows(path)[0]
+        times, _, imu = self._opened[1]
+        if len(times) < end:
+            raise CorruptFile(f"{path} has fewer rows than when it was listed.")
+        text = f"A person is {self.classes[str(take.label)]}."
+        return bout_recording(times[first:end], imu[first:end], text)
+
+    def _rows(self, path: str) -> tuple[Rows, list[Skip]]:
+        """Rows by time, and what was dropped."""
+        columns = (*_SENSORS, "timestamp")
+        table, labels, ragged = read_columns(self.files, path, columns, "label", ",", None)
+        labels = np.strings.strip(labels)
+        rows = Rows(table[:, 6] / 1000, labels, to_float32(table[:, :6]))
+        rows, lost = by_time(rows, labels != "", path, ragged)
+        if self.options.clock == "even":
+            times = even_clock(rows.time)
+            if times is None:
+                lost.append(Skip("stamps do not follow an even clock and are kept", path, "imu"))
+            else:
+                rows = rows._replace(time=times)
+        return rows, lost
+
+
+def _label(activity: str) -> tuple[str | None, str]:
+    return ACTIVITIES.get(activity), "activity is not known"
+
+
+def even_clock(stamps: np.ndarray) -> np.ndarray | None:
+    """Times of samples taken at one rate and stamped late by a varying time, as a line.
+
+    A stamp is late and never early, so that the earliest of each block of 32 tells the clock. None
+    where these leave a line by more than 40 ms: samples were lost, or the rate is not constant.
+
+    Parameters
+    ----------
+    stamps : (N,) s, sorted.
+
+    Returns
+    -------
+    (N,) s, evenly spaced, the least squares line through the stamps.
+    """
+    blocks = len(stamps) // _BLOCK
+    if blocks < 4:
+        return None
+    index = np.arange(len(stamps))
+    slope, origin = np.polyfit(index, stamps, 1)
+    late = (stamps - (origin + slope * index))[: blocks * _BLOCK].reshape(blocks, _BLOCK)
+    if slope <= 0 or np.ptp(late.min(axis=1)) > _DRIFT_S:
+        return None
+    line: np.ndarray = origin + slope * index
+    return line

@@ -1,0 +1,57 @@
+"""finetune: labelled tasks on the test split, from the trained encoders and from random ones."""
+
+from typing import Any
+
+import numpy as np
+
+from aura import config, downstream, training
+from aura.config import Params
+from aura.errors import AuraError
+from aura.evaluation.bootstrap import resampling_unit
+from pipeline import evaluate, paths, study
+from pipeline.output import stage_output, write_json
+from pipeline.progress import say, track
+from pipeline.workers import deterministic
+
+
+def run(params: Params, dataset: str) -> None:
+    """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
+    windows, texts, _ = study.load(params, dataset)
+    model, card = training.load(paths.MODELS / dataset / "joint")
+    everyone, rows = np.arange(len(windows)), windows.rows("test")
+    if len(rows) < 2:
+        raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")
+    test = evaluate.test_set(windows, texts, everyone)
+    classes = len(test.class_names)
+    encoders = {m: getattr(model, m) for m in ("imu", "mocap") if test.valid[m][rows].any()}
+    changes = config.Augment.model_validate(card["settings"]["augment"])
+    deterministic()
+    found = downstream.answers(
+        encoders, windows, test.label, np.flatnonzero(windows.split != "test"), rows, classes,
+        params.finetune, changes, params.train.seed, params.finetune.draws,
+    )  # fmt: skip
+    total = 2 * (len(encoders) * (2 + len(params.finetune.shots)) + (len(encoders) > 1))
+    said = {answer.head: answer.said for answer in track(found, "finetune", total, "head")}
+    unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
+    table, gains = downstream.figures(
+        said, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
+    )
+    with stage_output(paths.report(dataset, "finetune"), None) as folder:
+        write_json(folder / "metrics.json", headline_metrics(table))
+        details = {"rows": table, "gains": gains, "warnings": downstream.negative(gains)}
+        write_json(folder / "details.json", details)
+    for warning in downstream.negative(gains):
+        say(f"finetune: {warning}")
+
+
+def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What `dvc metrics diff` shows: fine-tuned accuracies with their intervals."""
+    return {
+        f"{row['modality']}_fine_tuned{'_random' * (row['start'] == 'random')}": {
+            name: round(row[key], 3)
+            for name, key in (("accuracy", "value"), ("low", "low"), ("high", "high"))
+            if row[key] is not None
+        }
+        for row in rows
+        if row["head"] == "fine-tuned" and row["metric"] == "accuracy"
+    }

@@ -1,0 +1,193 @@
+"""review: what a change did to the committed reports, as a comment for its pull request.
+
+Metrics and plots are in git, so that neither data nor DVC's cache is needed; the plots drawn are
+those that dvc.yaml names, for each data set that has reports.
+"""
+
+import csv
+import io
+import json
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import yaml
+
+from aura.errors import AuraError
+from aura.report.pictures import TEMPLATES, Plot, Table, draw
+from aura.report.review import COUNTS, FIGURES, Picture, Report, comment, read, section
+from pipeline import paths
+from pipeline.output import stage_output, write_text
+from pipeline.progress import say
+
+KNOWN = {"comment.md", "pictures"}
+Read = Callable[[], str]
+Files = Mapping[str, Read]
+"""Files of one commit, or of the working tree: path -> how to read it."""
+
+
+def run(base: str = "main", out: str | Path = "review") -> Path:
+    """Write `out`/comment.md and a picture of each changed plot into `out`/pictures.
+
+    Raises
+    ------
+    AuraError
+        Here is no git repository, no commit `base` or no report, a report cannot be read, or `out`
+        is a folder of something else; nothing is written then.
+    """
+    commit = _commit(base)
+    before, now = _committed(commit), _on_disk()
+    if not now:
+        raise AuraError(
+            f"There are no reports in {paths.REPORTS}; run `dvc repro`, or this in its folder."
+        )
+    target = Path(out)
+    if target.exists():
+        others = {p.name for p in target.iterdir()} - KNOWN if target.is_dir() else {"no folder"}
+        if others:
+            raise AuraError(f"{out} is there and is no review ({min(others)}); name another.")
+    plots, not_drawn = _plots()
+    sections: dict[str, str] = {}
+    drawn: dict[str, bytes] = {}
+    for dataset in sorted(_datasets(before) | _datasets(now)):
+        pictures = _pictures(plots, dataset, before, now) if dataset in _datasets(now) else {}
+        drawn |= {picture.path: content for picture, content in pictures.items()}
+        sections[dataset] = section(
+            _report(dataset, before, base), _report(dataset, now, "the working tree"),
+            list(pictures),
+        )  # fmt: skip
+    text = comment(f"`{base}` ({commit[:7]})", sections, not_drawn)
+    with stage_output(target, {"commit": commit}) as folder:
+        for path, content in drawn.items():
+            (folder / path).parent.mkdir(exist_ok=True)
+            (folder / path).write_bytes(content)
+        write_text(folder / "comment.md", text)
+    say(f"review: {target / 'comment.md'}")
+    return target
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints; None where it fails."""
+    try:
+        done = subprocess.run(["git", *arguments], capture_output=True, check=False)
+    except FileNotFoundError:
+        raise AuraError("There is no git on this machine to read the base from.") from None
+    return done.stdout.decode(errors="replace") if done.returncode == 0 else None
+
+
+def _commit(base: str) -> str:
+    if _git("rev-parse", "--git-dir") is None:
+        raise AuraError("This folder is in no git repository, which holds the figures of before.")
+    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    if found is None:
+        raise AuraError(f"There is no commit '{base}' here; fetch it, or name another by --base.")
+    return found.strip()
+
+
+def _committed(commit: str) -> Files:
+    def reader(path: str) -> Read:
+        return lambda: _git("show", f"{commit}:./{path}") or ""
+
+    listed = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", f"{paths.REPORTS}/") or ""
+    return {path: reader(path) for path in listed.split("\0") if path}
+
+
+def _on_disk() -> Files:
+    def reader(path: Path) -> Read:
+        return lambda: path.read_text(errors="replace")
+
+    found = (path for path in sorted(paths.REPORTS.rglob("*")) if path.is_file())
+    return {
+        path.as_posix(): reader(path)
+        for path in found
+        if not any(part.endswith(".partial") for part in path.parts)
+    }
+
+
+def _datasets(files: Files) -> set[str]:
+    return {PurePosixPath(path).parts[1] for path in files if len(PurePosixPath(path).parts) > 2}
+
+
+def _report(dataset: str, files: Files, where: str) -> Report | None:
+    if dataset not in _datasets(files):
+        return None
+    content = {}
+    for stage in (*FIGURES, *COUNTS):
+        for name in ("metrics.json", "details.json"):
+            path = (paths.report(dataset, stage) / name).as_posix()
+            if path in files:
+                content[f"{stage}/{name}"] = _json(files[path](), path, where)
+    return read(content)
+
+
+def _json(text: str, path: str, where: str) -> dict[str, Any]:
+    try:
+        content = json.loads(text)
+    except json.JSONDecodeError:
+        content = None
+    if not isinstance(content, dict):
+        raise AuraError(f"{path} of {where} is not a JSON object.")
+    return content
+
+
+def _pictures(
+    plots: Sequence[tuple[Plot, Mapping[str, str]]], dataset: str, before: Files, now: Files
+) -> dict[Picture, bytes]:
+    pictures = {}
+    for plot, places in plots:
+        files = {name: place.format(dataset=dataset) for name, place in places.items()}
+        old, new = (
+            {name: _table(side[path](), path) for name, path in files.items() if path in side}
+            for side in (before, now)
+        )
+        if (drawn := draw(plot, old, new)) is not None:
+            path = f"pictures/{dataset}-{plot.name}.png"
+            pictures[Picture(path, plot.title, drawn[1])] = drawn[0]
+    return pictures
+
+
+def _table(text: str, path: str) -> Table:
+    return list(csv.DictReader(io.StringIO(text), delimiter="\t" if path.endswith("tsv") else ","))
+
+
+def _plots() -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
+    """The plots of dvc.yaml with the place of each file, and the names of those not drawn here.
+
+    Plots cannot go over a matrix in dvc.yaml: what it names of one data set is drawn of each.
+    """
+    path, plots, others = Path("dvc.yaml"), [], []
+    try:
+        specs = yaml.safe_load(path.read_text()).get("plots", []) if path.exists() else []
+    except (yaml.YAMLError, AttributeError):
+        raise AuraError("dvc.yaml is not a YAML mapping.") from None
+    for spec in specs:
+        for name, how in spec.items() if isinstance(spec, dict) else [(spec, None)]:
+            plot = _plot(name, how) if isinstance(how, dict) else None
+            if plot:
+                plots.append(plot)
+            else:
+                others.append(str(name))
+    return plots, others
+
+
+def _plot(name: str, how: Mapping[str, Any]) -> tuple[Plot, dict[str, str]] | None:
+    template, x, y = how.get("template", "linear"), how.get("x"), how.get("y")
+    if template not in TEMPLATES or not isinstance(x, str) or not isinstance(y, dict) or not y:
+        return None
+    files = [PurePosixPath(path).parts for path in y]
+    if not all(isinstance(column, str) for column in y.values()) or min(map(len, files)) < 3:
+        return None
+    labels = _apart(files)
+    plot = Plot(
+        name, how.get("title", name), template, x, dict(zip(labels, y.values(), strict=True))
+    )
+    places = ["/".join((root, "{dataset}", *rest)) for root, _, *rest in files]
+    return plot, dict(zip(labels, places, strict=True))
+
+
+def _apart(paths: Sequence[Sequence[str]]) -> list[str]:
+    """Name each path by the parts that not all of them have."""
+    shared = set(paths[0]).intersection(*paths)
+    names = ["/".join(part for part in parts if part not in shared) for parts in paths]
+    return [name or parts[-1] for name, parts in zip(names, paths, strict=True)]

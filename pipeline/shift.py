@@ -1,0 +1,89 @@
+"""shift: how far data sets lie apart, beside what an encoder loses between them.
+
+Evaluation protocol, rule 7. What was lost is read from the `transfer` reports that are there.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from aura import leakage, training
+from aura.config import Params
+from aura.errors import AuraError
+from aura.evaluation.profile import DataSet, Profile, profile
+from aura.evaluation.shift import compare
+from aura.report import shift as tables
+from pipeline import paths, study
+from pipeline.output import stage_output, write_text
+from pipeline.progress import say, track
+
+MOST_WINDOWS = 4096
+_PLACES = ("placement", "device", "imu")  # options of adapters that say where the sensor sits
+
+
+def run(params: Params) -> None:
+    """Write `reports/shift/{table.md,figure.svg}` over the data sets of `shift.study`."""
+    names = list(params.shift.study)
+    if len(set(names)) < 2:
+        raise AuraError("shift.study names the data sets to compare; at least two are needed.")
+    model, _ = training.load(paths.MODELS / params.transfer.source / params.transfer.phase)
+    profiles = [
+        _profile(params, name, model) for name in track(names, "shift", len(names), "data set")
+    ]
+    shifts = [compare(a, b) for a in profiles for b in profiles if a is not b]
+    drops = recorded(names)
+    with stage_output(paths.REPORTS / "shift", None) as folder:
+        write_text(folder / "table.md", f"# Domain shift\n\n{tables.table(shifts, drops)}")
+        write_text(folder / "figure.svg", tables.figure(profiles, shifts, drops))
+    say(f"shift: {paths.REPORTS / 'shift' / 'table.md'}")
+
+
+def _profile(params: Params, name: str, model: training.Model) -> Profile:
+    windows, texts, _ = study.load(params, name, check=False)
+    rows = np.flatnonzero(windows.has["imu"].numpy())
+    if len(rows) > MOST_WINDOWS:
+        rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MOST_WINDOWS])
+    if windows.window_samples != model.imu.shape.samples:
+        raise AuraError(f"The windows of {name} are not as long as those of the model.")
+    span = windows.samples[torch.from_numpy(rows)][:, None] + torch.arange(windows.window_samples)
+    captions = texts.column("text").to_pylist()
+    options = params.dataset(name).options
+    return profile(
+        DataSet(
+            name=name,
+            imu=windows.imu[span].numpy(),
+            valid=windows.imu_valid[span].numpy(),
+            texts=[captions[text] for row in rows for text in windows.texts[row]],
+            embeddings=training.embed(model, windows, rows, ["imu"])["imu"],
+            participants=windows.participant[rows],
+            placement=next((str(options[key]) for key in _PLACES if key in options), ""),
+        ),
+        params.seed,
+        leakage.stem,
+    )
+
+
+def recorded(names: list[str]) -> dict[tuple[str, str], float]:
+    """(source, target) -> zero-shot macro-F1 at home less that after transfer, where both exist."""
+    drops = {}
+    for target in names:
+        away = _json(paths.report(target, "transfer") / "details.json")
+        home = _json(paths.report(away["source"], "evaluate") / "details.json") if away else None
+        if not away or not home or away["source"] not in names or "imu" not in home["zero_shot"]:
+            continue
+        there = [
+            row["value"]
+            for row in away["rows"]
+            if row["head"] == "zero-shot" and row["metric"] == "macro-F1"
+        ]
+        if there:
+            drops[away["source"], target] = home["zero_shot"]["imu"]["macro_f1"] - there[0]
+    return drops
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return found

@@ -1,0 +1,173 @@
+"""transfer: an encoder trained on one data set, tested on another, each participant left out.
+
+Zero-shot by prompts, few labels, linear probe and full fine-tuning, beside random weights, and a
+table of how far the two data sets lie apart (evaluation protocol, rule 7).
+"""
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+
+from aura import config, downstream, encoders, training
+from aura.batches import Windows
+from aura.config import Params
+from aura.downstream import Head
+from aura.errors import AuraError
+from aura.evaluation.bootstrap import resampling_unit
+from aura.evaluation.zeroshot import baselines, predict
+from pipeline import evaluate, paths, study
+from pipeline.output import code_hash, files_of, scratch, stage_output, write_json, write_text
+from pipeline.progress import say, track
+from pipeline.workers import deterministic
+
+ZERO_SHOT = Head("imu", "zero-shot", None, "pretrained")
+LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
+
+
+def run(params: Params, dataset: str) -> None:
+    """Write folds in `models/transfer/<dataset>`, tables in `reports/<dataset>/transfer`."""
+    source = params.transfer.source
+    windows, texts, teacher = study.load(params, dataset, check=False)
+    folder = paths.MODELS / source / params.transfer.phase
+    model, card = training.load(folder)
+    if card["teacher"] != vars(teacher):
+        raise AuraError(f"{dataset} was embedded by another teacher than the one of {source}.")
+    if card["shape"]["samples"] != windows.window_samples:
+        raise AuraError(
+            f"The model of {source} takes windows of {card['shape']['samples']} samples and those "
+            f"of {dataset} have {windows.window_samples}; slice.window_s must be the same."
+        )
+    test = evaluate.test_set(windows, texts, np.arange(len(windows)))
+    people = sorted({p for p, y in zip(windows.participant, test.label, strict=True) if y >= 0})
+    if len(people) < 2:
+        raise AuraError(f"{dataset} has labels of {len(people)} participants; two are needed.")
+    settings = {
+        "code": code_hash("pipeline.transfer", *encoders.modules(params.train)),
+        "params": params.model_dump(mode="json", include={"transfer", "finetune"}),
+        "seed": params.train.seed,
+        "input": files_of(
+            folder, *(f / dataset for f in (paths.SIGNALS, paths.WINDOWS, paths.EMBEDDINGS))
+        ),
+    }
+    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
+    deterministic()
+    found = []
+    out = paths.MODELS / "transfer" / dataset
+    with stage_output(out, settings) as folds:
+        for person in track(people, "transfer", len(people), "participant"):
+            file = folds / f"{person}.{key}.npz"
+            if not file.is_file():
+                _fold(params, model, card, windows, test, person, file)
+            with np.load(file, allow_pickle=False) as content:
+                found.append(dict(content))
+    names = [name for name in found[0] if name != "rows"]
+    rows = np.concatenate([fold["rows"] for fold in found])
+    said = {
+        Head(*json.loads(name)): np.concatenate([fold[name] for fold in found], axis=1)
+        for name in names
+    }
+    unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
+    classes, label = len(test.class_names), test.label[rows]
+    draws = params.evaluate.bootstrap_draws
+    table, gains = downstream.figures(said, label, unit, classes, draws, params.seed)
+    guess = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
+    warnings = downstream.negative(gains)
+    details = {
+        "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
+        "classes": list(test.class_names), "baselines": guess, "rows": table, "gains": gains,
+        "warnings": warnings,
+    }  # fmt: skip
+    with stage_output(paths.report(dataset, "transfer"), None) as reports:
+        write_json(reports / "metrics.json", headline_metrics(table))
+        write_json(reports / "details.json", details)
+        write_text(reports / "table.md", page(dataset, details))
+    for warning in warnings:
+        say(f"transfer: {warning}")
+    say(f"transfer: {paths.report(dataset, 'transfer') / 'table.md'}")
+
+
+def _fold(
+    params: Params, model: training.Model, card: dict[str, Any], windows: Windows, test: Any,
+    person: str, file: Path,
+) -> None:  # fmt: skip
+    """What every head says of one participant, trained on all others."""
+    rows = np.flatnonzero((windows.participant == person) & (test.label >= 0))
+    train = np.flatnonzero(windows.participant != person)
+    vectors = training.embed(model, windows, rows, ["imu"])["imu"]
+    named = predict(vectors, test.class_vectors)
+    has = test.valid["imu"][rows]
+    said = {ZERO_SHOT: np.where(has, named, -1)[None]}
+    length_s = study.lengths_s(windows, np.arange(len(windows)))["imu"][:, None]
+    known = train[test.label[train] >= 0]
+    tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
+    by_length = tree.fit(length_s[known], test.label[known]).predict(length_s[rows])
+    said[LENGTH_ALONE] = np.where(has, by_length, -1)[None]
+    changes = config.Augment.model_validate(card["settings"]["augment"])
+    for answer in downstream.answers(
+        {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
+        params.finetune, changes, params.train.seed, params.finetune.draws,
+    ):  # fmt: skip
+        said[answer.head] = answer.said
+    temporary = scratch(file)
+    with temporary.open("wb") as stream:
+        content = {"rows": rows, **{json.dumps(head): found for head, found in said.items()}}
+        np.savez_compressed(stream, **content)  # type: ignore[arg-type]
+    temporary.replace(file)
+
+
+def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """What `dvc metrics diff` shows: macro-F1 zero-shot, probed and fine-tuned, with intervals."""
+    return {
+        f"{row['head']}{' random' * (row['start'] == 'random')}".replace(" ", "_"): {
+            name: round(row[key], 3)
+            for name, key in (("macro_f1", "value"), ("low", "low"), ("high", "high"))
+            if row[key] is not None
+        }
+        for row in rows
+        if row["head"] not in ("k-shot", "length alone") and row["metric"] == "macro-F1"
+    }
+
+
+def page(dataset: str, details: dict[str, Any]) -> str:
+    """The table as Markdown: a row a head, pretrained beside random."""
+    of = {(r["head"], r["shots"], r["start"], r["metric"]): r for r in details["rows"]}
+    heads = dict.fromkeys((r["head"], r["shots"]) for r in details["rows"])
+    gains = {(g["head"], g["shots"]): g for g in details["gains"]}
+    guess = details["baselines"]
+    lines = [
+        f"# {details['source']} to {dataset}",
+        "",
+        f"{len(details['participants'])} participants, each left out once, {details['windows']} "
+        f"windows, {len(details['classes'])} classes. 95 % bootstrap intervals over "
+        f"{details['interval']}. Guessing uniformly scores macro-F1 "
+        f"{guess['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
+        f'{guess["majority"]["accuracy"]:.3f}. "Length alone" is a decision tree that sees '
+        "nothing but how long a window is.",
+        "",
+        "| IMU head | accuracy | macro-F1 | accuracy, random start | macro-F1, random start "
+        "| gain in accuracy, paired |",
+        "|---|---|---|---|---|---|",
+    ]
+    for head, shots in heads:
+        first = "pretrained" if head != LENGTH_ALONE.how else LENGTH_ALONE.start
+        cells = [
+            _span(of.get((head, shots, start, metric)))
+            for start in (first, "random")
+            for metric in downstream.METRICS
+        ]
+        name = f"{shots} labels a class" if shots else head
+        gain = gains.get((head, shots))
+        lines.append(f"| {name} | {' | '.join(cells)} | {_span(gain, '+')} |")
+    lines += ["", *(f"- {warning}" for warning in details["warnings"])]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _span(row: dict[str, Any] | None, sign: str = "") -> str:
+    if row is None:
+        return ""
+    ends = "" if row["low"] is None else f" ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
+    return f"{row['value']:{sign}.3f}{ends}"

@@ -1,0 +1,217 @@
+"""Watch and phone files written here with stamps of delivery, and the real ones where they are."""
+
+from collections import Counter
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+
+from aura.datasets.sp_sw_har import Adapter, even_clock
+from aura.errors import AuraError
+from aura.schema import SPLITS
+from aura.signals import clean, resample_imu
+from aura.storage import Storage
+
+HEADER = "x_acc,y_acc,z_acc,x_gyro,y_gyro,z_gyro,timestamp,label"
+RUN = ("SEATED", "STANDING_UP", "WALKING", "TURNING", "WALKING", "TURNING", "SITTING_DOWN")
+PERIOD_MS = 9.76
+
+
+def delivered(count, seed=0, burst=6):
+    """Stamps (N,) ms of samples that are handed over in bursts of up to `burst`."""
+    rng = np.random.default_rng(seed)
+    last = np.minimum(np.cumsum(rng.integers(1, burst, count)), count) - 1
+    last = last[: np.searchsorted(last, count - 1) + 1]  # the sample that ends each burst
+    ends = last[np.searchsorted(last, np.arange(count))]
+    return 1657533977813 + np.round(ends * PERIOD_MS + 2).astype(np.int64)
+
+
+def write(root, name, labels=RUN, samples=100, seed=0, burst=6):
+    """One execution with `samples` a bout; returns its sensor values and its lines."""
+    values = np.random.default_rng(seed).normal(size=(len(labels) * samples, 6))
+    stamps = delivered(len(values), seed, burst)
+    cells = zip(values.tolist(), stamps.tolist(), np.repeat(labels, samples).tolist(), strict=True)
+    lines = [f"{','.join(map(repr, row))},{stamp},{label}" for row, stamp, label in cells]
+    save(root, name, lines)
+    return values, lines
+
+
+def save(root, name, lines):
+    path = root / "DATA" / name[:3] / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join([HEADER, *lines]) + "\n")
+
+
+def reasons(inventory):
+    missing = "subject has no file"
+    return sorted((s.modality, s.reason) for s in inventory.skips if s.reason != missing)
+
+
+def test_takes_are_the_bouts_of_one_device(tmp_path):
+    values, _ = write(tmp_path, "s01_01_sw")
+    for name in ("s01_01_sp", "s02_01_sw", "s03_01_sw", "s03_02_sw"):
+        write(tmp_path, name, seed=1)
+    adapter = Adapter(Storage(tmp_path), {})
+    inventory = adapter.inventory()
+    assert reasons(inventory) == []
+    assert Counter(t.split for t in inventory.takes) == {"train": 7, "val": 7, "test": 14}
+    assert len({take.take_id for take in inventory.takes}) == 28
+    first = [take for take in inventory.takes if take.capture_id == "s01_01"]
+    assert {take.participant_id for take in first} == {"s01"}
+    labels = [name.replace("_", " ").lower() for name in RUN]
+    assert [take.label for take in first] == labels
+    for number, take in enumerate(first):
+        recording = adapter.load(take)
+        assert_allclose(recording.imu, values[number * 100 : (number + 1) * 100], rtol=1e-6)
+        assert recording.texts[0].text == f"A person is {adapter.classes[take.label]}."
+        assert recording.texts[0].end_s == recording.duration_s == take.duration_s
+    assert set(adapter.classes) == set(labels)
+    other = Adapter(Storage(tmp_path), {"device": "sp"}).inventory()
+    assert {take.capture_id for take in other.takes} == {"s01_01"}
+
+
+def test_bursts_of_delivery_are_laid_on_an_even_clock(tmp_path):
+    """Samples of one sine: by their stamps it is torn to pieces, on the even clock it is a sine."""
+    count = 1200
+    true_s = np.arange(count) * PERIOD_MS / 1000
+    wave = np.sin(2 * np.pi * 2.0 * true_s)
+    stamps = delivered(count)
+    lines = [f"{x!r},0,0,0,0,0,{t},WALKING" for x, t in zip(wave.tolist(), stamps, strict=True)]
+    save(tmp_path, "s01_01_sp", lines)
+    worst = {}
+    for clock in ("even", "stamps"):
+        adapter = Adapter(Storage(tmp_path), {"device": "sp", "clock": clock})
+        recording = adapter.load(adapter.inventory().takes[0])
+        cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+        got, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s)
+        want = np.sin(2 * np.pi * 2.0 * np.arange(len(got)) / 200)
+        worst[clock] = np.abs(got[valid, 0] - want[valid]).max()
+        assert ("sample duplicated" in cleaned.dropped) == (clock == "stamps")
+        if clock == "even":
+            assert valid.all()
+    assert worst["even"] < 0.03
+    assert worst["stamps"] > 0.3
+
+
+def test_lost_samples_keep_their_stamps_and_say_so(tmp_path):
+    _, lines = write(tmp_path, "s01_01_sw")
+    kept = lines[:350] + lines[365:]  # 146 ms are gone for good
+    save(tmp_path, "s01_01_sw", kept)
+    adapter = Adapter(Storage(tmp_path), {})
+    inventory = adapter.inventory()
+    reason = "stamps do not follow an even clock and are kept"
+    assert reasons(inventory) == [("imu", reason)]
+    stamps = np.array([int(line.split(",")[6]) for line in kept]) / 1000
+    turning = adapter.load(inventory.takes[3])  # rows 300 to 399 of what was written
+    assert_allclose(turning.imu_s, stamps[300:385] - stamps[300], atol=1e-6)
+    save(tmp_path, "s01_01_sw", lines[:100])  # too short to tell
+    assert reasons(Adapter(Storage(tmp_path), {}).inventory()) == [("imu", reason)]
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.floats(0.002, 0.05),
+    st.integers(256, 600),
+    st.integers(0, 2**31),
+    st.floats(0, 0.02),
+)
+def test_the_even_clock_is_within_the_delay_of_the_true_one(period, count, seed, delay):
+    true = np.arange(count) * period
+    stamps = np.maximum.accumulate(true + np.random.default_rng(seed).uniform(0, delay, count))
+    found = even_clock(1.6e9 + stamps)
+    assert found is not None
+    assert np.ptp(np.diff(found)) < 1e-5
+    assert (np.abs(found - 1.6e9 - true) <= delay + 1e-5).all()
+    holed = np.delete(true, slice(count // 2, count // 2 + int(0.15 / period) + 1))
+    assert even_clock(1.6e9 + holed) is None
+
+
+def test_damage_is_counted_by_reason(tmp_path):
+    values, lines = write(tmp_path, "s01_01_sw", burst=2)  # no two stamps alike
+    lines[5] = lines[5].rpartition(",")[0]
+    lines[6] = lines[6].replace(",SEATED", ",")
+    lines[7] = "x," + lines[7].partition(",")[2]
+    lines[8] = ",".join([*lines[8].split(",")[:6], "never", "SEATED"])
+    lines[20], lines[40] = lines[40], lines[20]
+    lines[-60:] = [line.replace("SITTING_DOWN", "JUMPING") for line in lines[-60:]]
+    save(tmp_path, "s01_01_sw", lines)
+    save(tmp_path, "s01_02_sw", [])
+    (tmp_path / "DATA/s01/s01_02_sw.csv").write_text("a,b\n1,2\n")
+    (tmp_path / "DATA/s01/s01_03_sw.csv").write_text("")
+    adapter = Adapter(Storage(tmp_path), {"train": [1], "clock": "stamps"})
+    write(tmp_path, "s04_01_sw")
+    inventory = adapter.inventory()
+    assert reasons(inventory) == [
+        ("file", "file cannot be read"),
+        ("file", "file cannot be read"),
+        ("file", "subject is in no split"),
+        ("row", "row has the wrong number of columns"),
+        ("row", "row out of order"),
+        ("row", "row out of order"),
+        ("row", "row without a time or an activity"),
+        ("row", "row without a time or an activity"),
+        ("take", "activity is not known"),
+        ("take", "bout shorter than min_bout_s"),
+    ]
+    seated = adapter.load(inventory.takes[0])
+    assert np.isnan(seated.imu).sum() == 1
+    assert len(seated.imu) == 97
+    kept = np.setdiff1d(np.arange(100), [5, 6, 7, 8])
+    assert_allclose(seated.imu[~np.isnan(seated.imu[:, 0])], values[kept], rtol=1e-6)
+    assert (np.diff(seated.imu_s) >= 0).all()
+    with pytest.raises(AuraError, match=r"holds no sXX_YY_sp\.csv"):
+        Adapter(Storage(tmp_path), {"device": "sp"}).inventory()
+    with pytest.raises(AuraError, match=r"Subjects \[2\] are in more than one split of sp-sw-har"):
+        Adapter(Storage(tmp_path), {"train": [2]})
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("device", ["sw", "sp"])
+def test_the_real_executions(real_data, device):
+    """Every row of every file, read a second time by polars and cut by a slow loop."""
+    root = real_data / "sp-sw-har"
+    adapter = Adapter(Storage(root), {"device": device})
+    inventory = adapter.inventory()
+    found = {take.take_name: take for take in inventory.takes}
+    short = {s.where for s in inventory.skips if s.reason == "bout shorter than min_bout_s"}
+    others = {s.reason for s in inventory.skips} - {"bout shorter than min_bout_s"}
+    assert others <= {"subject has no file"}
+    files = sorted(root.glob(f"DATA/s*/*_{device}.csv"))
+    assert len(files) >= 25
+    bouts = {}
+    for file in files:
+        rows = pl.read_csv(file).rows()
+        number = -1
+        for row, before in zip(rows, [None, *rows[:-1]], strict=True):
+            number += before is None or row[7] != before[7]
+            bouts.setdefault(f"{file.stem}_{number:03d}", []).append(row)
+    assert set(found) | short == set(bouts)
+    assert not set(found) & short
+    periods = []
+    for name, take in found.items():
+        rows, recording = bouts[name], adapter.load(take)
+        assert take.label == rows[0][7].replace("_", " ").lower()
+        assert_allclose(recording.imu, [row[:6] for row in rows], rtol=1e-6)
+        stamps = np.array([row[6] for row in rows]) / 1000
+        late = (stamps - stamps[0]) - recording.imu_s
+        assert np.abs(late).max() < 0.16
+        periods.append(recording.duration_s / (len(rows) - 1))
+        cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+        got, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s)
+        assert cleaned.dropped == {}
+        assert valid.all()
+        assert np.abs(got).max() < 1.15 * np.abs(recording.imu).max()  # no cubic runs away
+    # One rate a device, by files that know nothing of each other, so a clock and no chance.
+    assert np.mean(periods) == pytest.approx({"sw": 0.00959, "sp": 0.00976}[device], abs=2e-5)
+    assert np.ptp(periods) < 2e-5
+    people = {
+        split: {t.participant_id for t in found.values() if t.split == split} for split in SPLITS
+    }
+    assert [len(people[split]) > 0 for split in SPLITS] == [True] * 3
+    assert sum(map(len, people.values())) == len(set().union(*people.values()))
+    still = [adapter.load(t).imu[:, :3] for t in found.values() if t.label == "seated"]
+    norm = np.array([np.linalg.norm(accel, axis=1).mean() for accel in still])
+    assert_allclose(np.median(norm), 9.8, atol=0.4)
