@@ -9,7 +9,6 @@ import hashlib
 import json
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -44,13 +43,8 @@ def run(params: Params, dataset: str) -> None:
     keys = _keys(params, dataset, every)
     out = paths.MODELS / "ablate" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
-        for file in out.glob("*.npz"):  # of the last run; those that still fit are used
-            if not (folder / file.name).exists():
-                shutil.copy(file, folder / file.name)
         wanted = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in every}
-        for file in folder.glob("*.npz"):
-            if file not in wanted.values():
-                file.unlink()
+        cells.carry_over(out, folder, {file.name for file in wanted.values()})
         todo = {cell: file for cell, file in wanted.items() if not file.is_file()}
         say(f"ablate: {len(every)} trainings, {len(every) - len(todo)} of them done already.")
         for _ in track(_done(params, dataset, todo), "ablate", len(todo), "training"):

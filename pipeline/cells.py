@@ -1,6 +1,8 @@
 """One training of an ablation, from settings to what it said of each test window."""
 
+import shutil
 import time
+from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -38,6 +40,19 @@ class Cell(NamedTuple):
     def name(self) -> str:
         """What its file is called."""
         return f"{self.variant}.seed-{self.seed}.{self.fold}"
+
+
+def carry_over(out: Path, folder: Path, wanted: Collection[str]) -> None:
+    """Put those files of the last run that are still wanted in the new one's folder, and no other.
+
+    An interrupted run has left its own there already.
+    """
+    for file in folder.glob("*.npz"):
+        if file.name not in wanted:
+            file.unlink()
+    for name in wanted:
+        if (out / name).is_file() and not (folder / name).exists():
+            shutil.copy(out / name, folder / name)
 
 
 def settings_of(params: Params, name: str, seed: int) -> Params:

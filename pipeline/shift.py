@@ -37,7 +37,7 @@ def run(params: Params) -> None:
     drops = recorded(names)
     with stage_output(paths.REPORTS / "shift", None) as folder:
         write_text(folder / "table.md", f"# Domain shift\n\n{tables.table(shifts, drops)}")
-        write_text(folder / "figure.svg", tables.figure(profiles, shifts, drops))
+        write_text(folder / "figure.svg", tables.document(tables.figure(profiles, shifts, drops)))
     say(f"shift: {paths.REPORTS / 'shift' / 'table.md'}")
 
 

@@ -20,6 +20,7 @@ from aura.errors import AuraError
 from aura.evaluation.bootstrap import resampling_unit
 from aura.evaluation.zeroshot import baselines, predict
 from pipeline import evaluate, paths, study
+from pipeline.cells import carry_over
 from pipeline.output import code_hash, files_of, scratch, stage_output, write_json, write_text
 from pipeline.progress import say, track
 from pipeline.workers import deterministic
@@ -49,15 +50,15 @@ def run(params: Params, dataset: str) -> None:
         "code": code_hash("pipeline.transfer", *encoders.modules(params.train)),
         "params": params.model_dump(mode="json", include={"transfer", "finetune"}),
         "seed": params.train.seed,
-        "input": files_of(
-            folder, *(f / dataset for f in (paths.SIGNALS, paths.WINDOWS, paths.EMBEDDINGS))
-        ),
+        "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "input": files_of(*(f / dataset for f in (paths.SIGNALS, paths.WINDOWS, paths.EMBEDDINGS))),
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     deterministic()
     found = []
     out = paths.MODELS / "transfer" / dataset
-    with stage_output(out, settings) as folds:
+    with stage_output(out, {"dataset": dataset}) as folds:
+        carry_over(out, folds, {f"{person}.{key}.npz" for person in people})
         for person in track(people, "transfer", len(people), "participant"):
             file = folds / f"{person}.{key}.npz"
             if not file.is_file():

@@ -180,3 +180,19 @@ def _bars(axes: Axes, shifts: Sequence[Shift], name: str) -> None:
     axes.set_axisbelow(True)
     axes.set_title(name)
     axes.set_xlabel("ticks: within each data set", color=MUTED)
+
+
+_THEME = (
+    "<style>svg{color:#1b1f24;--sans:system-ui,sans-serif;--muted:#5b6470;--rule:#dfe3e8;"
+    "--c1:#2a6fdb;--c2:#d9730d;--c3:#1a8f6a;--c4:#8a4fc7;background:#fff}"
+    "@media(prefers-color-scheme:dark){svg{color:#e6e9ed;--muted:#9aa4b1;--rule:#2e353f;"
+    "--c1:#5b9bff;--c2:#f0953f;--c3:#3fc296;--c4:#b488ec;background:#181c22}}</style>"
+)
+"""The colours of the page, which a drawing by itself does not have."""
+
+
+def document(drawing: str) -> str:
+    """A drawing as a file of its own, for a browser or a README, light or dark."""
+    head, rest = drawing.split(">", 1)
+    spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
+    return f"{head.replace('<svg', f'<svg {spaces}', 1)}>{_THEME}{rest}"

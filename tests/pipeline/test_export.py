@@ -12,7 +12,7 @@ from aura.encoders import Shape
 from aura.errors import AuraError
 from pipeline import export
 from tests.conftest import ROOT, run
-from tests.test_inference import METRICS, motion, snippets, write_model, write_teacher
+from tests.test_inference import motion, snippets, write_model, write_teacher
 
 SMALL = {"width": 32, "layers": 1, "heads": 2}
 KINDS = {
@@ -88,7 +88,9 @@ def test_the_folder_stands_by_itself(project, tmp_path, monkeypatch):
     onnxruntime = pytest.importorskip("onnxruntime")
     reports = project / "reports/toy/evaluate"
     reports.mkdir(parents=True)
-    (reports / "metrics.json").write_text(json.dumps(METRICS))
+    line = {"name": "IMU → text", "metric": "MRR", "value": 0.3457, "chance": 0.0484}
+    line |= {"low": 0.3, "high": 0.4, "control": None, "n": 115}
+    (reports / "details.json").write_text(json.dumps({"headlines": [line]}))
     folder = project / export.run(params(), "toy")
     assert folder == project / "exports/toy/joint"
     assert {path.name for path in folder.iterdir()} == export.KNOWN
@@ -104,7 +106,7 @@ def test_the_folder_stands_by_itself(project, tmp_path, monkeypatch):
     np.testing.assert_allclose(found, vectors, atol=1e-4)
 
     text = (folder / "README.md").read_text()
-    assert f"{METRICS['imu_to_text']['MRR']:.3f}" in text
+    assert "| IMU → text | MRR | 0.346 | 0.300 to 0.400 | 0.048 |" in text
     parameters, _ = encoders.cost(aura.load(folder).network.imu)
     assert f"| IMU | {parameters:,} |" in text
     (code,) = snippets(text)

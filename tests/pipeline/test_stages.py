@@ -211,7 +211,7 @@ def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd)
     calls = killed_in_joint(params, monkeypatch)
     assert not (folder / "models/synthetic").exists()
     train.run(params, "synthetic")
-    assert len(calls) == 4  # imu, joint (killed), joint, control
+    assert len(calls) == 5  # imu, joint (killed), joint, two twins
     assert "phase imu is done already" in capfd.readouterr().err
     resumed = (folder / "models/synthetic/joint/model.safetensors").read_bytes()
     monkeypatch.undo()
@@ -225,7 +225,7 @@ def test_training_does_not_resume_on_other_embeddings(copy, monkeypatch):
     calls = killed_in_joint(params, monkeypatch)
     embed.run(params, "synthetic")  # written anew, so not the files that the phase was trained on
     train.run(params, "synthetic")
-    assert len(calls) == 5  # imu, joint (killed), and all three again
+    assert len(calls) == 6  # imu, joint (killed), and all four again
 
 
 def test_empty_splits_and_windows_are_one_sentence(copy):
