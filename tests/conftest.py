@@ -26,6 +26,7 @@ TINY = (
     "train.twins={shuffled: 1, held_out: Health}",
     "finetune.epochs=1",
     "finetune.shots=[1]",
+    "finetune.draws=2",
     "train.imu_encoder={name: imu-transformer, options: {width: 32, layers: 1, heads: 2}}",
     "train.mocap_encoder={name: mocap-transformer, options: {width: 32, layers: 1, heads: 2}}",
     "evaluate.pool_draws=2",

@@ -31,7 +31,7 @@ def test_utd_mhad_learns_to_pair_and_the_control_does_not(real_data, tmp_path, m
         "train.imu.epochs=2",
         "train.joint.epochs=25",
         "train.joint.learning_rate=0.003",
-        "train.twins.held_out=null",
+        "train.twins={shuffled: 1, unnamed: false}",
         "train.joint.pairs=[[imu, mocap], [imu, text], [mocap, text]]",
         "train.mocap_encoder={name: mocap-transformer, "
         "options: {width: 64, layers: 1, heads: 2, pool: timeline}}",
