@@ -70,7 +70,11 @@ def _heads(
         said = (found >= 0).all(axis=0) & (outcomes.label >= 0)
         rows_of = [np.flatnonzero(said & (outcomes.participant == who)) for who in people]
         hits = [found[:, mine] == outcomes.label[mine] for mine in rows_of]
-        each.append(f"| {name} | " + " | ".join(f"{hit.mean():.3f}" if hit.size else "" for hit in hits) + " |")
+        each.append(
+            f"| {name} | "
+            + " | ".join(f"{hit.mean():.3f}" if hit.size else "" for hit in hits)
+            + " |"
+        )
         if name.endswith("fine-tuned"):
             table = per_class(outcomes, name, len(classes))
             share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
