@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 
 from aura import leakage, training
 from aura.config import Params
@@ -48,14 +47,14 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
         rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MOST_WINDOWS])
     if windows.window_samples != model.imu.shape.samples:
         raise AuraError(f"The windows of {name} are not as long as those of the model.")
-    span = windows.samples[torch.from_numpy(rows)][:, None] + torch.arange(windows.window_samples)
+    batch = windows.batch(rows)
     captions = texts.column("text").to_pylist()
     options = params.dataset(name).options
     return profile(
         DataSet(
             name=name,
-            imu=windows.imu[span].numpy(),
-            valid=windows.imu_valid[span].numpy(),
+            imu=batch.imu.numpy(),
+            valid=batch.imu_valid.numpy(),
             texts=[captions[text] for row in rows for text in windows.texts[row]],
             embeddings=training.embed(model, windows, rows, ["imu"])["imu"],
             participants=windows.participant[rows],

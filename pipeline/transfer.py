@@ -102,7 +102,7 @@ def _fold(
     named = predict(vectors, test.class_vectors)
     has = test.valid["imu"][rows]
     said = {ZERO_SHOT: np.where(has, named, -1)[None]}
-    length_s = study.lengths_s(windows, np.arange(len(windows)))["imu"][:, None]
+    length_s = test.length_s["imu"][:, None]
     known = train[test.label[train] >= 0]
     tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
     by_length = tree.fit(length_s[known], test.label[known]).predict(length_s[rows])
