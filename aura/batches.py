@@ -49,6 +49,7 @@ class Windows:
     capture: np.ndarray  # (N,) str
     split: np.ndarray  # (N,) str
     label: np.ndarray  # (N,) object, str or None
+    action: np.ndarray  # (N,) object, str or None, a step of the activity
     imu: Tensor  # (S, 6) float32, all takes end to end
     imu_valid: Tensor  # (S,) bool
     samples: Tensor  # (N,) int64
@@ -207,6 +208,7 @@ def build(
         capture=column("capture_id"),
         split=column("split"),
         label=np.array([row["label"] for row in rows], dtype=object),
+        action=np.array([row["action"] for row in rows], dtype=object),
         imu=torch.from_numpy(imu),
         imu_valid=torch.from_numpy(imu_valid),
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),

@@ -88,7 +88,7 @@ def answers(
             people = windows.participant[known]
             logits = heads.linear_probe(frozen, labels[known], asked, classes, people)
             yield answer("linear probe", None, logits)
-            for k in params.shots:
+            for k in shots_of(params, labels[known], classes):
                 few, _ = heads.k_shot(frozen, labels[known], asked, classes, k, draws, seed, people)
                 yield answer("k-shot", k, few)
         if len(tuned) > 1:
@@ -96,6 +96,12 @@ def answers(
             fused = heads.average(np.stack(tuned), present).argmax(1)
             said = np.where(present.any(0), fused, -1)
             yield Answer(Head("fused", "fine-tuned", None, start), said[None])
+
+
+def shots_of(params: Finetune, labels: NDArray[np.int64], classes: int) -> list[int]:
+    """Those of `params.shots` that some class has labels for; `labels` are without -1."""
+    most = np.bincount(labels, minlength=classes).max()
+    return [k for k in params.shots if k <= most]
 
 
 def figures(

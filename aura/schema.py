@@ -82,6 +82,15 @@ TAKES = pa.schema(
             ),
             "s on the clock of the take; no end where the text is about a moment",
         ),
+        required(
+            "actions",
+            pa.list_(
+                pa.struct(
+                    [("action", pa.string()), ("begin_s", pa.float64()), ("end_s", pa.float64())]
+                )
+            ),
+            "steps of the activity as labels; s on the clock of the take",
+        ),
     ]
 )
 
@@ -118,6 +127,7 @@ WINDOWS = pa.schema(
             ),
             "by time; s from the window's start to the text's, below 0 where it began before",
         ),
+        pa.field("action", pa.string(), metadata={"unit": "what half of the window or more is"}),
         required("clock_offset_ms", pa.float32(), "worst in the window"),
         required("largest_gap_ms", pa.float32(), "longest run without a valid IMU sample"),
     ]
@@ -125,12 +135,12 @@ WINDOWS = pa.schema(
 
 
 def texts_schema(dim: int) -> pa.Schema:
-    """Teacher embeddings of captions, and of the prompts of each class (`label` set)."""
+    """Teacher embeddings of captions, of actions, and of each class's prompts (`label` set)."""
     return pa.schema(
         [
             required("text_id", pa.string()),
             required("text", pa.string()),
-            required("kind", pa.string(), "caption or prompt"),
+            required("kind", pa.string(), "caption, action or prompt"),
             pa.field("label", pa.string()),
             required("embedding", pa.list_(pa.float32(), dim), "unit vector"),
         ]

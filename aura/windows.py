@@ -1,6 +1,6 @@
 """Synchronised sliding windows over the signals of one take: an index, no copy of the samples."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -39,6 +39,7 @@ class TakeSignals:
     clock_offset_ms: np.ndarray  # (S,) float32, worst of each second
     texts: Sequence[Span]
     has_video: bool
+    actions: Sequence[Span] = ()
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Window:
     has_video: bool
     imu_saturated: float
     texts: tuple[WindowText, ...]
+    action: str | None
     clock_offset_ms: float
     largest_gap_ms: float
 
@@ -105,6 +107,7 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
             has_video=take.has_video,
             imu_saturated=_mean(_cut(take.imu_saturated, start, end, 1)),
             texts=texts,
+            action=action_of(take.actions, float(start), float(end)),
             clock_offset_ms=float(_cut(take.clock_offset_ms, start, end, 1).max(initial=0)),
             largest_gap_ms=1000 * longest_run(~imu) / IMU_RATE_HZ,
         )
@@ -116,6 +119,15 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
         else:
             windows.append(window)
     return windows, rejected
+
+
+def action_of(actions: Sequence[Span], begin_s: float, end_s: float) -> str | None:
+    """The action that fills at least half of a window; of several the one that fills most."""
+    filled: defaultdict[str, float] = defaultdict(float)
+    for action in actions:
+        filled[action.text] += max(0.0, min(end_s, action.end_s) - max(begin_s, action.begin_s))
+    name, seconds = max(filled.items(), key=lambda item: item[1], default=("", 0.0))
+    return name if seconds > 0 and seconds >= (end_s - begin_s) / 2 else None
 
 
 def _mean(values: np.ndarray) -> float:

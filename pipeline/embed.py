@@ -32,7 +32,7 @@ from pipeline.shards import Add, Shard, add_counts, count_skips, of_takes, run_s
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
-Text = tuple[str, str, str | None]  # the text, caption or prompt, and a prompt's class
+Text = tuple[str, str, str | None]  # the text, its kind, and a prompt's class
 
 
 def run(params: Params, dataset: str) -> None:
@@ -93,14 +93,18 @@ def text_id(text: str) -> str:
 
 
 def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) -> Iterator[Text]:
-    """The distinct captions of all windows, sorted, and then the prompts of each class."""
+    """The distinct captions and actions of all windows, sorted, then the prompts of each class."""
     captions: set[str] = set()
+    actions: set[str] = set()
     for file in shards:
-        windows = pq.read_table(file, columns=["texts"])
+        windows = pq.read_table(file, columns=["texts", "action"])
         texts = pc.struct_field(pc.list_flatten(windows["texts"]), "text")
         captions.update(pc.unique(texts).to_pylist())
+        actions.update(pc.unique(windows["action"]).drop_null().to_pylist())
     for caption in sorted(captions):
         yield caption, "caption", None
+    for action in sorted(actions):
+        yield action, "action", None
     classes = open_dataset(settings.adapter, settings.root, settings.options).classes
     for label, phrase in classes.items():
         for prompt in prompts:

@@ -17,14 +17,13 @@ from aura.batches import Windows
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation import twins
-from aura.evaluation.bootstrap import resampling_unit
-from aura.evaluation.captions import caption_classification, caption_tree
+from aura.evaluation.chance import class_prior
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import TestSet, measure
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
 from aura.schema import MODALITIES, to_numpy
-from pipeline import paths, study
+from pipeline import actions, paths, study
 from pipeline.output import stage_output, write_json, write_text
 from pipeline.progress import say
 from pipeline.vectors import write_vectors
@@ -82,6 +81,7 @@ def run(params: Params, dataset: str) -> None:
                 "warnings": [
                     *study.check_splits(windows, params.dataset(dataset).overlap),
                     *naming_warning(named),
+                    *actions.warning(actions.share_named(windows, texts)),
                     *caption_warning(test.group[test.valid["text"]]),
                     *diagnose(headlines, pairs, directions, len(test.class_names)),
                 ],
@@ -90,8 +90,8 @@ def run(params: Params, dataset: str) -> None:
                 "effective_rank": directions,
                 "training_texts_naming_their_class": named,
                 "held_out_class": held_out,
-                "fine_grained": fine_grained(vectors, windows, texts, test, rows, params),
-                "retrieval": pairs,
+                "fine_grained": actions.fine_grained(vectors, windows, texts, test, rows, params),
+                "retrieval": [*pairs, *class_prior(pairs)],
                 "splits": study.split_counts(windows),
             },
         )
@@ -138,35 +138,6 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
         length_s=study.lengths_s(windows, rows),
         split=windows.split[rows],
     )
-
-
-def fine_grained(
-    vectors: Mapping[str, np.ndarray], windows: Windows, texts: pa.Table, test: TestSet,
-    rows: np.ndarray, params: Params,
-) -> dict[str, Any]:  # fmt: skip
-    """Actions within an activity: each window among the captions of all, by their vectors.
-
-    A window's action is the middle one of its captions; the activity is its class.
-    """
-    said = texts.column("text").to_pylist()
-    middle = [f[len(f) // 2] if (f := windows.texts[row]) else None for row in rows]
-    captions = [None if text is None else said[text] for text in middle]
-    activities = [windows.label[row] for row in rows]
-    tree, own = caption_tree(captions, activities)
-    first = [int(np.flatnonzero(own == action)[0]) for action in range(len(tree.action_names))]
-    known = windows.text.numpy()[[middle[row] or 0 for row in first]] if first else None
-    unit, _ = resampling_unit(test.participant, test.take)
-    found = {}
-    for modality in ("imu", "mocap", "video"):
-        kept = np.flatnonzero(test.valid[modality] & (own >= 0))
-        if modality in vectors and known is not None and len(kept):
-            found[modality] = asdict(
-                caption_classification(
-                    vectors[modality][kept], known, own[kept], tree, unit[kept],
-                    params.evaluate.bootstrap_draws, params.seed,
-                )
-            )  # fmt: skip
-    return found
 
 
 def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
@@ -225,9 +196,12 @@ def caption_warning(group: np.ndarray) -> list[str]:
 
 def retrieval_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     """The full pools as a table for `dvc plots`."""
-    columns = ["pair", "matching", "R@1", "R@10", "R@50", "MRR", "MRR_chance", "pool"]
+    columns = ["pair", "R@1", "R@10", "R@50", "MRR", "MRR_chance", "pool"]
     cells = [
-        [f"{r['query']} → {r['gallery']}", *(r[name] for name in columns[1:])]
+        [
+            f"{r['query']} → {r['gallery']}, {r['matching']}",
+            *(r[name] for name in columns[1:]),
+        ]
         for r in rows
         if r["pool_kind"] == "full"
     ]

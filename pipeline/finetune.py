@@ -30,17 +30,22 @@ def run(params: Params, dataset: str) -> None:
         encoders, windows, test.label, np.flatnonzero(windows.split != "test"), rows, classes,
         params.finetune, changes, params.train.seed, params.finetune.draws,
     )  # fmt: skip
-    total = 2 * (len(encoders) * (2 + len(params.finetune.shots)) + (len(encoders) > 1))
+    labels = test.label[(windows.split != "test") & (test.label >= 0)]
+    shots = downstream.shots_of(params.finetune, labels, classes)
+    if left := sorted(set(params.finetune.shots) - set(shots)):
+        say(f"finetune: no class has {left[0]} labels; that few-shot head is left out.")
+    total = 2 * (len(encoders) * (2 + len(shots)) + (len(encoders) > 1))
     said = {answer.head: answer.said for answer in track(found, "finetune", total, "head")}
     unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
     table, gains = downstream.figures(
         said, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
     )
+    warnings = downstream.negative(gains)
     with stage_output(paths.report(dataset, "finetune"), None) as folder:
         write_json(folder / "metrics.json", headline_metrics(table))
-        details = {"rows": table, "gains": gains, "warnings": downstream.negative(gains)}
+        details = {"rows": table, "gains": gains, "warnings": warnings}
         write_json(folder / "details.json", details)
-    for warning in downstream.negative(gains):
+    for warning in warnings:
         say(f"finetune: {warning}")
 
 

@@ -229,4 +229,8 @@ def _take_row(take: Take, recording: Recording, params: Resample) -> dict[str, A
         "frames": len(recording.frame_s),
         "videos": [vars(video) for video in recording.videos],
         "texts": [vars(text) for text in recording.texts],
+        "actions": [
+            {"action": step.text, "begin_s": step.time_s, "end_s": step.end_s}
+            for step in recording.actions
+        ],
     }

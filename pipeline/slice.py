@@ -27,6 +27,7 @@ from pipeline.output import (
 from pipeline.shards import Add, add_counts, of_takes, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
+_PRESENT = ("imu", "mocap", "video", "text", "action")
 _OF_TAKE = ("take_id", "participant_id", "capture_id", "split", "label")
 
 
@@ -61,7 +62,7 @@ def run(params: Params, dataset: str) -> None:
         {
             "windows": sum(report["windows"] for report in reports),
             "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
-            "with": {name: present.get(name, 0) for name in ("imu", "mocap", "video", "text")},
+            "with": {name: present.get(name, 0) for name in _PRESENT},
             "windows_saturated": present.get("saturation", 0),
             "rejected": add_counts(reports, "rejected"),
             "texts": add_counts(reports, "texts"),
@@ -99,6 +100,9 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
             clock_offset_ms=offsets[first:last],
             texts=spans,
             has_video=bool(take["videos"]),
+            actions=[
+                Span(a["action"], a["begin_s"], a["end_s"], "action") for a in take["actions"]
+            ],
         )
         windows, reasons = slice_take(cut, params)
         counts["rejected"].update(reasons)
@@ -141,7 +145,8 @@ def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]
 
 def _present(window: Window) -> dict[str, int]:
     found = {name: getattr(window, f"has_{name}") for name in ("imu", "mocap", "video")}
-    found |= {"text": bool(window.texts), "saturation": window.imu_saturated > 0}
+    found |= {"text": bool(window.texts), "action": window.action is not None}
+    found |= {"saturation": window.imu_saturated > 0}
     return {name: int(value) for name, value in found.items()}
 
 

@@ -38,6 +38,7 @@ def planted(n=120, seed=0):
         capture=np.array(["capture"] * n),
         split=np.array(["train"] * n),
         label=label.astype(object),
+        action=np.full(n, None),
         imu=torch.from_numpy(imu.reshape(-1, 6)),
         imu_valid=torch.ones(n * SAMPLES, dtype=torch.bool),
         samples=torch.arange(n) * SAMPLES,

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.config import Slice
-from aura.windows import Span, TakeSignals, longest_run, slice_take, starts
+from aura.windows import Span, TakeSignals, action_of, longest_run, slice_take, starts
 
 
 def moment(time, text):
@@ -25,6 +25,40 @@ def signals(seconds=12.0, texts=(), has_video=True, imu=None, mocap=None):
         texts=[text if isinstance(text, Span) else moment(*text) for text in texts],
         has_video=has_video,
     )
+
+
+@given(
+    cuts=st.lists(st.tuples(st.integers(0, 90), st.integers(0, 60), st.sampled_from("abc"))),
+    begin=st.integers(0, 80),
+    length=st.integers(1, 60),
+)
+def test_action_is_what_fills_half_of_the_window_or_more(cuts, begin, length):
+    """Oracle: time in tenths of a second, counted one by one."""
+    spans = [Span(name, at / 10, (at + n) / 10, "action") for at, n, name in cuts]
+    filled = {
+        name: sum(
+            at <= tenth < at + n
+            for at, n, other in cuts
+            if other == name
+            for tenth in range(begin, begin + length)
+        )
+        for name in "abc"
+    }
+    found = action_of(spans, begin / 10, (begin + length) / 10)
+    most = max(filled.values())
+    if abs(2 * most - length) <= 1e-6 and most:
+        return  # exactly half, which rounding decides
+    if 2 * most < length or not most:
+        assert found is None
+    else:
+        assert found is not None
+        assert filled[found] == most
+
+
+def test_action_of_half_a_window_counts():
+    half = [Span("stir", 1.0, 3.5, "action"), Span("chop", 3.5, 5.9, "action")]
+    assert action_of(half, 1.0, 6.0) == "stir"
+    assert action_of(half[1:], 1.0, 6.0) is None
 
 
 @given(

@@ -135,7 +135,7 @@ class Finetune(Model):
     `augment` is that of training where it is null.
     """
 
-    shots: tuple[int, ...] = (1, 5, 10)
+    shots: tuple[int, ...] = (1, 5, 10, 50)
     draws: int = Field(5, ge=1)  # of the labels of a k-shot head, averaged
     epochs: int = Field(40, ge=1)
     learning_rate: float = Field(1e-3, gt=0)

@@ -71,6 +71,7 @@ class Recording:
     gyroscope has a clock offset of its own, its samples are `gyro_lag_s` later than `imu_s` says.
     `imu_saturated` (N,) marks samples at the end of the sensor's range; `mocap_frame` (F,) is the
     video frame of each pose. Both may be left empty. `counts` tells how much of what was masked.
+    `actions` are steps within the activity and their spans: labels to test on, not captions.
     """
 
     duration_s: float
@@ -84,6 +85,7 @@ class Recording:
     videos: tuple[Video, ...]
     texts: tuple[Text, ...]
     skips: tuple[Skip, ...]
+    actions: tuple[Text, ...] = ()
     gyro_lag_s: float = 0.0
     imu_saturated: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
     mocap_frame: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))

@@ -67,6 +67,22 @@ class Session(NamedTuple):
     path: str
 
 
+class OpenFile:
+    """The rows of the file that was asked for last: bouts of one file come one after another."""
+
+    def __init__(self) -> None:
+        self._held: tuple[str, Rows] | None = None
+
+    def rows(self, path: str, end: int, read: Callable[[str], Rows]) -> Rows:
+        """All rows of a file; `CorruptFile` where there are fewer than `end`."""
+        if self._held is None or self._held[0] != path:
+            self._held = None  # not two files at once
+            self._held = path, read(path)
+        if len(self._held[1].time) < end:
+            raise CorruptFile(f"{path} has fewer rows than when it was listed.")
+        return self._held[1]
+
+
 def list_bouts(
     sessions: Sequence[Session],
     options: BoutOptions,

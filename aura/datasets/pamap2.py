@@ -16,6 +16,7 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take
 from aura.datasets.bouts import (
     BoutOptions,
+    OpenFile,
     Rows,
     Session,
     bout_recording,
@@ -24,7 +25,7 @@ from aura.datasets.bouts import (
     read_columns,
     to_float32,
 )
-from aura.errors import AuraError, CorruptFile
+from aura.errors import AuraError
 from aura.storage import Storage
 
 ACTIVITIES = {
@@ -65,7 +66,7 @@ class Adapter:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter pamap2")
         self.splits = self.options.splits("pamap2")
-        self._opened: tuple[str, Rows] | None = None
+        self._opened = OpenFile()
 
     def inventory(self) -> Inventory:
         """Cut every file into bouts by its times and activities; see `base.Adapter`."""
@@ -84,12 +85,9 @@ class Adapter:
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         path, first, end = take.source
-        if self._opened is None or self._opened[0] != path:
-            self._opened = None  # not two files at once
-            self._opened = path, self._rows(path, self._sensors())[0]
-        times, _, imu = self._opened[1]
-        if len(times) < end:
-            raise CorruptFile(f"{path} has fewer rows than when it was listed.")
+        times, _, imu = self._opened.rows(
+            path, end, lambda path: self._rows(path, self._sensors())[0]
+        )
         ends = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
         return bout_recording(
             times[first:end],

@@ -21,6 +21,7 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take
 from aura.datasets.bouts import (
     BoutOptions,
+    OpenFile,
     Rows,
     Session,
     bout_recording,
@@ -29,7 +30,7 @@ from aura.datasets.bouts import (
     read_columns,
     to_float32,
 )
-from aura.errors import AuraError, CorruptFile
+from aura.errors import AuraError
 from aura.storage import Storage
 
 ACTIVITIES = {
@@ -64,7 +65,7 @@ class Adapter:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter sp-sw-har")
         self.splits = self.options.splits("sp-sw-har")
-        self._opened: tuple[str, Rows] | None = None
+        self._opened = OpenFile()
 
     def inventory(self) -> Inventory:
         """Cut every execution into bouts; see `base.Adapter`."""
@@ -82,11 +83,7 @@ class Adapter:
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         path, first, end = take.source
-        if self._opened is None or self._opened[0] != path:
-            self._opened = path, self._rows(path)[0]
-        times, _, imu = self._opened[1]
-        if len(times) < end:
-            raise CorruptFile(f"{path} has fewer rows than when it was listed.")
+        times, _, imu = self._opened.rows(path, end, lambda path: self._rows(path)[0])
         text = f"A person is {self.classes[str(take.label)]}."
         return bout_recording(times[first:end], imu[first:end], text)
 

@@ -1,7 +1,7 @@
-"""Captions as fine-grained classes: which of the test set's captions is a window's own?
+"""Captions and actions as fine-grained classes: which of them is a window's own?
 
-The actions of an activity are its distinct captions, and a window is classified zero-shot, by the
-nearest text vector; see :mod:`aura.evaluation.hierarchy` for the figures.
+A window is classified zero-shot, by the nearest text vector, among its activity's actions or, where
+there are none, its distinct captions; see :mod:`aura.evaluation.hierarchy` for the figures.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from aura.errors import AuraError
-from aura.evaluation.hierarchy import Hierarchy, Ints, Tree, score
+from aura.evaluation.hierarchy import Hierarchy, Ints, Tree, confusion, score
 
 
 def caption_tree(
@@ -85,20 +85,31 @@ def caption_classification(
     caption_of: ArrayLike,
     tree: Tree,
     groups: ArrayLike,
+    train: ArrayLike | None = None,
     draws: int = 1000,
     seed: int = 0,
-) -> Hierarchy:
-    """Zero-shot: which of the M captions of the test set does a window's embedding lie nearest?
+) -> tuple[Hierarchy, dict[str, list[list[int]]]]:
+    """Zero-shot: which of the M captions does a window's embedding lie nearest?
 
     Parameters
     ----------
     embeddings : (N, d) unit vectors of the windows.
     caption_vectors : (M, d) unit vectors of the tree's actions. caption_of : (N,), -1 for none.
-    groups, draws, seed : see :func:`score`.
+    groups, train, draws, seed : see :func:`score`.
+
+    Returns
+    -------
+    The figures, and for each activity of k > 1 actions (k, k + 1) counts: a row for each true
+    action, a column for each predicted one and one for all of other activities.
     """
     true, vectors = np.asarray(caption_of), np.asarray(caption_vectors)
     if len(vectors) != len(tree.action_names):
         raise AuraError(f"{len(vectors)} caption vectors for {len(tree.action_names)} captions.")
     free = nearest_action(embeddings, vectors)
     told = nearest_action(embeddings, vectors, tree.activity_of, tree.activities(true))
-    return score(true, free, tree, groups, told, draws=draws, seed=seed)
+    found = score(true, free, tree, groups, told, train, draws=draws, seed=seed)
+    sizes, asked = np.bincount(tree.activity_of), tree.activity_of[true[true >= 0]]
+    names = [tree.activity_names[i] for i in np.unique(asked) if sizes[i] > 1]
+    counts = {name: confusion(true, free, tree, name) for name in names}
+    # A caption always names an action, so the column of an activity alone is empty.
+    return found, {name: np.delete(cells, -2, 1).tolist() for name, cells in counts.items()}

@@ -1,7 +1,8 @@
 """What a retriever that ranks the gallery in random order would score, exactly."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,38 @@ def best_rank_distribution(pool: int, positives: int) -> NDArray[np.float64]:
     (N,) probabilities that sum to 1. Their mean rank is (N + 1) / (k + 1).
     """
     return -np.diff(_best_rank_tail(pool, positives))
+
+
+def class_prior(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What a retriever that knows the query's class and nothing else scores in the whole pool.
+
+    It ranks its class first, in random order, so that its figures are the chance of a pool of that
+    class (evaluation protocol, rule 3).
+
+    Parameters
+    ----------
+    rows
+        Of :func:`aura.evaluation.retrieval.all_pairs`.
+
+    Returns
+    -------
+    A row like them for each that is strict and in the full pool, of matching "strict, class alone".
+    """
+    full, within = (
+        {(r["query"], r["gallery"]): r for r in rows if r["matching"] == "strict"
+         and r["pool_kind"] == kind}
+        for kind in ("full", "within class")
+    )  # fmt: skip
+    names = [f"R@{k}" for k in CUTOFFS] + ["MRR", "median_rank"]
+    return [
+        {
+            **{key: None if key.endswith(("_low", "_high")) else value for key, value in r.items()},
+            **{name: within[pair][f"{name}_chance"] for name in names},
+            "matching": "strict, class alone",
+        }
+        for pair, r in full.items()
+        if pair in within
+    ]
 
 
 def retrieval_chance(

@@ -214,7 +214,8 @@ class Study:
     held_out
         Modality → figures of a class that training never saw.
     fine_grained
-        Modality → :class:`aura.evaluation.hierarchy.Hierarchy` as plain values.
+        "actions" or "captions" → modality → :class:`aura.evaluation.hierarchy.Hierarchy` as plain
+        values; of actions also ``actions`` and ``confusions`` by activity.
     few_shot
         What the stage `finetune` measured: ``rows`` and ``gains``; None where it was not run.
     joint_map
@@ -248,7 +249,7 @@ class Study:
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     recall: list[dict[str, Any]] = field(default_factory=list)
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)
-    fine_grained: dict[str, dict[str, Any]] = field(default_factory=dict)
+    fine_grained: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     few_shot: dict[str, Any] | None = None
     joint_map: JointMap | None = None
     queries: list[Query] = field(default_factory=list)

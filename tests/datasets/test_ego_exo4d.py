@@ -530,6 +530,11 @@ def test_every_source_of_text_and_who_it_is_about(clean_root, tmp_path):
         Text("Fine.", 3.5, "expert_commentary"),
         Text(f"A person is {phrase}.", 0.0, "activity", 6.0),
     )
+    assert recording.actions == (Text("Sit down", 1.0, "action", 4.0),)
+    alone = Adapter(Storage(root), {"splits": ["train"]})
+    found = alone.load(next(t for t in alone.inventory().takes if t.take_id == uid))
+    assert found.actions == recording.actions  # labels, whether keysteps are texts or not
+    assert {text.source for text in found.texts} == {"atomic_descriptions"}
     assert Counter(skip.reason for skip in inventory.skips) == {
         "text is about another person": 1,
         "text is unsure": 1,

@@ -248,9 +248,19 @@ def test_caption_classification_grows_with_what_the_embeddings_know():
         known = share * vectors[true] + (1 - share) * centre[TREE.activity_of[true]]
         rows = known + noise
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-        found.append(caption_classification(rows, vectors, true, TREE, people, draws=100))
+        figures, counts = caption_classification(
+            rows, vectors, true, TREE, people, train=true, draws=100
+        )
+        for name, cells in counts.items():
+            mine = np.flatnonzero(TREE.activity_of == TREE.activity_names.index(name))
+            said = (rows.astype(float) @ vectors.T).argmax(1)
+            for row, action in enumerate(mine):
+                expected = [((true == action) & (said == other)).sum() for other in mine]
+                assert cells[row] == [*expected, (true == action).sum() - sum(expected)]
+        found.append(figures)
     assert found[0].activity_wrong.value < 0.1
     assert found[0].given.accuracy.value < 0.6
+    assert set(counts) == {TREE.activity_names[a] for a in TREE.activity_of[[0, 2]]}
     for less, more in pairwise(found):
         assert more.given.accuracy.value > less.given.accuracy.value + 0.1
         assert more.f1.value > less.f1.value

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.errors import AuraError
-from aura.evaluation import retrieval
+from aura.evaluation import ranking
 from aura.evaluation.chance import best_rank_distribution, retrieval_chance
 from aura.evaluation.retrieval import all_pairs, balanced_pool, ranks, retrieval_metrics
 
@@ -46,7 +46,7 @@ def test_ranks_equal_the_full_sort_with_ties_and_duplicates(problem):
 
 
 def test_ranks_equal_the_full_sort_across_tiles(monkeypatch):
-    monkeypatch.setattr(retrieval, "TILE", 32)
+    monkeypatch.setattr(ranking, "TILE", 32)
     rng = np.random.default_rng(0)
     group = rng.integers(0, 40, 150)
     query, gallery = unit(rng, 150), unit(rng, 150)

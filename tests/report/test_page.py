@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
+from aura.evaluation.captions import caption_classification, caption_tree
 from aura.evaluation.diagnosis import Headline
 from aura.evaluation.layout import joint_layout
 from aura.evaluation.recall import recall_curve
@@ -87,6 +88,27 @@ def _few_shot():
         {**about, "modality": "mocap", "shots": None, "value": 0.0, "low": -0.1, "high": 0.1},
     ]
     return {"rows": rows, "gains": gains}
+
+
+def _fine_grained(embeddings, groups):
+    """Two activities of three actions, the third hard to tell."""
+    rng = np.random.default_rng(5)
+    names = [f"{verb} the thing" for verb in ("Lift", "Turn", "Hold", "Kick", "Pass", "Stop")]
+    true, vectors = rng.integers(0, 6, len(groups)), _unit(rng.normal(size=(6, 64)))
+    tree, own = caption_tree([names[t] for t in true], [
+        "Cooking" if t < 3 else "Soccer" for t in true])  # fmt: skip
+    order = [names.index(name) for name in tree.action_names]
+    seen = _unit(vectors[true] + 0.2 * rng.normal(size=(len(true), 64)))
+    found, confusions = caption_classification(
+        seen, vectors[order], own, tree, groups, train=own, draws=20
+    )
+    actions = {
+        name: [a for a, of in zip(tree.action_names, tree.activity_of, strict=True)
+               if tree.activity_names[of] == name]
+        for name in confusions
+    }  # fmt: skip
+    plain = {**asdict(found), "actions": actions, "confusions": confusions}
+    return {"actions": {"imu": plain}, "captions": {"imu": asdict(found)}}
 
 
 @cache
@@ -182,6 +204,7 @@ def full_study():
         earlier=earlier,
         recall=[{"query": "imu", "gallery": "text", "matching": "strict", **asdict(curve)}],
         few_shot=_few_shot(),
+        fine_grained=_fine_grained(embeddings, groups),
         joint_map=JointMap(
             [f"take@{row}" for row in layout.rows],
             [CLASSES[labels[row]] for row in layout.rows],
@@ -475,3 +498,17 @@ def test_window_in_which_no_joint_was_seen_has_no_skeleton():
 )
 def test_small_numbers_keep_their_digits(value, text):
     assert number(value) == text
+
+
+def test_actions_are_shown_with_what_is_taken_for_what():
+    page = render(full_study())
+    assert "Actions within an activity" in page
+    assert "Captions within an activity" in page
+    table = page[page.index("which action is taken for which") :]
+    of = full_study().fine_grained["actions"]["imu"]
+    for activity, names in of["actions"].items():
+        own = table[table.index(f"<caption>{activity}</caption>") :]
+        own = own[: own.index("</table>")]
+        shown = [int(n) if n != "·" else 0 for n in re.findall(r"%?>(\d+|·)</td>", own)]
+        assert shown == [n for row in of["confusions"][activity] for n in row]
+        assert all(name in own for name in names)

@@ -30,7 +30,7 @@ from aura.datasets.ego_exo4d.index import FPS, frames_of
 from aura.datasets.ego_exo4d.options import Options
 from aura.datasets.ego_exo4d.pose import Pose, read_pose
 from aura.datasets.ego_exo4d.splits import split_by_person
-from aura.datasets.ego_exo4d.texts import read_texts, unpack_texts
+from aura.datasets.ego_exo4d.texts import ACTION, read_texts, unpack_texts
 from aura.datasets.ego_exo4d.timesync import TakeClock, read_timesync, take_clock
 from aura.datasets.vrs import read_imu, to_device_frame
 from aura.errors import CorruptFile
@@ -135,6 +135,7 @@ class Adapter:
         frame_s = clock.frame_s if clock else np.arange(frames) / FPS
         rate = clock.rate_hz if clock else FPS
         times = frame_s[pose.frames] if pose else np.empty(0)
+        texts, actions = self._texts(take, frames / FPS, skips)
         return Recording(
             duration_s=frames / FPS,
             imu_s=imu_s,
@@ -145,8 +146,9 @@ class Adapter:
             frame_rate_hz=rate,
             frame_s=frame_s,
             videos=self._videos(take, skips),
-            texts=self._texts(take, frames / FPS, skips),
+            texts=texts,
             skips=tuple(skips),
+            actions=actions,
             gyro_lag_s=lag,
             imu_saturated=saturated,
             mocap_frame=pose.frames if pose else np.empty(0, np.int64),
@@ -274,18 +276,24 @@ class Adapter:
         best = take.source["best_exo"]
         return tuple(sorted(videos, key=lambda video: (video.camera != best, video.camera)))
 
-    def _texts(self, take: Take, duration_s: float, skips: list[Skip]) -> tuple[Text, ...]:
+    def _texts(
+        self, take: Take, duration_s: float, skips: list[Skip]
+    ) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
+        """Texts, and keysteps as labels."""
         person = self.options.person
-        texts = []
+        texts: list[Text] = []
+        actions: list[Text] = []
         for text in unpack_texts(take.source["texts"], person):
+            label = text.source == ACTION
             last = text.time_s if text.end_s is None else text.end_s
             if last < -_TEXT_SLACK_S or text.time_s > duration_s + _TEXT_SLACK_S:
-                skips.append(Skip("text is outside the take", take.take_name, "text"))
+                reason = f"{'action' if label else 'text'} is outside the take"
+                skips.append(Skip(reason, take.take_name, "text"))
             else:
-                texts.append(text)
+                (actions if label else texts).append(text)
         if "activity" in self.options.texts and take.label is not None:
             sentence = f"{person or 'C'} is {self.classes[take.label]}."
             texts.append(Text(sentence[:1].upper() + sentence[1:], 0.0, "activity", duration_s))
         if not texts:
             skips.append(Skip("take has no usable text", take.take_name, "text"))
-        return tuple(texts)
+        return tuple(texts), tuple(actions)

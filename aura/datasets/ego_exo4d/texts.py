@@ -1,5 +1,7 @@
 """The text sources of Ego-Exo4D: atomic descriptions, expert commentary, keysteps.
 
+Keysteps are also labels, whether they are among the chosen texts or not: what is done, and when.
+
 Times are seconds from the take's start. What is about another person, marked as rejected, unsure or
 an error, or has no time, is dropped with a reason. All texts of a root are hundreds of MB as Python
 objects, so each take's are kept packed until the take is opened.
@@ -19,20 +21,22 @@ from aura.datasets.ego_exo4d.options import Options
 from aura.storage import Storage
 
 _WEARER = re.compile(r"\bC\b")
+ACTION = "action"  # source of a keystep as a label
 _FILES = ("atomic_descriptions", "expert_commentary", "keystep")
 
 
 def read_texts(
     files: Storage, options: Options, known: Collection[str]
 ) -> tuple[dict[str, bytes], list[Skip]]:
-    """Packed texts by take_uid, of the chosen sources and splits, and what was dropped."""
+    """Packed texts and actions by take_uid, of the chosen splits, and what was dropped."""
     packed: dict[str, bytes] = {}
     skips: list[Skip] = []
-    for source in (source for source in _FILES if source in options.texts):
+    for source in (s for s in _FILES if s in options.texts or s == "keystep"):
         for split in options.splits:
             path = f"annotations/{source}_{split}.json"
             if not files.is_file(path):
-                skips.append(Skip(f"split has no {source}", split, "text"))
+                if source in options.texts:
+                    skips.append(Skip(f"split has no {source}", split, "text"))
                 continue
             for uid, annotations in stream_annotations(files, path):
                 if uid not in known:
@@ -49,7 +53,7 @@ def read_texts(
 
 
 def unpack_texts(packed: bytes | None, person: str | None) -> list[Text]:
-    """Texts of one take by time; C, the wearer of the camera, becomes `person`."""
+    """Texts and actions of one take by time; C, the wearer of the camera, becomes `person`."""
     texts = [
         Text(name_wearer(text, person), time, source, end)
         for text, time, source, end in (_rows(packed) if packed else [])
@@ -107,11 +111,14 @@ def _commentary(annotations: Any, uid: str, options: Options, skips: list[Skip])
 def _keystep(annotation: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
     segments = annotation.get("segments") if isinstance(annotation, Mapping) else None
     for entry in _objects(segments):
-        text = entry.get("step_description") or entry.get("step_name")
+        name, told = entry.get("step_name"), entry.get("step_description")
+        text = told or name
         start, end = seconds(entry.get("start_time")), seconds(entry.get("end_time"))
         if not _is_text(text) or start is None or end is None or end < start:
             skips.append(Skip("text or its time is empty", uid, "text"))
-        else:
+            continue
+        yield Text(name if _is_text(name) else text, start, ACTION, end)
+        if "keystep" in options.texts:
             yield Text(text, start, "keystep", end)
 
 
