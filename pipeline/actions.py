@@ -34,7 +34,7 @@ def fine_grained(
     for kind, names in named.items():
         tree, numbers = caption_tree(names, labels[kind])
         own = numbers[place[kind]]
-        if not (own >= 0).any():
+        if not (own >= 0).any() or tree.siblings.max() < 2:
             continue
         vector_of = {
             text: row

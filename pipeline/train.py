@@ -97,7 +97,9 @@ def twins_of(
         split = np.where(windows.label == name, "left out", windows.split)
         twins["held-out"] = (replace(windows, split=split), settings)
     naming = study.naming(windows, texts)
-    if settings.twins.unnamed and any(naming[row] for row in windows.rows("train")):
+    train = windows.rows("train")
+    some_left = any(set(windows.texts[row]) - naming[row] for row in train)
+    if settings.twins.unnamed and some_left and any(naming[row] for row in train):
         twins["unnamed"] = (windows.without_texts(naming), settings)
     return twins
 

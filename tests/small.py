@@ -48,7 +48,7 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
             rows.append(
                 {
                     "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
-                    "capture_id": f"c {take}", "split": split, "label": "x", "start_s": start,
+                    "capture_id": f"c {take}", "split": split, "label": "text 1", "start_s": start,
                     "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
                     "has_video": True, "action": None, "texts": texts if len(rows) != 1 else [],
                     "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,

@@ -56,7 +56,7 @@ def test_a_second_repro_finds_nothing_to_do(repro):
 
 def test_a_forced_repro_gives_the_same_bytes(repro):
     before = lock(repro)
-    done = run("dvc", "repro", "--force", cwd=repro)
+    done = run("dvc", "repro", "--force", "--downstream", "teach", "resample@synthetic", cwd=repro)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
     assert "Running stage 'train@synthetic'" in done.stdout + done.stderr
     assert lock(repro) == before

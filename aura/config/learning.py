@@ -81,7 +81,8 @@ class Twins(Model):
     shuffled : so many on shuffled pairs; what they score does not come from the pairing.
     held_out : without the windows of this class, on which they are then tested zero-shot
         (evaluation protocol, rule 5); null for none.
-    unnamed : without the captions that name their window's class, where there are such (rule 4).
+    unnamed : without the captions that name their window's class, where there are such and others
+        are left (rule 4).
     """
 
     shuffled: int = Field(3, ge=0)
