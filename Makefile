@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: repro test lint fuzz scale lock clean
+.PHONY: repro test lint fuzz scale bench peers lock clean
 
 repro: $(VENV)/.installed
 	dvc repro
@@ -25,7 +25,22 @@ fuzz: $(VENV)/.installed
 	python -m tests.fuzz --inputs 100000
 
 scale: $(VENV)/.installed
-	python -m tests.scale 50 500 5035
+	python -m pipeline.bench.memory 50 500 5035
+
+# Hot paths beside their limits and peers, into docs/; a quarter of an hour on an idle machine.
+bench: $(VENV)/.installed
+	aura bench
+
+# The environment of the peers that `aura bench` compares with, 7 GB; without it they are skipped.
+# FFmpeg's libraries inside PyAV get the names under which torchcodec looks for them.
+PEERS := pipeline/bench/peers
+peers:
+	$(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/pip install -q --disable-pip-version-check -r $(PEERS)/requirements.txt
+	.venv-peers/bin/pip install -q --disable-pip-version-check --no-deps \
+		-r $(PEERS)/requirements-alone.txt
+	cd .venv-peers/lib/python3.11/site-packages/av.libs && for file in libav*-* libsw*-*; do \
+		ln -sf $$file $$(echo $$file | sed -E 's/-[0-9a-f]+(\.so\.[0-9]+).*/\1/'); done
 
 # Versions come from constraints.txt; projectaria-tools, the tests' oracle for VRS files, comes
 # without its dependencies (a viewer of 1.5 GB).

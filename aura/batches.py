@@ -3,9 +3,11 @@
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import torch
 from torch import Tensor
 
@@ -13,6 +15,8 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.errors import AuraError
 from aura.mocap import canonicalize
 from aura.schema import MODALITIES, to_numpy
+
+SIGNAL_COLUMNS = ("take_id", "second", "imu", "imu_valid", "mocap", "mocap_valid")  # `build` reads
 
 
 @dataclass(frozen=True)
@@ -92,21 +96,32 @@ class Windows:
         """Gather windows; with `rng` a random caption of each, else the mean of its captions."""
         index = torch.from_numpy(rows)
         source = {m: self.order[m][index] if m in self.order else index for m in MODALITIES}
-        span = self.samples[source["imu"]][:, None] + torch.arange(self.window_samples)
+        picked = torch.stack([self.samples[source["imu"]], source["mocap"], source["video"]])
+        sample, mocap, video = picked.to(self.imu.device)
         text, text_id = self._text(source["text"].numpy(), rng)
         return Batch(
-            imu=self.imu[span],
-            imu_valid=self.imu_valid[span],
+            imu=self.imu_from.index_select(0, sample),
+            imu_valid=self.imu_valid_from.index_select(0, sample),
             imu_channels=torch.ones(len(rows), self.imu.shape[1], dtype=torch.bool),
-            mocap=self.mocap[source["mocap"]],
-            mocap_valid=self.mocap_valid[source["mocap"]],
-            video=self.video[source["video"]],
+            mocap=self.mocap.index_select(0, mocap),
+            mocap_valid=self.mocap_valid.index_select(0, mocap),
+            video=self.video.index_select(0, video),
             text=text,
             has={m: self.has[m][source[m]] for m in MODALITIES},
             take=self.take_code[index],
             start_s=self.start_s[index],
             text_id=text_id,
         )
+
+    @property
+    def imu_from(self) -> Tensor:
+        """(S - T + 1, T, 6), the window from each sample on: a view, whose rows copy as wholes."""
+        return self.imu.unfold(0, self.window_samples, 1).transpose(1, 2)
+
+    @property
+    def imu_valid_from(self) -> Tensor:
+        """(S - T + 1, T), which samples of those windows are measured; a view."""
+        return self.imu_valid.unfold(0, self.window_samples, 1)
 
     @cached_property
     def take_code(self) -> Tensor:
@@ -150,7 +165,9 @@ class Windows:
             picked, vectors = torch.from_numpy(table[rows, place]), self.text
         if not len(vectors):
             return torch.zeros(len(rows), self.text.shape[1]), picked
-        return vectors[picked] * (picked >= 0)[:, None], picked
+        found = vectors.index_select(0, picked.clamp(min=0))
+        found[picked < 0] = 0
+        return found, picked
 
 
 def build(
@@ -163,54 +180,53 @@ def build(
     AuraError
         A window names a take without signals or a text without an embedding.
     """
-    samples, frames = round(window_s * IMU_RATE_HZ), round(window_s * MOCAP_RATE_HZ)
-    rows = windows.to_pylist()
-    first_block, place, total = _layout(signals, int(np.ceil(window_s)))
-    missing = {row["take_id"] for row in rows} - set(first_block)
+    frames = round(window_s * MOCAP_RATE_HZ)
+    tracks = end_to_end(signals, window_s)
+
+    def column(name: str) -> np.ndarray:
+        return np.array(windows.column(name).to_pylist())
+
+    take, start_s = column("take_id"), column("start_s")
+    missing = set(take.tolist()) - set(tracks.first_s)
     if missing:
         raise AuraError(
             f"{len(missing)} takes of the windows have no signals, e.g. {min(missing)}."
         )
-    begin_s = np.array([first_block[row["take_id"]] + row["start_s"] for row in rows])
-    imu, imu_valid, poses, poses_valid = (
-        _end_to_end(to_numpy(signals, name), place, total)
-        for name in ("imu", "imu_valid", "mocap", "mocap_valid")
-    )
+    begin_s = np.array([tracks.first_s[name] for name in take.tolist()]) + start_s
     span = np.rint(begin_s * MOCAP_RATE_HZ).astype(np.int64)[:, None] + np.arange(frames)
-    mocap, mocap_valid = poses[span], poses_valid[span]
+    mocap, mocap_valid = tracks.mocap[span], tracks.mocap_valid[span]
 
     kinds = texts.column("kind").to_pylist()
     text_row = {
         text: i for i, text in enumerate(texts.column("text").to_pylist()) if kinds[i] == "caption"
     }
+    said = iter(pc.struct_field(pc.list_flatten(windows.column("texts")), "text").to_pylist())
     try:
         text_rows = [
-            [text_row[text] for text in dict.fromkeys(t["text"] for t in row["texts"])]
-            for row in rows
+            [text_row[text] for text in dict.fromkeys(islice(said, count))]
+            for count in pc.list_value_length(windows.column("texts")).to_pylist()
         ]
     except KeyError as error:
         raise AuraError(
             f"The text {error} of a window was never embedded; run `aura embed`."
         ) from None
     video_row = {w: i for i, w in enumerate(videos.column("window_id").to_pylist())}
-    found = np.array([video_row.get(row["window_id"], -1) for row in rows])
+    ids = windows.column("window_id").to_pylist()
+    found = np.array([video_row.get(window_id, -1) for window_id in ids])
     vectors = to_numpy(videos, "embedding")
-    video = np.zeros((len(rows), to_numpy(texts, "embedding").shape[1]), np.float32)
+    video = np.zeros((len(ids), to_numpy(texts, "embedding").shape[1]), np.float32)
     video[found >= 0] = vectors[found[found >= 0]]
 
-    def column(name: str) -> np.ndarray:
-        return np.array([row[name] for row in rows])
-
     return Windows(
-        ids=[row["window_id"] for row in rows],
-        take=column("take_id"),
+        ids=ids,
+        take=take,
         participant=column("participant_id"),
         capture=column("capture_id"),
         split=column("split"),
-        label=np.array([row["label"] for row in rows], dtype=object),
-        action=np.array([row["action"] for row in rows], dtype=object),
-        imu=torch.from_numpy(imu),
-        imu_valid=torch.from_numpy(imu_valid),
+        label=np.array(windows.column("label").to_pylist(), dtype=object),
+        action=np.array(windows.column("action").to_pylist(), dtype=object),
+        imu=torch.from_numpy(tracks.imu),
+        imu_valid=torch.from_numpy(tracks.imu_valid),
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),
         mocap=torch.from_numpy(canonicalize(mocap, mocap_valid)),
         mocap_valid=torch.from_numpy(mocap_valid),
@@ -223,33 +239,51 @@ def build(
             "video": torch.from_numpy(found >= 0),
             "text": torch.tensor([bool(found) for found in text_rows]),
         },
-        window_samples=samples,
-        start_s=torch.from_numpy(column("start_s")),
+        window_samples=round(window_s * IMU_RATE_HZ),
+        start_s=torch.from_numpy(start_s),
     )
 
 
-def _layout(signals: pa.Table, least: int) -> tuple[dict[str, int], np.ndarray, int]:
-    """Where each take starts when takes lie end to end, in blocks of a second.
+@dataclass(frozen=True)
+class Tracks:
+    """The signals of all takes, one after the other on one time axis of whole seconds."""
 
-    A take shorter than `least` blocks gets empty ones behind it, so that a padded window does not
-    run on into the next take. Returns the first block of each take, the place of each row of
-    `signals`, and the number of blocks.
+    first_s: dict[str, int]  # take -> where it begins, s
+    imu: np.ndarray  # (S, 6) float32
+    imu_valid: np.ndarray  # (S,) bool
+    mocap: np.ndarray  # (F, 17, 3) float32
+    mocap_valid: np.ndarray  # (F, 17) bool
+
+
+def end_to_end(signals: pa.Table, window_s: float) -> Tracks:
+    """Lay the takes of a SIGNALS table end to end; its `SIGNAL_COLUMNS` are enough.
+
+    A take shorter than a window gets zeros behind it, so that a padded window does not run on into
+    the next take.
+
+    Raises
+    ------
+    AuraError
+        The rows of a take are not together, or not in order.
     """
-    takes = np.array(signals.column("take_id").to_pylist())
-    seconds = signals.column("second").to_numpy()
-    starts = np.concatenate([[0], np.flatnonzero(takes[1:] != takes[:-1]) + 1])
-    lengths = np.diff(np.append(starts, len(takes)))
-    if (seconds != np.arange(len(takes)) - np.repeat(starts, lengths)).any():
+    takes = signals.column("take_id").dictionary_encode().combine_chunks()
+    code, seconds = takes.indices.to_numpy(), signals.column("second").to_numpy()
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(code)) + 1])
+    lengths = np.diff(np.append(starts, len(code)))
+    if (seconds != np.arange(len(code)) - np.repeat(starts, lengths)).any():
         raise AuraError("The signals of a take are not in order; run `aura resample` again.")
-    ends = np.cumsum(np.maximum(lengths, least))
-    firsts = ends - np.maximum(lengths, least)
-    first_block = dict(zip(takes[starts].tolist(), firsts.tolist(), strict=True))
-    if len(first_block) < len(starts):
+    room = np.maximum(lengths, int(np.ceil(window_s)))
+    ends = np.cumsum(room)
+    names = takes.dictionary.take(takes.indices.take(starts)).to_pylist()
+    first_s = dict(zip(names, (ends - room).tolist(), strict=True))
+    if len(first_s) < len(starts):
         raise AuraError("A take appears twice in the signals; run `aura resample` again.")
-    return first_block, np.repeat(firsts, lengths) + seconds, int(ends[-1])
+    place = np.repeat(ends - room, lengths) + seconds
+    blocks = (to_numpy(signals, name) for name in SIGNAL_COLUMNS[2:])
+    return Tracks(first_s, *(_joined(block, place, int(ends[-1])) for block in blocks))
 
 
-def _end_to_end(blocks: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
+def _joined(blocks: np.ndarray, place: np.ndarray, total: int) -> np.ndarray:
     """Blocks (rows, rate, ...) as one time axis (total * rate, ...); a view if none is padded."""
     if total > len(blocks):
         padded = np.zeros((total, *blocks.shape[1:]), blocks.dtype)

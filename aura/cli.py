@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -207,6 +208,25 @@ def review(
 ) -> None:
     """What a change did to figures and plots, as a comment for its pull request. Needs no data."""
     import_module("pipeline.review").run(base, out)
+
+
+@app.command(epilog="Example:  aura bench imu_resample train --rounds 9")
+@sentences
+def bench(
+    rows: Annotated[
+        list[str] | None, typer.Argument(help="Modules of pipeline/bench; all if none is named.")
+    ] = None,
+    rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of each row.")] = 5,
+    smoke: Annotated[
+        bool, typer.Option("--smoke", help="Tiny sizes, one round, nothing written: does it run?")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, or cuda for the rows of a GPU.")] = "cpu",
+    out: Annotated[str, typer.Option(help="Where the results go, without an ending.")] = (
+        "docs/bench"
+    ),
+) -> None:
+    """Hot paths beside their limits and their peers, as ratios. Needs no data."""
+    import_module("pipeline.bench").run(rows or [], rounds, smoke, device, Path(out))
 
 
 def main() -> None:

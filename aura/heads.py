@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import log_softmax, logsumexp
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
+from threadpoolctl import threadpool_limits
 
 from aura.errors import AuraError
 
@@ -84,9 +85,10 @@ def fit_probe(
     scale = np.where(scale > 1e-8, scale, 1.0)
     z = (x - mean) / scale
     strength = DEFAULT_STRENGTH
-    if groups is not None:
-        strength = _choose(z, y, classes, np.asarray(groups)[known], strengths)
-    weight, bias = _regress(z, y, classes, strength)
+    with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
+        if groups is not None:
+            strength = _choose(z, y, classes, np.asarray(groups)[known], strengths)
+        weight, bias = _regress(z, y, classes, strength)
     return Probe(mean, scale, weight, bias, strength)
 
 

@@ -12,6 +12,7 @@ from aura.config import Loss
 from aura.errors import AuraError
 
 MAX_SCALE = 100.0
+LIMIT = math.log(MAX_SCALE) - 1e-6  # in float32 its exponential is still below
 TEACHER_TEMPERATURE = 0.1
 SAME_TIME_S = 1e-3  # windows start on a grid of 0.1 s; less than this is rounding
 OUT = -1e4  # a logit out of the softmax: exp gives exactly 0, and 0 * OUT is still a number
@@ -53,7 +54,8 @@ class InfoNCE(nn.Module):
     the other modality as the contrast set; a row's own partner alone is plain InfoNCE. A share of
     the target may follow the teacher's similarity (as in SoftCLIP, Gao et al. 2023).
 
-    The inverse temperature is a parameter in log space: give this module to the optimiser.
+    The inverse temperature is a parameter in log space: give this module to the optimiser, and call
+    `limit` after each of its steps.
 
     Parameters
     ----------
@@ -71,6 +73,11 @@ class InfoNCE(nn.Module):
     def scale(self) -> Tensor:
         """Inverse temperature, at most 100."""
         return self.log_scale.exp().clamp(max=MAX_SCALE)
+
+    @torch.no_grad()
+    def limit(self) -> None:
+        """After a step: a parameter beyond the limit would have no gradient to come back by."""
+        self.log_scale.clamp_(max=LIMIT)
 
     def forward(
         self, vectors: Mapping[str, Tensor], batch: Rows, pairs: Sequence[tuple[str, str]]

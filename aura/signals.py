@@ -8,16 +8,20 @@ published recipe does so, and `decimate_imu` and `pick_mocap` are here to measur
 """
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from scipy.signal import firwin, kaiserord
+from threadpoolctl import ThreadpoolController
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+from aura.cubic import Cubic, cubic
+from aura.cubic import compiled as compiled_cubic
 
 PASS_HZ, STOP_HZ, ATTENUATION_DB = 80.0, 120.0, 85.0
+_BLOCK = 16  # samples that a row of a matrix product gives: few zeros among the taps
+_PIECE = 16_384  # samples of the grid in work at once, which caches hold
 
 
 @dataclass(frozen=True)
@@ -62,47 +66,37 @@ def segments(times: np.ndarray, gap_s: float) -> list[slice]:
     return [slice(a, b) for a, b in pairwise(edges) if b > a]
 
 
-def lagrange(times: np.ndarray, values: np.ndarray, grid: np.ndarray) -> np.ndarray:
-    """4-point Lagrange cubic through non-uniform samples, at sorted times inside their span.
-
-    Parameters
-    ----------
-    times : (N,) strictly increasing, N >= 4; values : (N, C); grid : (G,).
-
-    Returns
-    -------
-    (G, C) float32.
-    """
-    left = np.clip(np.searchsorted(times, grid, side="right") - 2, 0, len(times) - 4)
-    # Weights from differences to the target keep float64's precision on clocks of any origin.
-    offset = np.stack([times[left + k] - grid for k in range(4)])
-    out = np.zeros((len(grid), values.shape[1]), np.float32)
-    for k in range(4):
-        weight = np.ones(len(grid))
-        for other in range(4):
-            if other != k:
-                weight *= offset[other] / (offset[other] - offset[k])
-        out += weight.astype(np.float32)[:, None] * values[left + k]
-    return out
-
-
 @cache
-def decimation_taps(rate_hz: int) -> np.ndarray:
-    """Kaiser low-pass (odd length, float32, unit gain at 0 Hz) for `rate_hz` -> 200 Hz."""
+def decimation_taps(factor: int) -> np.ndarray:
+    """Kaiser low-pass (odd length, float32, unit gain at 0 Hz) from `factor` times 200 Hz to it."""
+    if factor == 1:
+        return np.ones(1, np.float32)
+    rate_hz = factor * IMU_RATE_HZ
     length, beta = kaiserord(ATTENUATION_DB, (STOP_HZ - PASS_HZ) / (rate_hz / 2))
     taps = firwin(length | 1, (PASS_HZ + STOP_HZ) / 2, window=("kaiser", beta), fs=rate_hz)
     return taps.astype(np.float32)
 
 
-def bridged_s(times: np.ndarray, gap_s: float) -> float:
+def median_step(times: np.ndarray) -> float:
+    """Median of the steps between stamps (N,), 0 without one; partitions once, NumPy twice."""
+    steps = np.diff(times)
+    middle = len(steps) // 2
+    if not len(steps):
+        return 0.0
+    steps.partition(middle)
+    below = steps[middle] if len(steps) % 2 else steps[:middle].max()
+    return float((below + steps[middle]) / 2)
+
+
+def bridged_s(period_s: float, gap_s: float) -> float:
     """Longest bridged hole between cleaned samples: `gap_s`, or 2.5 periods of a slower sensor."""
-    return max(gap_s, 2.5 * float(np.median(np.diff(times)))) if len(times) > 1 else gap_s
+    return max(gap_s, 2.5 * period_s)
 
 
 def count_gaps(times: np.ndarray, duration_s: float, gap_s: float = 0.02) -> int:
     """Holes longer than what is bridged between cleaned samples (N,) in s, inside the take."""
     inside = (times[1:] > 0) & (times[:-1] < duration_s)
-    return int((np.diff(times)[inside] > bridged_s(times, gap_s)).sum())
+    return int((np.diff(times)[inside] > bridged_s(median_step(times), gap_s)).sum())
 
 
 def resample_imu(
@@ -111,53 +105,108 @@ def resample_imu(
     duration_s: float,
     gap_s: float = 0.02,
     gyro_lag_s: float = 0.0,
+    compiled: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Cleaned samples to 200 Hz on the grid k / 200 s of the take's clock.
 
     Parameters
     ----------
     times : (N,) s, strictly increasing; values : (N, 6) float32; gap_s : longest bridged hole,
-        see `bridged_s`; gyro_lag_s : the last three channels were sampled this much later.
+        see `bridged_s`; gyro_lag_s : the last three channels were sampled this much later;
+        compiled : interpolate by a loop that numba compiles.
 
     Returns
     -------
     (T, 6) float32 with zeros where invalid, and (T,) bool, T = round(duration_s * 200).
     """
-    if gyro_lag_s:
-        accel, valid = _resample(times, values[:, :3], duration_s, gap_s)
-        gyro, gyro_valid = _resample(times + gyro_lag_s, values[:, 3:], duration_s, gap_s)
-        valid &= gyro_valid
-        return np.where(valid[:, None], np.hstack([accel, gyro]), np.float32(0)), valid
-    return _resample(times, values, duration_s, gap_s)
+    work = partial(
+        _resample,
+        count=round(duration_s * IMU_RATE_HZ),
+        period_s=median_step(times),
+        gap_s=gap_s,
+        interpolate=compiled_cubic() if compiled else cubic,
+    )
+    with _blas().limit(limits=1, user_api="blas"):  # products this small lose more to threads
+        if not gyro_lag_s:
+            return work(times, values)
+        accel, valid = work(times, values[:, :3])
+        gyro, gyro_valid = work(times + gyro_lag_s, values[:, 3:])
+    valid &= gyro_valid
+    return np.where(valid[:, None], np.hstack([accel, gyro]), np.float32(0)), valid
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    return ThreadpoolController()
 
 
 def _resample(
-    times: np.ndarray, values: np.ndarray, duration_s: float, gap_s: float
+    times: np.ndarray,
+    values: np.ndarray,
+    count: int,
+    period_s: float,
+    gap_s: float,
+    interpolate: Cubic,
 ) -> tuple[np.ndarray, np.ndarray]:
-    count = round(duration_s * IMU_RATE_HZ)
     out, valid = np.zeros((count, values.shape[1]), np.float32), np.zeros(count, bool)
     if len(times) < 4:
         return out, valid
-    period = float(np.median(np.diff(times)))
-    factor = max(1, int(np.ceil(0.98 / period / IMU_RATE_HZ)))
-    taps = decimation_taps(factor * IMU_RATE_HZ) if factor > 1 else np.ones(1, np.float32)
-    half = len(taps) // 2
-    for part in segments(times, bridged_s(times, gap_s)):
+    factor = max(1, int(np.ceil(0.98 / period_s / IMU_RATE_HZ)))
+    rate = factor * IMU_RATE_HZ
+    half = len(decimation_taps(factor)) // 2
+    piece = max(1, _PIECE // factor // _BLOCK) * _BLOCK
+    for part in segments(times, bridged_s(period_s, gap_s)):
         t, x = times[part], values[part]
         if len(t) < 4:
             continue
-        rate = factor * IMU_RATE_HZ
         low, high = int(np.ceil(t[0] * rate - 1e-9)), int(np.floor(t[-1] * rate + 1e-9))
         first = max(0, -(-(low + half) // factor))
         last = min(count - 1, (high - half) // factor)
-        if last < first:
-            continue
-        grid = np.arange(first * factor - half, last * factor + half + 1) / rate
-        dense = lagrange(t, x, grid)
-        frames = sliding_window_view(dense, len(taps), axis=0)[::factor]  # (T', C, taps) view
-        out[first : last + 1] = frames @ taps if factor > 1 else dense
-        valid[first : last + 1] = True
+        for begin in range(first, last + 1, piece):
+            end = min(begin + piece, last + 1)
+            dense = np.zeros((x.shape[1], _padded(end - begin, factor)), np.float32)
+            reach = (end - begin - 1) * factor + 1 + 2 * half
+            interpolate(t, rate, x, begin * factor - half, reach, dense)
+            out[begin:end] = _decimate(dense, factor)[:, : end - begin].T
+            valid[begin:end] = True
     return out, valid
+
+
+def _padded(count: int, factor: int) -> int:
+    """Length of what `_decimate` makes `count` samples of: whole blocks, and those reached into."""
+    return (-(-count // _BLOCK) + len(_bands(factor)) - 1) * _BLOCK * factor
+
+
+def _decimate(dense: np.ndarray, factor: int) -> np.ndarray:
+    """Low-pass and keep each `factor`-th sample, of many blocks of samples in one matrix product.
+
+    Sample k is what the taps make of the samples from k * factor on. They reach from a block into
+    the next ones, which is what the products after the first are of.
+
+    Parameters
+    ----------
+    dense : (C, G) float32, G of `_padded`.
+
+    Returns
+    -------
+    (C, G / factor) float32; what `_padded` added means nothing.
+    """
+    own, *others = _bands(factor)
+    blocks = dense.reshape(-1, len(own))
+    out = blocks @ own
+    for ahead, band in enumerate(others, 1):
+        out[:-ahead] += blocks[ahead:, : len(band)] @ band
+    return out.reshape(len(dense), -1)
+
+
+@cache
+def _bands(factor: int) -> list[np.ndarray]:
+    """Taps as a banded matrix (inputs, _BLOCK), cut after each block of inputs."""
+    taps, width = decimation_taps(factor), _BLOCK * factor
+    whole = np.zeros((width - factor + len(taps), _BLOCK), np.float32)
+    for column in range(_BLOCK):
+        whole[column * factor : column * factor + len(taps), column] = taps
+    return [whole[begin : begin + width] for begin in range(0, len(whole), width)]
 
 
 def resample_mocap(

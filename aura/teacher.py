@@ -7,9 +7,10 @@ stand-in also an open_clip folder (`open_clip_config.json`, `open_clip_model.saf
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import open_clip
@@ -18,10 +19,15 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as T
+from torchvision.transforms.v2 import functional as in_integers
 
 from aura.errors import AuraError
+from aura.towers import image_features, pack, text_ends, text_features
 
 DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
+_USUAL_ROWS = 1600  # tokens of 32 images
+_TEXTS = {"cpu": 64, "cuda": 512}  # at once: few are more alike in length
+Precision = Literal["fp32", "bf16"]
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,12 @@ class Identity:
     weights_sha256: str
     preprocess: str
     stand_in: bool
+    precision: Precision = "fp32"  # in which it embeds
+
+    @property
+    def named(self) -> str:
+        """For a sentence."""
+        return f"{self.model} in {self.precision}"
 
     def metadata(self) -> dict[bytes, bytes]:
         """As Arrow schema metadata."""
@@ -54,40 +66,50 @@ def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:
         if identity != named[0][1]:
             raise AuraError(
                 f"{named[0][0]} and {where} were embedded by different teachers "
-                f"({named[0][1].model} and {identity.model}); embed both again with one."
+                f"({named[0][1].named} and {identity.named}); embed both again with one."
             )
     return named[0][1]
 
 
 class Teacher:
-    """A loaded, frozen CLIP on one device."""
+    """A loaded, frozen CLIP on one device, in the precision of its identity."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
         self.model = model.eval().requires_grad_(False)
         self.tokenizer = tokenizer
         self.identity = identity
         self.device = next(model.parameters()).device
+        if identity.precision == "bf16":
+            self.model.to(torch.bfloat16)
+            if self.device.type == "cpu":
+                pack(self.model, _USUAL_ROWS)
 
     @torch.inference_mode()
-    def encode_text(self, texts: Sequence[str], batch: int = 256) -> np.ndarray:
-        """Unit vectors (len(texts), 512) float32."""
+    def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
+        """Unit vectors (len(texts), 512) float32. Texts of like length go through together."""
+        batch = batch or _TEXTS[self.device.type]
+        if not texts:
+            return np.empty((0, DIM), np.float32)
+        tokens = self.tokenizer(list(texts))
+        order = text_ends(tokens).argsort(stable=True)
         parts = [
-            F.normalize(self.model.encode_text(self._tokens(texts[i : i + batch])), dim=-1)
-            for i in range(0, len(texts), batch)
+            F.normalize(text_features(self.model, tokens[rows].to(self.device)).float(), dim=-1)
+            for rows in order.split(batch)
         ]
-        return torch.cat(parts).float().cpu().numpy() if parts else np.empty((0, DIM), np.float32)
-
-    def _tokens(self, texts: Sequence[str]) -> torch.Tensor:
-        return self.tokenizer(list(texts)).to(self.device)
+        return torch.cat(parts).cpu()[order.argsort()].numpy()
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
         """Unit vectors (n, 512) float32 of frames (n, H, W, 3) uint8 RGB."""
-        images = preprocess(frames, self.model.visual).to(self.device)
-        return F.normalize(self.model.encode_image(images), dim=-1).float().cpu().numpy()
+        exact = self.identity.precision == "fp32"
+        images = preprocess(frames, self.model.visual, self.device, exact)
+        features = image_features(self.model, images if exact else images.to(torch.bfloat16))
+        return F.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def preprocess(frames: np.ndarray, visual: Any) -> torch.Tensor:
+def preprocess(
+    frames: np.ndarray, visual: Any, device: torch.device | str = "cpu", exact: bool = True
+) -> torch.Tensor:
     """CLIP's own preprocessing on a batch: bicubic resize, centre crop, its mean and std.
 
     The same as the transform that open_clip returns, up to the rounding of its PIL resize.
@@ -95,17 +117,28 @@ def preprocess(frames: np.ndarray, visual: Any) -> torch.Tensor:
     Parameters
     ----------
     frames : (n, H, W, 3) uint8; visual : the model's image tower, which knows its preprocessing.
+    device : where it is done; exact : as for `resize`.
     """
     settings = visual.preprocess_cfg
     side = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
-    images = resize(frames, side).float() / 255
-    return T.normalize(images, list(settings["mean"]), list(settings["std"]))
+    images = resize(frames, side, device, exact).float().div_(255)
+    mean, std = (torch.tensor(settings[k], device=device)[:, None, None] for k in ("mean", "std"))
+    return images.sub_(mean).div_(std)
 
 
-def resize(frames: np.ndarray, side: int) -> torch.Tensor:
-    """Shorter side to `side` px (bicubic, antialiased), centre square: (n, 3, side, side) uint8."""
-    images = torch.from_numpy(np.require(frames, requirements="W")).permute(0, 3, 1, 2)
-    images = T.resize(images, [side], InterpolationMode.BICUBIC, antialias=True)
+def resize(
+    frames: np.ndarray, side: int, device: torch.device | str = "cpu", exact: bool = True
+) -> torch.Tensor:
+    """Shorter side to `side` px (bicubic, antialiased), centre square: (n, 3, side, side) uint8.
+
+    `exact` sums in float; else a CPU sums in integers, as PIL does, many times as fast: most pixels
+    are the same, some a few levels off.
+    """
+    images = torch.from_numpy(np.require(frames, requirements="W")).to(device).permute(0, 3, 1, 2)
+    kernel = partial(T.resize if exact else in_integers.resize, antialias=True)
+    # In floats, many at once are too large for a processor's cache.
+    parts = images.split(1) if exact and images.device.type == "cpu" else [images]
+    images = torch.cat([kernel(part, [side], InterpolationMode.BICUBIC) for part in parts])
     return T.center_crop(images, [side, side])
 
 
@@ -170,7 +203,7 @@ def read_identity(folder: Path) -> Identity:
         raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
 
 
-def load(folder: Path, device: str = "cpu") -> Teacher:
+def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Teacher:
     """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
     if device == "cuda" and not torch.cuda.is_available():
         raise AuraError("embed.gpus asks for a GPU, and torch sees none here.")
@@ -186,7 +219,7 @@ def load(folder: Path, device: str = "cpu") -> Teacher:
         raise AuraError(
             f"The weights of {identity.model} changed since `aura teach`; run it again."
         )
-    return Teacher(network.to(device), tokenizer, identity)
+    return Teacher(network.to(device), tokenizer, replace(identity, precision=precision))
 
 
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:

@@ -1,5 +1,6 @@
 """Contrastive training of the sensor encoders against cached teacher embeddings."""
 
+import ctypes
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -30,6 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 FROZEN = ("video", "text")
+M_MMAP_MAX, M_TRIM_THRESHOLD = -4, -1  # of malloc.h
 Figures = dict[str, float]
 
 
@@ -122,6 +124,8 @@ class _Loop:
         if len(self.train) // self.per_epoch < group.world:
             raise AuraError(f"A batch of {params.batch} is too small for {group.world} workers.")
         self.device = _device(params.device)
+        if self.device.type == "cpu":
+            _keep_freed_memory()
         self.windows = on_device(windows, self.device)
         self.takes = windows.take_code.numpy()[self.train]
         self.model = model.to(self.device)
@@ -133,7 +137,10 @@ class _Loop:
             {"params": list(model.loss.parameters()), "weight_decay": 0.0},
         ]
         self.weights = [*encoders, *model.loss.parameters()]
-        self.optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate)
+        self.low = params.precision == "bf16" or (
+            params.precision == "auto" and self.device.type == "cuda"
+        )
+        self.optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate, fused=self.low or None)
         self.mean = deepcopy(model) if params.ema else model  # what is validated and kept
         self.steps = 0
         self.losses: list[float] = []  # of the epoch so far
@@ -160,12 +167,21 @@ class _Loop:
 
     def step(self) -> None:
         """One batch, forward, backward and a step of the optimizer."""
+        rows, batches = self.feed()
+        self.learn(rows, batches)
+
+    def feed(self) -> tuple[np.ndarray, list[Batch]]:
+        """The windows of the next step, and their augmented views."""
         epoch, number = divmod(self.steps, self.per_epoch)
         rows = self._rows(epoch)[number]
         whole = self.windows.batch(rows, stream(self.seed, Draw.CAPTIONS, epoch, number))
         whole = move(whole, self.device)
         views = [Draw.AUGMENT, Draw.VIEW] if self.params.loss.views else [Draw.AUGMENT]
-        batches = [self._augmented(whole, self.seed, draw, epoch, number) for draw in views]
+        return rows, [self._augmented(whole, self.seed, draw, epoch, number) for draw in views]
+
+    def learn(self, rows: np.ndarray, batches: Sequence[Batch]) -> None:
+        """A step on what `feed` gave."""
+        epoch, number = divmod(self.steps, self.per_epoch)
         rate = warmup_cosine(self.steps, self.phase.epochs * self.per_epoch, self.params.warmup)
         for settings in self.optimizer.param_groups:
             settings["lr"] = self.phase.learning_rate * rate
@@ -181,6 +197,7 @@ class _Loop:
             what = "The gradient" if math.isfinite(value) else "The loss"
             self._give_up(what, epoch, number, rows, batches[0])
         self.optimizer.step()
+        self.model.loss.limit()
         self.steps += 1
         self._average_weights()
         self.losses.append(value)
@@ -255,9 +272,7 @@ class _Loop:
         return whole | {m: self.model.encode(m, batch) for m in FROZEN}
 
     def _autocast(self) -> AbstractContextManager[None]:
-        kind, precision = self.device.type, self.params.precision
-        low = precision == "bf16" or (precision == "auto" and kind == "cuda")
-        return torch.autocast(kind, torch.bfloat16, enabled=low)
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.low)
 
     @torch.no_grad()
     def _average_weights(self) -> None:
@@ -294,6 +309,18 @@ def _device(wanted: str) -> torch.device:
     if wanted == "cuda" and not there:
         raise AuraError("train.device is cuda, and torch sees none here.")
     return torch.device("cuda" if there and wanted != "cpu" else "cpu")
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep freed memory for what comes next.
+
+    It would hand large tensors back to the system, and get each as new pages to be zeroed: a fifth
+    of a step in bfloat16.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _usable(windows: Windows, pair: tuple[str, str], rows: np.ndarray) -> bool:

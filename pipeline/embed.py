@@ -2,10 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -39,7 +42,7 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = clip.read_identity(paths.TEACHER)
+    teacher = replace(clip.read_identity(paths.TEACHER), precision=params.embed.precision)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed"),
@@ -112,20 +115,20 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
 
 
 @cache
-def _teacher(folder: Path, device: str) -> clip.Teacher:
+def _teacher(folder: Path, device: str, precision: clip.Precision) -> clip.Teacher:
     """One teacher a worker process."""
-    return clip.load(folder, device)
+    return clip.load(folder, device, precision)
 
 
-def _device(params: Embed) -> str:
-    return "cuda" if params.gpus else "cpu"
+def _teacher_of(folder: Path, params: Embed) -> clip.Teacher:
+    return _teacher(folder, "cuda" if params.gpus else "cpu", params.precision)
 
 
 def embed_texts(
     teacher_folder: Path, params: Embed, rows: Sequence[Text], add: Add
 ) -> dict[str, Any]:
     """One shard of texts."""
-    teacher = _teacher(teacher_folder, _device(params))
+    teacher = _teacher_of(teacher_folder, params)
     schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
     columns = [
@@ -153,7 +156,7 @@ def embed_shard(
     root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
 ) -> dict[str, Any]:
     """One shard: for each take the first camera that decodes, all its windows from one decode."""
-    teacher, files = _teacher(teacher_folder, _device(params.embed)), Storage(root)
+    teacher, files = _teacher_of(teacher_folder, params.embed), Storage(root)
     skips: list[Skip] = []
     embedded = frames = 0
     for job in _jobs(windows, signals):
@@ -171,7 +174,9 @@ def embed_shard(
                         skips.append(Skip(reason, video["path"], "video"))
                     if not usable:
                         continue
-                    found, means, counts = embed_video(teacher, path, numbers, params.embed.batch)
+                    found, means, counts = embed_video(
+                        teacher, path, numbers, params.embed.batch, params.embed.decoder
+                    )
             except (CorruptFile, FileNotFoundError):
                 skips.append(Skip("video cannot be decoded", video["path"], "video"))
                 continue
@@ -202,9 +207,13 @@ def _videos_table(
 
 
 def embed_video(
-    teacher: clip.Teacher, path: Path, numbers: np.ndarray, batch: int
+    teacher: clip.Teacher,
+    path: Path,
+    numbers: np.ndarray,
+    batch: int,
+    decoder: Literal["ffmpeg", "gop"] = "ffmpeg",
 ) -> tuple[int, np.ndarray, np.ndarray]:
-    """Embed each distinct frame once and average per window.
+    """Embed each distinct frame once, while the next are decoded, and average per window.
 
     Parameters
     ----------
@@ -215,7 +224,8 @@ def embed_video(
     Count of distinct frames found, unit vectors (windows, 512), and frames found per window.
     """
     distinct, where = np.unique(numbers, return_inverse=True)
-    parts = [teacher.encode_frames(frames) for frames in decode_frames(path, distinct, batch)]
+    decoded = decode_frames(path, distinct, batch, decoder)
+    parts = [teacher.encode_frames(frames) for frames in one_ahead(decoded)]
     vectors = np.zeros((len(distinct), clip.DIM), np.float32)
     found = sum(len(part) for part in parts)
     if found:
@@ -225,3 +235,12 @@ def embed_video(
     total = vectors[where].sum(axis=1)
     norm = np.linalg.norm(total, axis=1, keepdims=True)
     return found, total / np.maximum(norm, 1e-12), present[where].sum(axis=1)
+
+
+def one_ahead(items: Generator[np.ndarray, None, None]) -> Iterator[np.ndarray]:
+    """The items in order, each made in a thread while its consumer works on the one before."""
+    with closing(items), ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = thread.submit(next, items, None)
+            yield item

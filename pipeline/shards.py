@@ -9,14 +9,20 @@ of these). Nodes of a cluster need the project's folder at the same path, as a s
 """
 
 import contextlib
+import itertools
 import json
 import logging
+import multiprocessing
 import os
 import pickle
+import signal
 import socket
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +30,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from aura.config import Ray
 from aura.datasets.base import Skip
@@ -36,6 +43,7 @@ T = TypeVar("T")
 Report = dict[str, Any]
 Add = Callable[[str, pa.Table], None]  # append rows to the shard's file of that name
 Work = Callable[[Any, Add], Report]
+_MOST_IN_A_TASK = 8
 
 
 class Shard(NamedTuple):
@@ -64,6 +72,7 @@ def ray_session(settings: Ray) -> Iterator[None]:
     context.enable_progress_bars = False
     with contextlib.suppress(AttributeError):
         context.execution_no_progress_timeout_s = settings.stall_hours * 3600
+    context.target_max_block_size = 1  # each shard of a task is heard of when it is done
     try:
         yield
     finally:
@@ -146,7 +155,7 @@ def run_shards(
     todo = [shard for shard in shards if not execute.mark(shard.number).is_file()]
     if len(todo) < len(shards):
         say(f"{label}: resuming, {len(shards) - len(todo)} of {len(shards)} shards are done.")
-    run = _in_ray if settings.executor == "ray" else _in_process
+    run = _in_ray if settings.executor == "ray" else _in_processes
     total = sum(shard.size for shard in todo)
     with ray_session(settings), follow(lambda: sum(map(execute.done, todo)), label, total, unit):
         for error in run(execute, todo, settings, gpus):
@@ -213,11 +222,63 @@ class _Execute:
         return ""
 
 
-def _in_process(
+def _in_processes(
     execute: _Execute, shards: Sequence[Shard], settings: Ray, gpus: float
 ) -> Iterator[str]:
-    for shard in shards:
-        yield execute(shard.number, shard.content)
+    workers = min(settings.workers or 1, len(shards))
+    if workers <= 1:
+        for shard in shards:
+            yield execute(shard.number, shard.content)
+        return
+    with processes(workers) as pool:
+        jobs = [pool.submit(execute, shard.number, shard.content) for shard in shards]
+        for job in as_completed(jobs):
+            yield job.result()
+
+
+@contextmanager
+def processes(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes of one thread each, without Ray; they end with their parent, however that ends."""
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _start)
+    try:
+        yield pool
+        pool.shutdown()
+    except BrokenProcessPool:
+        raise AuraError(
+            "A worker process ended without a word, perhaps for want of memory; "
+            "ray.workers=1 needs less. The same command resumes."
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for child in multiprocessing.active_children():
+            child.terminate()
+
+
+def _start() -> None:
+    os.environ["OMP_NUM_THREADS"] = "1"  # for what is imported later, torch above all
+    threadpool_limits(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def tasks_of(count: int, workers: int) -> list[int]:
+    """How many shards each task takes: several at first, one by one in the end.
+
+    Ray Data looks for tasks that are done ten times a second, and a worker waits so long between
+    two tasks. Small tasks at the end keep all workers busy to it.
+    """
+    tasks: list[int] = []
+    while count:
+        tasks.append(min(_MOST_IN_A_TASK, -(-count // (2 * workers))))
+        count -= tasks[-1]
+    return tasks
 
 
 def _in_ray(
@@ -244,7 +305,11 @@ def _in_ray(
             "content": pa.array([pickle.dumps(s.content) for s in shards], pa.large_binary()),
         }
     )
-    done = ray.data.from_arrow(plan, override_num_blocks=len(shards)).map_batches(
+    workers = settings.workers or int(ray.cluster_resources().get("CPU", 1))
+    tasks = tasks_of(len(shards), workers)
+    ends = itertools.accumulate(tasks)
+    blocks = [plan.slice(end - size, size) for end, size in zip(ends, tasks, strict=True)]
+    done = ray.data.from_arrow(blocks).map_batches(
         call,
         batch_size=1,
         batch_format="pyarrow",

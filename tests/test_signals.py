@@ -1,15 +1,20 @@
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.interpolate import BarycentricInterpolator
 
+from aura import signals
+from aura.cubic import compiled, cubic
+from aura.errors import AuraError
 from aura.signals import (
     clean,
     count_gaps,
     decimate_imu,
     decimation_taps,
-    lagrange,
+    median_step,
     pick_mocap,
     resample_imu,
     resample_mocap,
@@ -35,7 +40,7 @@ def decibels(error):
 def slow_resample(times, values, count, rate):
     """Oracle: for each output sample, every tap's interpolated input, one at a time."""
     factor = rate // 200
-    taps = decimation_taps(rate)
+    taps = decimation_taps(factor)
     half = len(taps) // 2
     out = np.full((count, values.shape[1]), np.nan)
     for k in range(count):
@@ -106,7 +111,7 @@ def test_a_gap_is_masked_with_half_a_filter_and_not_bridged():
     keep = (times < 1.0) | (times > 1.2)
     got, valid = resample_imu(times[keep], tone(times, 3)[keep], 2.9)
     hole = np.flatnonzero(~valid[50:-50]) / 200 + 0.25
-    half = len(decimation_taps(1000)) // 2 / 1000
+    half = len(decimation_taps(5)) // 2 / 1000
     assert hole.min() == pytest.approx(1.0 - half, abs=0.01)
     assert hole.max() == pytest.approx(1.2 + half, abs=0.01)
     assert (got[~valid] == 0).all()
@@ -144,15 +149,115 @@ def test_segments_split_at_gaps():
     assert segments(np.array([]), 5) == []
 
 
-def test_lagrange_is_exact_for_cubics_on_uneven_samples():
+def test_the_cubic_is_exact_for_cubics_on_uneven_samples():
     rng = np.random.default_rng(0)
-    times = np.sort(rng.uniform(0, 1, 40)) + 1e5
-    grid = np.linspace(times[0], times[-1], 101)
-    cubic = np.poly1d([3, -2, 1, 5])
-    values = cubic(times - 1e5)[:, None].astype(np.float32)
-    np.testing.assert_allclose(
-        lagrange(times, values, grid)[:, 0], cubic(grid - 1e5), rtol=1e-3, atol=1e-4
-    )
+    origin = 1e5
+    times = origin + np.cumsum(rng.uniform(0.2, 1.8, 60)) / 50
+    curve = np.poly1d([3, -2, 1, 5])
+    values = curve(times - origin)[:, None].astype(np.float32)
+    start = int(np.ceil(times[0] * 100))
+    grid = np.arange(start, int(times[-1] * 100) + 1) / 100
+    out = np.full((1, len(grid) + 5), np.nan, np.float32)
+    cubic(times, 100, values, start, len(grid), out)
+    np.testing.assert_allclose(out[0, :-5], curve(grid - origin), rtol=1e-5, atol=1e-5)
+    assert np.isnan(out[0, -5:]).all()
+
+
+STAMPS = {
+    "a walk": lambda rng, n: np.cumsum(rng.uniform(0.9, 1.1, n)),
+    "on the grid": lambda rng, n: np.arange(n) + rng.uniform(-0.02, 0.02, n),
+    "beside the grid": lambda rng, n: np.arange(n) + 0.5 + rng.uniform(-0.02, 0.02, n),
+    "slow": lambda rng, n: np.cumsum(rng.uniform(2, 9, n)),
+    "fast": lambda rng, n: np.cumsum(rng.uniform(0.05, 0.6, n)),
+}
+
+
+def uneven(stamps, count):
+    """Stamps in s and values of samples, and the first and last point of 1/1000 s among them."""
+    rng = np.random.default_rng(count)
+    times = (7 + STAMPS[stamps](rng, count)) / 1000
+    values = rng.normal(size=(count, 6)).astype(np.float32)
+    return times, values, int(np.ceil(times[0] * 1000)), int(times[-1] * 1000)
+
+
+@pytest.mark.parametrize("stamps", STAMPS)
+@pytest.mark.parametrize("count", [4, 5, 70, 500])
+def test_the_cubic_equals_a_loop(stamps, count):
+    times, values, first, last = uneven(stamps, count)
+    for start, points in ((first, last + 1 - first), (first + (last - first) // 3, 1)):
+        out = np.zeros((6, points), np.float32)
+        cubic(times, 1000, values, start, points, out)
+        for point in range(points):
+            moment = (start + point) / 1000
+            left = min(max(int(np.searchsorted(times, moment, side="right")) - 2, 0), count - 4)
+            four = slice(left, left + 4)
+            curve = BarycentricInterpolator(times[four] - moment, values[four].astype(float))
+            scale = 1 + np.abs(curve.wi).max() / np.abs(curve.wi).min()
+            np.testing.assert_allclose(out[:, point], curve(0.0), atol=2e-6 * scale)
+
+
+@pytest.mark.parametrize("stamps", STAMPS)
+@pytest.mark.parametrize("count", [4, 5, 70, 3000])
+def test_the_compiled_cubic_gives_the_same_bytes(stamps, count):
+    pytest.importorskip("numba")
+    times, values, first, last = uneven(stamps, count)
+    for start, points in ((first, last + 1 - first), (first + (last - first) // 3, 1)):
+        out, fast = np.zeros((6, points), np.float32), np.full((6, points + 3), 7, np.float32)
+        cubic(times, 1000, values, start, points, out)
+        compiled()(times, 1000, values, start, points, fast)
+        np.testing.assert_array_equal(fast[:, :points], out)
+        assert (fast[:, points:] == 7).all()
+
+
+def test_resampling_compiled_gives_the_same_bytes():
+    pytest.importorskip("numba")
+    times = np.delete(jittered(1000, 30), [*range(9000, 9100), 20_000])
+    values = np.random.default_rng(2).normal(size=(len(times), 6)).astype(np.float32)
+    for lag in (0.0, 0.0013):
+        one = resample_imu(times, values, 29.0, gyro_lag_s=lag)
+        other = resample_imu(times, values, 29.0, gyro_lag_s=lag, compiled=True)
+        np.testing.assert_array_equal(one[0], other[0])
+        np.testing.assert_array_equal(one[1], other[1])
+
+
+def test_without_numba_what_is_compiled_says_so(monkeypatch):
+    monkeypatch.setitem(sys.modules, "numba", None)
+    compiled.cache_clear()
+    with pytest.raises(AuraError, match=r"aura\[fast\]"):
+        resample_imu(np.arange(10) / 1000, np.zeros((10, 6), np.float32), 1.0, compiled=True)
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3, 4, 5, 11, 40])
+def test_decimation_equals_a_convolution(factor):
+    rng = np.random.default_rng(factor)
+    taps = decimation_taps(factor)
+    for count in (1, 15, 16, 17, 100):
+        needed = (count - 1) * factor + len(taps)
+        dense = np.zeros((3, signals._padded(count, factor)), np.float32)
+        assert dense.shape[1] >= needed
+        dense[:, :needed] = rng.normal(size=(3, needed))
+        got = signals._decimate(dense, factor)[:, :count]
+        for channel in range(3):
+            whole = np.convolve(dense[channel, :needed].astype(float), taps[::-1], mode="valid")
+            np.testing.assert_allclose(got[channel], whole[::factor], atol=2e-6)
+
+
+@pytest.mark.parametrize("rate", [100, 1000])
+def test_resampling_in_small_pieces_gives_the_same(rate, monkeypatch):
+    times = np.delete(jittered(rate, 12), range(3 * rate, 3 * rate + rate // 3))
+    values = np.random.default_rng(3).normal(size=(len(times), 6)).astype(np.float32)
+    whole, valid = resample_imu(times, values, 11.0)
+    monkeypatch.setattr(signals, "_PIECE", 100)
+    pieces, pieces_valid = resample_imu(times, values, 11.0)
+    np.testing.assert_array_equal(valid, pieces_valid)
+    np.testing.assert_allclose(whole, pieces, atol=1e-6)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), max_size=50))
+@settings(deadline=None)
+def test_median_step_is_the_median(values):
+    times = np.sort(np.array(values, float))
+    assert median_step(times) == (np.median(np.diff(times)) if len(times) > 1 else 0)
 
 
 def test_mocap_is_interpolated_per_joint_and_masked_where_not_seen():

@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from aura import teacher as clip
 from aura.errors import AuraError
 from pipeline import teach
-from pipeline.embed import embed_video
+from pipeline.embed import embed_video, one_ahead
 from tests.conftest import tiny_params
 
 
@@ -71,7 +71,7 @@ def test_each_frame_is_embedded_once_and_windows_are_means(teacher, tmp_path, mo
     frames = {n: smooth_frames(1, seed=n)[0] for n in range(12)}
     seen = []
 
-    def decode(path, numbers, batch):
+    def decode(path, numbers, batch, decoder):
         seen.extend(int(n) for n in numbers)
         yield np.stack([frames[int(n)] for n in numbers if int(n) in frames])
 
@@ -83,6 +83,70 @@ def test_each_frame_is_embedded_once_and_windows_are_means(teacher, tmp_path, mo
     for row, used in enumerate(([0, 4, 8], [4, 8, 11], [8, 11])):
         mean = sum(teacher.encode_frames(frames[n][None])[0] for n in used)
         np.testing.assert_allclose(vectors[row], mean / np.linalg.norm(mean), atol=1e-5)
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_pictures_are_resized_alike_one_by_one_and_together(exact):
+    frames = smooth_frames(4)
+    together = clip.resize(frames, 48, exact=exact)
+    each = torch.cat([clip.resize(frames[i : i + 1], 48, exact=exact) for i in range(4)])
+    assert torch.equal(together, each)
+    pil = [Image.fromarray(frame).resize((72, 48), Image.Resampling.BICUBIC) for frame in frames]
+    official = torch.from_numpy(np.stack([np.asarray(image) for image in pil])[:, :, 12:60])
+    assert (together.int() - official.permute(0, 3, 1, 2).int()).abs().max() <= 2
+
+
+def test_texts_come_in_the_order_in_which_they_are_given(teacher):
+    texts = ["one", "a long text of many words that goes on", "two words", "three of them", "x"] * 3
+    found = teacher.encode_text(texts, batch=4)
+    alone = np.concatenate([teacher.encode_text([text]) for text in texts])
+    np.testing.assert_allclose(found, alone, atol=1e-6)
+
+
+def test_bf16_is_near_fp32_and_says_so(folder, teacher):
+    half = clip.load(folder, precision="bf16")
+    assert half.identity == replace(teacher.identity, precision="bf16")
+    frames, texts = smooth_frames(5), ["a", "a dog runs over a field of grass"]
+    for found, expected in (
+        (half.encode_frames(frames), teacher.encode_frames(frames)),
+        (half.encode_text(texts), teacher.encode_text(texts)),
+    ):
+        assert found.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
+        assert (found * expected).sum(axis=1).min() > 0.999
+    with pytest.raises(AuraError, match="stand-in in fp32 and stand-in in bf16"):
+        clip.same_teacher([("x", teacher.identity), ("y", half.identity)])
+
+
+def test_embeddings_of_before_there_was_a_precision_are_fp32(teacher):
+    older = {k: v for k, v in asdict(teacher.identity).items() if k != "precision"}
+    metadata = {b"teacher": json.dumps(older).encode()}
+    assert clip.Identity.of(metadata, "x") == teacher.identity
+
+
+def test_items_are_made_one_ahead_in_order():
+    made = []
+
+    def items(fail):
+        try:
+            for number in range(4):
+                made.append(number)
+                yield np.array([number])
+            if fail:
+                raise AuraError("no more")
+        finally:
+            made.append("closed")
+
+    assert [int(item[0]) for item in one_ahead(items(False))] == [0, 1, 2, 3]
+    assert made == [0, 1, 2, 3, "closed"]
+    with pytest.raises(AuraError, match="no more"):
+        list(one_ahead(items(True)))
+    made.clear()
+    ahead = one_ahead(items(False))
+    next(ahead)
+    ahead.close()
+    assert made[-1] == "closed"
+    assert len(made) <= 4
 
 
 def test_two_teachers_are_not_mixed(teacher):

@@ -10,7 +10,7 @@ from safetensors import safe_open
 
 from aura import batches, config, schema, training
 from aura.errors import AuraError
-from aura.losses import InfoNCE
+from aura.losses import MAX_SCALE, InfoNCE
 from aura.mocap import canonicalize
 from pipeline import study
 from tests.small import DIM, fresh, learnable, settings, short, tables, windows
@@ -287,9 +287,7 @@ def test_norms_biases_and_the_temperature_do_not_decay():
     """One step with a learning rate and no gradient moves what decays, and nothing else."""
     joined = short()
     chosen = settings(epochs=1, weight_decay=0.5, batch=100)
-    loop = training._Loop(
-        fresh(joined, chosen), joined, chosen.joint, chosen, 0, True, training.Group(), None
-    )
+    loop = loop_of(joined, chosen)
     for weight in loop.weights:
         weight.grad = torch.zeros_like(weight)
     loop.model.loss.log_scale.grad.zero_()
@@ -338,6 +336,55 @@ def test_bf16_is_near_fp32_and_not_the_same():
     assert low["loss"] == pytest.approx(exact["loss"], abs=0.05)
     assert low["loss"] != exact["loss"]
     assert auto == exact  # on a CPU
+
+
+def loop_of(joined, chosen):
+    model = fresh(joined, chosen)
+    return training._Loop(model, joined, chosen.joint, chosen, 0, True, training.Group(), None)
+
+
+def test_bf16_follows_fp32_for_some_steps():
+    """On a CPU its attention, dropout and optimizer are other ones; dropout is off here."""
+    joined, losses = short(), {}
+    for precision in ("fp32", "bf16"):
+        loop = loop_of(joined, settings(batch=100, precision=precision))
+        for _ in range(3):
+            loop.step()
+        losses[precision] = loop.losses
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=1e-3)
+    assert losses["bf16"] != losses["fp32"]
+
+
+def test_the_fused_optimizer_does_what_the_plain_one_does():
+    joined, chosen = short(), settings(precision="bf16", weight_decay=0.3)
+    loops = [loop_of(joined, chosen) for _ in range(2)]
+    assert loops[0].optimizer.defaults["fused"]
+    assert not loop_of(joined, settings()).optimizer.defaults["fused"]
+    plain = [{k: g[k] for k in ("params", "weight_decay")} for g in loops[1].optimizer.param_groups]
+    loops[1].optimizer = torch.optim.AdamW(plain, lr=chosen.joint.learning_rate)
+    for loop in loops:
+        for _ in range(3):
+            loop.step()
+    for a, b in zip(loops[0].weights, loops[1].weights, strict=True):
+        torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
+
+
+def test_a_temperature_at_its_limit_comes_back():
+    """Beyond the limit it has no gradient; a step puts it back to where it has one."""
+    loop = loop_of(short(), settings([("imu", "video")], learning_rate=1e-2))
+    with torch.no_grad():
+        loop.model.loss.log_scale.fill_(9.0)
+    loop.step()
+    at_limit = loop.model.loss.scale.item()
+    assert 99.9 < at_limit < MAX_SCALE
+    loop.step()
+    assert loop.model.loss.log_scale.grad.item() > 0  # nothing is learned yet: it asks for warmth
+    assert loop.model.loss.scale.item() < at_limit
+
+
+def test_where_there_is_no_glibc_memory_is_left_alone(monkeypatch):
+    monkeypatch.setattr(training.ctypes, "CDLL", lambda _: object())
+    training._keep_freed_memory()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from aura.encoders.bf16 import Dropout, attend
 from aura.encoders.transformer import AttentionPool, Block, Trunk, TrunkOptions, rotate, rotation
 
 TINY = {"width": 32, "layers": 2, "heads": 4}
@@ -139,3 +140,52 @@ def test_a_timeline_holds_each_token_in_its_place_and_nothing_of_a_masked_one():
         expected = trunk.timeline(seen[0][row, 1 + place])
         torch.testing.assert_close(features[row, 32:].view(5, 16)[place], expected)
     assert (features[1, 32:].view(5, 16)[3] == 0).all()
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_attention_in_bfloat16_and_its_gradient_equal_those_in_double(masked):
+    torch.manual_seed(0)
+    exact = [torch.randn(3, 2, n, 8, dtype=torch.float64) for n in (4, 9, 9)]
+    exact = [x.bfloat16().double().requires_grad_() for x in exact]
+    low = [x.detach().bfloat16().requires_grad_() for x in exact]
+    keys = torch.ones(3, 1, 1, 9, dtype=torch.bool)
+    if masked:
+        keys[0, :, :, 3:] = keys[1, :, :, 0] = False
+    weight = torch.randn(3, 2, 4, 8).bfloat16()
+    found = [attend(*inputs, keys) for inputs in (exact, low)]
+    torch.testing.assert_close(found[1].double(), found[0], atol=0.03, rtol=0.03)
+    for out in found:
+        (out * weight.to(out.dtype)).sum().backward()
+    for a, b in zip(exact, low, strict=True):
+        torch.testing.assert_close(b.grad.double(), a.grad, atol=0.06, rtol=0.03)
+    if masked:
+        assert not low[2].grad[0, :, 3:].any()
+
+
+def test_dropout_in_bfloat16_zeroes_its_share_and_keeps_the_mean():
+    torch.manual_seed(0)
+    dropout, x = Dropout(0.3), torch.ones(333, 1001, dtype=torch.bfloat16, requires_grad=True)
+    out = dropout(x)
+    kept = out != 0
+    assert kept.float().mean().item() == pytest.approx(0.7, abs=0.004)
+    assert out[kept].unique().tolist() == pytest.approx([1 / 0.7], rel=2**-8)
+    for other in (dropout(x), out.roll(1, 0), out.roll(1, 1)):  # nothing repeats
+        both = (kept & (other != 0)).float().mean().item()
+        assert both == pytest.approx(0.49, abs=0.006)
+    out.sum().backward()
+    assert torch.equal(x.grad, out)
+    torch.manual_seed(0)
+    assert torch.equal(dropout(x), out)
+    assert torch.equal(dropout.eval()(x), x)
+
+
+@pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
+def test_dropout_is_torchs_own_elsewhere(chance):
+    for x in (torch.randn(5, 7), torch.randn(5, 7).double()):
+        torch.manual_seed(0)
+        expected = nn.functional.dropout(x, chance)
+        torch.manual_seed(0)
+        assert torch.equal(Dropout(chance)(x), expected)
+    x = torch.ones(5, 7).bfloat16()
+    assert torch.equal(Dropout(1.0)(x), x * 0)
+    assert torch.equal(Dropout(0.0)(x), x)

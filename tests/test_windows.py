@@ -1,9 +1,16 @@
 import numpy as np
+import pyarrow as pa
+import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from aura import batches
 from aura.config import Slice
+from aura.errors import AuraError
+from aura.schema import SIGNALS
 from aura.windows import Span, TakeSignals, action_of, longest_run, slice_take, starts
+from tests import small
 
 
 def moment(time, text):
@@ -139,3 +146,48 @@ def test_a_short_recording_becomes_one_window_valid_over_its_own_length():
     assert len(windows) == 1
     assert windows[0].imu_valid == 1
     assert said(windows[0]) == ["a"]
+
+
+def in_pieces(table, rows):
+    """The same table in chunks of so many rows."""
+    return pa.concat_tables(table.slice(at, rows) for at in range(0, len(table), rows))
+
+
+@pytest.mark.parametrize("rows", [1, 7, 100])
+def test_takes_lie_end_to_end_with_room_behind_a_short_one(rows):
+    (signals, *_), blocks = small.tables(seconds=(12, 3, 9))
+    tracks = batches.end_to_end(in_pieces(signals, rows), 5.0)
+    assert tracks.first_s == {"take0": 0, "take1": 12, "take2": 17}
+    for name, rate in (("imu", 200), ("imu_valid", 200), ("mocap", 10), ("mocap_valid", 10)):
+        got, block = getattr(tracks, name), blocks[name]
+        assert len(got) == 26 * rate
+        np.testing.assert_array_equal(got[: 15 * rate], block[:15].reshape(-1, *got.shape[1:]))
+        assert not got[15 * rate : 17 * rate].any()
+        np.testing.assert_array_equal(got[17 * rate :], block[15:].reshape(-1, *got.shape[1:]))
+    few = batches.end_to_end(signals.select(list(batches.SIGNAL_COLUMNS)), 5.0)
+    np.testing.assert_array_equal(few.imu, tracks.imu)
+    for broken in (signals.slice(1), pa.concat_tables([signals, signals])):
+        with pytest.raises(AuraError, match="aura resample"):
+            batches.end_to_end(broken, 5.0)
+    assert signals.schema.equals(SIGNALS)
+
+
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_a_batch_is_its_windows_cut_one_by_one(shuffled):
+    windows = small.windows(seconds=(40, 9, 3))[0]
+    windows = windows.shuffled(1) if shuffled else windows
+    rows = np.random.default_rng(0).permutation(len(windows))[:9]
+    batch = windows.batch(rows, np.random.default_rng(2))
+    for place, row in enumerate(rows.tolist()):
+        other = {m: int(windows.order[m][row]) if shuffled else row for m in ("mocap", "video")}
+        span = slice(int(windows.samples[row]), int(windows.samples[row]) + 1000)
+        assert torch.equal(batch.imu[place], windows.imu[span])
+        assert torch.equal(batch.imu_valid[place], windows.imu_valid[span])
+        assert torch.equal(batch.mocap[place], windows.mocap[other["mocap"]])
+        assert torch.equal(batch.mocap_valid[place], windows.mocap_valid[other["mocap"]])
+        assert torch.equal(batch.video[place], windows.video[other["video"]])
+        said = int(batch.text_id[place])
+        text = windows.text[said] if said >= 0 else torch.zeros(small.DIM)
+        assert torch.equal(batch.text[place], text)
+    assert batch.imu.is_contiguous()
+    assert batch.imu.data_ptr() != windows.imu.data_ptr()

@@ -71,12 +71,17 @@ class Slice(Model):
 
 
 class Embed(Model):
-    """Teacher embeddings: frames per window, and the prompts that name a class in words."""
+    """Teacher embeddings: frames per window, and the prompts that name a class in words.
+
+    `decoder: gop` skips what no window needs of an H.264 video; the frames are the same.
+    """
 
     frames_per_window: int = Field(8, ge=1)
     texts_per_shard: int = Field(8192, ge=1)
     gpus: float = Field(0.0, ge=0)  # what each worker takes of a GPU; 0 is the CPU
     batch: int = Field(32, ge=1)
+    decoder: Literal["ffmpeg", "gop"] = "ffmpeg"
+    precision: Literal["fp32", "bf16"] = "fp32"
     prompts: list[str]
 
     @model_validator(mode="after")

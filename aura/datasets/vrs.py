@@ -187,8 +187,8 @@ class _ImuFile:
             (table["type_id"] == stream[0]) & (table["instance"] == stream[1])
             for table in (entries, headers)
         )
-        self.headers, self.offsets = headers[mine], (ends - sizes)[mine]
-        index = entries[mine]
+        self.headers, self.offsets = _pick(headers, mine), (ends - sizes)[mine]
+        index = _pick(entries, mine)
         pairs = [(index[name], self.headers[name]) for name in INDEX_ENTRY.names or ()]
         if (mine != told).any() or any(a.tobytes() != b.tobytes() for a, b in pairs):
             raise CorruptFile("its index disagrees with its records")
@@ -211,7 +211,7 @@ class _ImuFile:
         chosen = np.flatnonzero(self.headers["record_type"] == RECORD_TYPES[kind])[:limit]
         if not chosen.size:
             raise CorruptFile(f"the stream has no {kind.lower()} records")
-        headers, offsets = self.headers[chosen], self.offsets[chosen]
+        headers, offsets = _pick(self.headers, chosen), self.offsets[chosen]
         codecs = headers["compression"]
         packed_sizes = headers["size"] - RECORD_HEADER.itemsize
         sizes = np.where(codecs, headers["uncompressed_size"], packed_sizes)
@@ -231,13 +231,31 @@ class _ImuFile:
             return []
         if codecs.any():
             data, starts = _decompress(data[starts[0] :], codecs[0], needed), np.zeros(1, np.int64)
-        return [_gather(data, starts + at, dtype) for at, dtype in places]
+        first = min(at for at, _ in places)
+        rows = _gather(
+            data,
+            starts + first,
+            np.dtype(
+                {
+                    "names": list(wanted.names or ()),
+                    "formats": [dtype for _, dtype in places],
+                    "offsets": [at - first for at, _ in places],
+                    "itemsize": needed - first,
+                }
+            ),
+        )
+        return [np.ascontiguousarray(rows[name]) for name in rows.dtype.names or ()]
 
 
 def _gather(data: np.ndarray, offsets: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The item at each byte offset; a view with one item per byte makes it a single take."""
     items = np.ndarray((data.size - dtype.itemsize + 1,), f"V{dtype.itemsize}", data, 0, (1,))
     return items[offsets].view(dtype.base).reshape(-1, *dtype.shape)
+
+
+def _pick(rows: np.ndarray, which: np.ndarray) -> np.ndarray:
+    """Rows of a structured array, copied as bytes and not field by field."""
+    return rows.view(f"V{rows.itemsize}")[which].view(rows.dtype)
 
 
 def _description(raw: memoryview) -> tuple[dict[tuple[int, int], dict[str, str]], dict]:

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 
 from aura.config.base import Model
 from aura.encoders.base import SIZES, Size
+from aura.encoders.bf16 import Dropout, attend
 from aura.errors import AuraError
 
 ROTARY_BASE = 10_000.0  # longest wavelength is 2 pi times this many positions
@@ -73,7 +74,7 @@ class Block(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width)
         )
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
     def forward(
         self,
@@ -97,7 +98,7 @@ class Block(nn.Module):
             q, k = rotate(q, turn), rotate(k, turn)
         if queries is not None:
             q, x_BLD = q[:, :, :queries], x_BLD[:, :queries]
-        mixed_BHLD = F.scaled_dot_product_attention(q, k, v, attn_mask=keys_B11L)
+        mixed_BHLD = attend(q, k, v, keys_B11L)
         mixed_BLD = mixed_BHLD.transpose(1, 2).reshape(x_BLD.shape)
         x_BLD = x_BLD + self.dropout(self.out(mixed_BLD))
         return x_BLD + self.dropout(self.mlp(self.norm2(x_BLD)))
@@ -116,7 +117,7 @@ class AttentionPool(nn.Module):
         heads, _, part = self.query.shape
         x_BHLd = x_BLD.view(B, L, heads, part).transpose(1, 2)
         query_BH1d = self.query.expand(B, -1, -1, -1)
-        pooled = F.scaled_dot_product_attention(query_BH1d, x_BHLd, x_BHLd, attn_mask=keys_B11L)
+        pooled = attend(query_BH1d, x_BHLd, x_BHLd, keys_B11L)
         return pooled.flatten(1)
 
 
@@ -144,7 +145,7 @@ class Trunk(nn.Module):
             places_L = F.pad(places_L + 1, (1, 0))  # the class token stands before the first
         turn = rotation(places_L, width // heads) if rotary else None
         self.register_buffer("turn", turn, persistent=False)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 

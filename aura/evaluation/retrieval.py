@@ -1,92 +1,21 @@
 """Cross-modal retrieval: for a window in one modality, find it in another."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations, permutations
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from aura.errors import AuraError
 from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
 from aura.evaluation.chance import CUTOFFS, retrieval_chance
+from aura.evaluation.ranking import mutual_ranks, ranks, ranks_under, unit_vectors
 
-TILE = 1024
-TIE = 1e-6
-"""Scores this close are tied: a float32 product of 512-d unit vectors is no more exact."""
+__all__ = ["all_pairs", "balanced_pool", "mutual_ranks", "ranks", "retrieval_metrics"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-Groups = tuple[Ints, Ints]
-
-
-def ranks(
-    query: ArrayLike, gallery: ArrayLike, query_group: ArrayLike, gallery_group: ArrayLike
-) -> Floats:
-    """Rank of each query's best positive in the gallery by dot product, ties averaged.
-
-    The positives of a query are the gallery items of its group, taken as one set. With ``best``
-    the highest score among them, the rank is ``1 + higher + tied / 2``: ``higher`` counts the
-    negatives that score above ``best``, ``tied`` those within ``TIE`` of it. Other positives
-    never count. One positive per query (unique groups) is strict one-to-one retrieval, and a
-    gallery of equal vectors then gives every query the average rank (M + 1) / 2.
-
-    Parameters
-    ----------
-    query, gallery
-        (N, d) and (M, d) unit vectors; computed in float32.
-    query_group, gallery_group
-        (N,) and (M,) integers.
-
-    Returns
-    -------
-    (N,) ranks from 1 to M, whole or half.
-
-    Raises
-    ------
-    AuraError
-        If an embedding is not finite (it would compare below nothing and rank first).
-    ValueError
-        If a query has no positive in the gallery, or shapes disagree.
-    """
-    groups = (np.asarray(query_group), np.asarray(gallery_group))
-    return _ranks(_vectors(query), _vectors(gallery), [groups])[0]
-
-
-def _vectors(values: ArrayLike) -> NDArray[np.float32]:
-    vectors = np.ascontiguousarray(values, dtype=np.float32)
-    if vectors.ndim != 2:
-        raise ValueError(f"embeddings must be (N, d), got shape {vectors.shape}")
-    if not np.isfinite(vectors).all():
-        raise AuraError("Some embeddings are not finite; the encoder's training has diverged.")
-    return vectors
-
-
-def _ranks(
-    query: NDArray[np.float32], gallery: NDArray[np.float32], groupings: Sequence[Groups]
-) -> list[Floats]:
-    """Ranks under several groupings from one product per tile of at most TILE² scores.
-
-    A tile is a strip of queries against the whole gallery, so that the positives' own scores come
-    from the same product as the negatives': a separate dot product rounds differently.
-    """
-    for query_group, gallery_group in groupings:
-        if query_group.shape != (len(query),) or gallery_group.shape != (len(gallery),):
-            raise ValueError("groups must have one entry for each embedding")
-        if not np.isin(query_group, gallery_group).all():
-            raise ValueError("a query has no positive in the gallery")
-    found = [np.empty(len(query)) for _ in groupings]
-    height = max(16, min(TILE, TILE * TILE // max(len(gallery), 1)))
-    for start in range(0, len(query), height):
-        strip = slice(start, start + height)
-        scores = query[strip] @ gallery.T
-        for place, (query_group, gallery_group) in zip(found, groupings, strict=True):
-            positive = query_group[strip, None] == gallery_group
-            best = np.where(positive, scores, -np.inf).max(axis=1, keepdims=True)
-            margin = np.where(positive, -np.inf, scores - best)
-            above = np.count_nonzero(margin > TIE, axis=1)
-            not_below = np.count_nonzero(margin >= -TIE, axis=1)
-            place[strip] = 1 + (above + not_below) / 2
-    return found
 
 
 def retrieval_metrics(
@@ -151,41 +80,63 @@ def _pair_rows(
     clusters: NDArray[Any] | None,
     draws: int,
     seed: int,
-) -> Iterator[dict[str, Any]]:
-    """Every pool of one ordered pair, whose rows correspond one to one."""
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Every pool of a pair, whose rows correspond one to one, and of the pair the other way."""
 
-    def measure(index: Ints) -> dict[str, tuple[Floats, Ints]]:
+    def measure(index: Ints) -> _Pool:
         own = np.arange(len(index))
         same = np.unique(group[index], return_inverse=True)[1]
-        strict, multi = _ranks(query[index], gallery[index], [(own, own), (same, same)])
-        return {
-            "strict": (strict, np.ones_like(own)),
-            "multi-positive": (multi, np.bincount(same)[same]),
-        }
+        groupings = [(own, own), (same, same)]
+        strict, multi = ranks_under(query[index], gallery[index], groupings, True)
+        counts = {"strict": np.ones_like(own), "multi-positive": np.bincount(same)[same]}
+        return _Pool(len(index), {"strict": strict, "multi-positive": multi}, counts)
 
-    for matching, (rank, positives) in measure(np.arange(len(query))).items():
-        row: dict[str, Any] = retrieval_metrics(rank, len(query), positives)
+    whole = measure(np.arange(len(query)))
+    drawn = [measure(balanced_pool(label, 100, (seed, draw))) for draw in range(draws)]
+    members = [np.flatnonzero(label == name) for name in np.unique(label)]
+    within = [measure(index) for index in members] if len(members) > 1 else []
+    there, back = (list(_rows_of(whole, drawn, within, way, clusters, seed)) for way in (0, 1))
+    return there, back
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """Ranks of the windows of one pool in both directions, and their positives, by matching."""
+
+    size: int
+    ranks: dict[str, tuple[Floats, Floats]]
+    positives: dict[str, Ints]
+
+
+def _rows_of(
+    whole: _Pool,
+    drawn: list[_Pool],
+    within: list[_Pool],
+    way: int,
+    clusters: NDArray[Any] | None,
+    seed: int,
+) -> Iterator[dict[str, Any]]:
+    """The rows of one direction, 0 or 1."""
+    for matching, both in whole.ranks.items():
+        rank = both[way]
+        row: dict[str, Any] = retrieval_metrics(rank, whole.size, whole.positives[matching])
         if clusters is not None:
             for name, score in (("MRR", 1 / rank), ("R@1", rank <= 1)):
                 spread = cluster_bootstrap(weighted_mean(score), clusters, seed=seed)
                 row |= {f"{name}_low": spread.low, f"{name}_high": spread.high}
         yield {"pool_kind": "full", "matching": matching, **row}
-
-    pools = [balanced_pool(label, 100, (seed, draw)) for draw in range(draws)]
-    drawn = [{m: (len(p), *found) for m, found in measure(p).items()} for p in pools]
-    for matching in drawn[0]:
-        rows = [retrieval_metrics(d[matching][1], d[matching][0], d[matching][2]) for d in drawn]
-        yield {"pool_kind": "balanced 100", "matching": matching, "draws": draws, **_mean(rows)}
-
-    members = [np.flatnonzero(label == name) for name in np.unique(label)]
-    if len(members) > 1:
-        parts = [(len(index), measure(index)) for index in members]
-        for matching in parts[0][1]:
-            ranked = np.concatenate([part[matching][0] for _, part in parts])
-            positives = np.concatenate([part[matching][1] for _, part in parts])
-            sizes = np.repeat([n for n, _ in parts], [n for n, _ in parts])
-            metrics = retrieval_metrics(ranked, sizes, positives)
-            yield {"pool_kind": "within class", "matching": matching, **metrics}
+    for matching in drawn[0].ranks if drawn else ():
+        rows = [
+            retrieval_metrics(pool.ranks[matching][way], pool.size, pool.positives[matching])
+            for pool in drawn
+        ]
+        yield {"pool_kind": "balanced 100", "matching": matching, "draws": len(rows), **_mean(rows)}
+    for matching in within[0].ranks if within else ():
+        ranked = np.concatenate([pool.ranks[matching][way] for pool in within])
+        positives = np.concatenate([pool.positives[matching] for pool in within])
+        sizes = np.repeat([pool.size for pool in within], [pool.size for pool in within])
+        metrics = retrieval_metrics(ranked, sizes, positives)
+        yield {"pool_kind": "within class", "matching": matching, **metrics}
 
 
 def all_pairs(
@@ -222,21 +173,22 @@ def all_pairs(
     :func:`retrieval_metrics`. A pair without a common window has no row. The chance columns of
     "within class" are also the full-pool figures of a retriever that knows the class alone.
     """
-    rows: list[dict[str, Any]] = []
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
     groups, labels = np.asarray(group), np.asarray(group if label is None else label)
-    for query in embeddings:
-        for gallery in embeddings:
-            both = np.flatnonzero(valid[query] & valid[gallery])
-            if query == gallery or not len(both):
-                continue
-            found = _pair_rows(
-                _vectors(embeddings[query][both]),
-                _vectors(embeddings[gallery][both]),
+    for query, gallery in combinations(embeddings, 2):
+        both = np.flatnonzero(valid[query] & valid[gallery])
+        if len(both):
+            found[query, gallery], found[gallery, query] = _pair_rows(
+                unit_vectors(embeddings[query][both]),
+                unit_vectors(embeddings[gallery][both]),
                 groups[both],
                 labels[both],
                 None if clusters is None else np.asarray(clusters)[both],
                 draws,
                 seed,
             )
-            rows += [{"query": query, "gallery": gallery, **row} for row in found]
-    return rows
+    return [
+        {"query": query, "gallery": gallery, **row}
+        for query, gallery in permutations(embeddings, 2)
+        for row in found.get((query, gallery), ())
+    ]

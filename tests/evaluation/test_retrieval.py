@@ -6,7 +6,13 @@ from hypothesis import strategies as st
 from aura.errors import AuraError
 from aura.evaluation import ranking
 from aura.evaluation.chance import best_rank_distribution, retrieval_chance
-from aura.evaluation.retrieval import all_pairs, balanced_pool, ranks, retrieval_metrics
+from aura.evaluation.retrieval import (
+    all_pairs,
+    balanced_pool,
+    mutual_ranks,
+    ranks,
+    retrieval_metrics,
+)
 
 
 def oracle(query, gallery, query_group, gallery_group):
@@ -45,14 +51,78 @@ def test_ranks_equal_the_full_sort_with_ties_and_duplicates(problem):
     np.testing.assert_array_equal(ranks(*problem), oracle(*problem))
 
 
-def test_ranks_equal_the_full_sort_across_tiles(monkeypatch):
-    monkeypatch.setattr(ranking, "TILE", 32)
+def contest(query, gallery, query_group, gallery_group):
+    """The definition, one score at a time: ties are within TIE of the best positive."""
+    scores, found = query @ gallery.T, []
+    for row, own in zip(scores, query_group, strict=True):
+        best = row[gallery_group == own].max()
+        against = row[gallery_group != own].astype(float) - float(best)
+        tie = float(np.float32(ranking.TIE))
+        above, tied = (against > tie).sum(), (np.abs(against) <= tie).sum()
+        found.append(1 + above + tied / 2)
+    return np.array(found)
+
+
+@pytest.fixture
+def small_tiles(monkeypatch):
+    """Several tiles and strips in small problems, and fewer held than there are positives in."""
+    for name, value in (("TILE", 32), ("STRIP", 10), ("HELD", 2)):
+        monkeypatch.setattr(ranking, name, value)
+
+
+@pytest.mark.usefixtures("small_tiles")
+@pytest.mark.parametrize("groups", [3, 40, 1000])
+def test_ranks_equal_the_full_sort_across_tiles(groups):
     rng = np.random.default_rng(0)
-    group = rng.integers(0, 40, 150)
+    group = rng.integers(0, groups, 150)
     query, gallery = unit(rng, 150), unit(rng, 150)
-    np.testing.assert_array_equal(
-        ranks(query, gallery, group, group), oracle(query, gallery, group, group)
-    )
+    expected = oracle(query, gallery, group, group)
+    np.testing.assert_array_equal(ranks(query, gallery, group, group), expected)
+    np.testing.assert_array_equal(contest(query, gallery, group, group), expected)
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_tiles_of_any_shape_count_scores_at_the_edge_of_a_tie_as_the_definition_does():
+    """Scores are multiples of 2^-24, exact in any order of summation; many lie at the margin."""
+    rng = np.random.default_rng(1)
+    steps = rng.integers(0, 60, (101, 1)) * 2.0**-24
+    query, gallery = np.ones((70, 1), np.float32), (0.5 + steps).astype(np.float32)
+    own, other = rng.integers(0, 20, 70), np.append(np.arange(20), rng.integers(0, 20, 81))
+    found, expected = ranks(query, gallery, own, other), contest(query, gallery, own, other)
+    np.testing.assert_array_equal(found, expected)
+    assert len(np.unique(expected)) > 10
+
+
+@pytest.mark.usefixtures("small_tiles")
+def test_both_directions_and_all_groupings_from_one_product_are_those_of_each_alone():
+    rng = np.random.default_rng(2)
+    a, b = unit(rng, 140), unit(rng, 140)
+    own, same = np.arange(140), rng.integers(0, 30, 140)
+    both = ranking.ranks_under(a, b, [(own, own), (same, same)], True)
+    for group, (there, back) in zip((own, same), both, strict=True):
+        np.testing.assert_array_equal(there, oracle(a, b, group, group))
+        np.testing.assert_array_equal(back, oracle(b, a, group, group))
+        for one, alone in zip(mutual_ranks(a, b, group), (there, back), strict=True):
+            np.testing.assert_array_equal(one, alone)
+
+
+def test_a_gallery_item_without_a_query_has_no_rank_of_its_own():
+    assert ranks([[1.0, 0]], [[1.0, 0], [0, 1.0]], [0], [0, 1]).tolist() == [1.0]
+    x = np.eye(2, dtype=np.float32)
+    with pytest.raises(ValueError, match="gallery item has no positive"):
+        ranking.ranks_under(x[:1], x, [(np.array([0]), np.array([0, 1]))], True)
+
+
+def test_no_query_has_no_rank():
+    assert ranks(np.empty((0, 4)), np.eye(4), [], range(4)).shape == (0,)
+
+
+@settings(deadline=None, max_examples=200)
+@given(problems())
+def test_pairs_are_the_places_where_codes_are_equal(problem):
+    _, _, own, other = problem
+    pairs = sorted(zip(*ranking._pairs(own, other), strict=True))
+    assert pairs == [(i, j) for i, a in enumerate(own) for j, b in enumerate(other) if a == b]
 
 
 def test_equal_vectors_all_share_the_middle_rank():

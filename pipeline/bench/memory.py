@@ -1,4 +1,4 @@
-"""Does memory stay flat as takes grow? `python -m tests.scale 50 500 5035` prints the table.
+"""Does memory stay flat as takes grow? `python -m pipeline.bench.memory 50 500 5035` tells.
 
 For each number of takes it writes a root of that many, tiny media by hard link and full metadata,
 preprocesses it as a user would, and watches the processes of the run. It needs Linux's /proc.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import psutil
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 SMALL = (
     "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
     "synthesize.take_seconds=5",

@@ -1,0 +1,139 @@
+"""CLIP's towers without what does not reach their result; the same vectors up to rounding.
+
+- A text is cut after its end, the token that is read: a causal mask hides from it what is behind.
+- The last block is computed for the one token that is read; others give keys and values only.
+
+Towers of another build than OpenAI's CLIP go through open_clip as they are.
+"""
+
+from typing import Any
+
+import open_clip
+import torch
+from open_clip.transformer import ResidualAttentionBlock, VisionTransformer
+from torch import nn
+from torch.nn import functional as F
+
+
+def image_features(model: Any, images: torch.Tensor) -> torch.Tensor:
+    """What `model.encode_image` gives, (n, d), of images (n, 3, side, side)."""
+    tower = model.visual
+    if not _reads_one_token_of_image(tower):
+        return model.encode_image(images)
+    size, (n, _, *sides) = tower.patch_size[0], images.shape
+    grid = images.reshape(n, 3, sides[0] // size, size, sides[1] // size, size)
+    patches = grid.permute(0, 2, 4, 1, 3, 5).reshape(n, -1, 3 * size * size)
+    tokens = F.linear(patches, tower.conv1.weight.flatten(1))
+    first = tower.class_embedding.expand(n, 1, -1)
+    x = tower.ln_pre(torch.cat([first, tokens], dim=1) + tower.positional_embedding)
+    *blocks, last = tower.transformer.resblocks
+    for block in blocks:
+        x = block(x)
+    return tower.ln_post(_one_token(last, x, x.new_zeros(n, dtype=torch.long))) @ tower.proj
+
+
+def text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
+    """What `model.encode_text` gives, (n, d), of tokens (n, context)."""
+    if not _reads_one_token_of_text(model):
+        return model.encode_text(tokens)
+    ends = text_ends(tokens)
+    length = int(ends.max()) + 1
+    x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
+    mask = model.attn_mask[:length, :length]
+    *blocks, last = model.transformer.resblocks
+    for block in blocks:
+        x = block(x, attn_mask=mask)
+    seen = torch.arange(length, device=x.device) <= ends[:, None]
+    x = model.ln_final(_one_token(last, x, ends, seen))
+    projection = model.text_projection
+    return projection(x) if isinstance(projection, nn.Linear) else x @ projection
+
+
+def text_ends(tokens: torch.Tensor) -> torch.Tensor:
+    """Place (n,) of each text's end, the token of the highest number, from which CLIP reads."""
+    return tokens.argmax(dim=-1)
+
+
+def _one_token(
+    block: Any, x: torch.Tensor, at: torch.Tensor, seen: torch.Tensor | None = None
+) -> torch.Tensor:
+    """What a block makes of one token (n, d) of each row; `seen` (n, tokens) is what it attends."""
+    n, tokens, width = x.shape
+    attn, rows = block.attn, torch.arange(n, device=x.device)
+    normed = block.ln_1(x)
+    weights, biases = attn.in_proj_weight, attn.in_proj_bias
+    query = F.linear(normed[rows, at], weights[:width], biases[:width])
+    both = F.linear(normed, weights[width:], biases[width:])
+    heads = (attn.num_heads, width // attn.num_heads)
+    keys, values = both.view(n, tokens, 2, *heads).permute(2, 0, 3, 1, 4)
+    mask = None if seen is None else seen[:, None, None]
+    mixed = F.scaled_dot_product_attention(query.view(n, heads[0], 1, heads[1]), keys, values, mask)
+    x = x[rows, at] + block.ls_1(attn.out_proj(mixed.reshape(n, width)))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
+
+
+def _reads_one_token_of_image(tower: Any) -> bool:
+    return (
+        type(tower) is VisionTransformer
+        and tower.attn_pool is None
+        and tower.pool_type == "tok"
+        and tower.proj is not None
+        and not tower.output_tokens
+        and tower.conv1.bias is None
+        and isinstance(tower.patch_dropout, nn.Identity)
+        and tower.patch_size[0] == tower.patch_size[1]
+        and all(side % tower.patch_size[0] == 0 for side in tower.image_size)
+        and _plain(tower.transformer)
+    )
+
+
+def _reads_one_token_of_text(model: Any) -> bool:
+    return (
+        type(model) is open_clip.CLIP
+        and model.text_pool_type == "argmax"
+        and model.attn_mask is not None
+        and model.text_projection is not None
+        and _plain(model.transformer)
+    )
+
+
+def _plain(trunk: Any) -> bool:
+    return len(trunk.resblocks) > 0 and all(
+        type(block) is ResidualAttentionBlock and block.attn.in_proj_bias is not None
+        for block in trunk.resblocks
+    )
+
+
+class PackedMlp(nn.Module):
+    """A block's two layers in bf16 on a CPU, their weights laid out once and not in each call."""
+
+    def __init__(self, mlp: Any, rows: int) -> None:
+        super().__init__()
+        layers, lay_out = (mlp.c_fc, mlp.c_proj), torch.ops.mkldnn._reorder_linear_weight
+        self.weights = [lay_out(layer.weight.detach(), rows) for layer in layers]
+        self.biases = [layer.bias.detach() for layer in layers]
+        self.activation: nn.Module = mlp.gelu
+        self.fused = isinstance(mlp.gelu, nn.GELU) and mlp.gelu.approximate == "none"
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """(..., d) to (..., d)."""
+        linear = torch.ops.mkldnn._linear_pointwise
+        kind = "gelu" if self.fused else "none"
+        x = linear(x, self.weights[0], self.biases[0], kind, [], "none")
+        x = x if self.fused else self.activation(x)
+        return linear(x, self.weights[1], self.biases[1], "none", [], "none")
+
+
+def pack(model: Any, rows: int) -> None:
+    """Pack the towers of a model in bf16 on a CPU that has it; a call has about so many tokens."""
+    if not (torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()):
+        return
+    if _reads_one_token_of_image(model.visual):
+        _pack(model.visual.transformer, rows)
+    if _reads_one_token_of_text(model):
+        _pack(model.transformer, rows)
+
+
+def _pack(trunk: Any, rows: int) -> None:
+    for block in trunk.resblocks:
+        block.mlp = PackedMlp(block.mlp, rows)

@@ -1,0 +1,185 @@
+"""scaling: more recordings, more workers and larger batches, beside the same work in small."""
+
+import contextlib
+import io
+import resource
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from aura import config, teacher, training
+from aura.batches import Windows
+from aura.schema import MODALITIES
+from pipeline import preprocess, synthesize, teach
+from pipeline.bench.measure import Rival, Row, Scene, Seconds, require
+from pipeline.bench.memory import ROOT, SMALL
+from pipeline.bench.ray_overhead import Load
+from pipeline.shards import processes, ray_session
+
+_TIMES = (1, 4, 16)
+_FLAT = 1.25  # of the least, what a process may take at most
+
+
+def rows(scene: Scene) -> Iterator[Row]:
+    """Three rows, one a kind of growth."""
+    yield from _recordings(scene)
+    yield from _workers(scene)
+    yield _batches(scene)
+
+
+def _recordings(scene: Scene) -> Iterator[Row]:
+    """Preprocessing of 16 times as many recordings takes 16 times as long, in the same memory."""
+    folders = {n: scene.folder / f"{n} times" for n in _TIMES[: scene.size(len(_TIMES), 2)]}
+    most = max(folders)
+    for times, folder in folders.items():
+        folder.mkdir()
+        with processes(1) as pool:
+            pool.submit(_prepare, folder, times * scene.size(12, 1)).result()
+
+    def timed(folder: Path) -> Seconds:
+        with processes(1) as pool:
+            seconds, peak[folder] = pool.submit(_preprocess, folders[1], folder).result()
+        return Seconds(seconds)
+
+    def gate() -> dict[str, str]:
+        for folder in folders.values():
+            timed(folder)
+        least, largest = min(peak.values()), max(peak.values())
+        said = ", ".join(f"{n}x {peak[folder]:.0f} MB" for n, folder in folders.items())
+        require(largest <= _FLAT * least, f"Memory grows with the recordings: {said}.")
+        return {"peak memory": said}
+
+    peak: dict[Path, float] = {}
+    yield Row(
+        name="scaling.recordings",
+        what=f"Preprocessing {most} times as many recordings",
+        ours=partial(timed, folders[most]),
+        rivals=[
+            Rival(f"{n}x", "limit", partial(timed, folder), 0.9, share=n / most)
+            for n, folder in folders.items()
+            if n < most
+        ],
+        gate=gate,
+        work=most * scene.size(12, 1),
+        unit="recordings",
+        notes=[
+            "a plain loop in a process that has imported all; the ratio is 1 where it is linear"
+        ],
+        rounds=3,
+    )
+
+
+def _prepare(folder: Path, takes: int) -> None:
+    with contextlib.chdir(folder), contextlib.redirect_stderr(io.StringIO()):
+        params = _params(takes)
+        synthesize.run(params)
+        teach.run(params)
+
+
+def _preprocess(first: Path, folder: Path) -> tuple[float, float]:
+    """Seconds, after a first run that imports all; and the peak of this process in MB."""
+    params = _params(1)
+    for place in (first, folder):
+        with contextlib.chdir(place), contextlib.redirect_stderr(io.StringIO()):
+            begin = time.perf_counter()
+            preprocess.run(params, "synthetic")
+            seconds = time.perf_counter() - begin
+    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _params(takes: int) -> config.Params:
+    some = (*SMALL, f"synthesize.takes={takes}", "ray.executor=local", "ray.workers=1")
+    return config.load(ROOT / "params.yaml", some)
+
+
+def _workers(scene: Scene) -> Iterator[Row]:
+    """Shards on all workers, beside as many shards on one."""
+    load = Load(scene, scene.size(12, 2), scene.size(24, 1))
+    with ray_session(config.Ray(workers=scene.threads)):
+
+        def gate() -> dict[str, str]:
+            load.run(config.Ray(workers=scene.threads))
+            load.bare(1)
+            require(load.same("ray", "bare"), "The number of workers changes the rows.")
+            return {"rows": "equal"}
+
+        yield Row(
+            name="scaling.workers",
+            what=f"Resampling shards on {scene.threads} workers of Ray, steady state",
+            ours=partial(load.run, config.Ray(workers=scene.threads)),
+            rivals=[Rival("one worker", "limit", partial(load.run, config.Ray(workers=1)))],
+            gate=gate,
+            work=len(load.shards),
+            unit="shards",
+            notes=[f"{scene.threads} threads of the machine; two threads of a core share it"],
+            rounds=3,
+        )
+
+
+def _batches(scene: Scene) -> Row:
+    """An epoch in batches of 1024, beside the same windows in batches of 64."""
+    windows = random_windows(scene.size(2048, 32))
+    large, small = scene.size(1024, 16), scene.size(64, 8)
+
+    def epoch(batch: int) -> None:
+        params = config.load(ROOT / "params.yaml").train.model_copy(update={"batch": batch})
+        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], teacher.DIM)
+        torch.manual_seed(0)
+        model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
+        phase = params.joint.model_copy(update={"epochs": 1})
+        training.train_phase(model, windows, phase, params, 0, figures.append, select=False)
+
+    figures: list[training.Figures] = []
+
+    def gate() -> dict[str, str]:
+        epoch(large)
+        loss = figures[-1]["loss"]
+        require(bool(np.isfinite(loss)), f"The loss at a batch of {large} is {loss}.")
+        return {"loss": f"{loss:.3f}"}
+
+    return Row(
+        name="scaling.batch",
+        what=f"An epoch of {len(windows)} windows in batches of {large}",
+        ours=partial(epoch, large),
+        rivals=[Rival(f"batches of {small}", "limit", partial(epoch, small))],
+        gate=gate,
+        work=len(windows),
+        unit="windows",
+        notes=["the encoders of params.yaml, the joint phase"],
+        rounds=3,
+    )
+
+
+def random_windows(count: int, samples: int = 1000, frames: int = 50) -> Windows:
+    """Windows of noise, each of a take of its own, all to train on."""
+    generator = torch.Generator().manual_seed(0)
+
+    def vectors() -> torch.Tensor:
+        found = torch.randn(count, teacher.DIM, generator=generator)
+        return torch.nn.functional.normalize(found, dim=1)
+
+    names = np.array([f"{number:06d}" for number in range(count)])
+    return Windows(
+        ids=names.tolist(),
+        take=names,
+        participant=names,
+        capture=names,
+        split=np.full(count, "train"),
+        label=np.full(count, None),
+        action=np.full(count, None),
+        imu=torch.randn(count * samples, 6, generator=generator),
+        imu_valid=torch.ones(count * samples, dtype=torch.bool),
+        samples=torch.arange(count) * samples,
+        mocap=torch.randn(count, frames, 17, 3, generator=generator),
+        mocap_valid=torch.ones(count, frames, 17, dtype=torch.bool),
+        video=vectors(),
+        text=vectors(),
+        texts=[[number] for number in range(count)],
+        has={name: torch.ones(count, dtype=torch.bool) for name in MODALITIES},
+        window_samples=samples,
+        start_s=torch.zeros(count, dtype=torch.float64),
+    )
