@@ -6,11 +6,11 @@ stand-in also an open_clip folder (`open_clip_config.json`, `open_clip_model.saf
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import open_clip
@@ -22,53 +22,11 @@ from torchvision.transforms import functional as T
 from torchvision.transforms.v2 import functional as in_integers
 
 from aura.errors import AuraError
+from aura.identity import DIM, Identity, Precision
 from aura.towers import image_features, pack, text_ends, text_features
 
-DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
 _USUAL_ROWS = 1600  # tokens of 32 images
 _TEXTS = {"cpu": 64, "cuda": 512}  # at once: few are more alike in length
-Precision = Literal["fp32", "bf16"]
-
-
-@dataclass(frozen=True)
-class Identity:
-    """What makes two sets of embeddings comparable; it travels in their Parquet metadata."""
-
-    model: str
-    pretrained: str
-    weights_sha256: str
-    preprocess: str
-    stand_in: bool
-    precision: Precision = "fp32"  # in which it embeds
-
-    @property
-    def named(self) -> str:
-        """For a sentence."""
-        return f"{self.model} in {self.precision}"
-
-    def metadata(self) -> dict[bytes, bytes]:
-        """As Arrow schema metadata."""
-        return {b"teacher": json.dumps(asdict(self), sort_keys=True).encode()}
-
-    @classmethod
-    def of(cls, metadata: dict[bytes, bytes] | None, where: str) -> "Identity":
-        """Read back from Arrow schema metadata."""
-        try:
-            return cls(**json.loads((metadata or {})[b"teacher"]))
-        except (KeyError, TypeError, ValueError):
-            raise AuraError(f"{where} does not say which teacher made it.") from None
-
-
-def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:
-    """Return the one teacher of several tables, or refuse to mix them."""
-    named = list(identities)
-    for where, identity in named[1:]:
-        if identity != named[0][1]:
-            raise AuraError(
-                f"{named[0][0]} and {where} were embedded by different teachers "
-                f"({named[0][1].named} and {identity.named}); embed both again with one."
-            )
-    return named[0][1]
 
 
 class Teacher:

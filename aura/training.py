@@ -142,6 +142,9 @@ class _Loop:
         )
         self.optimizer = torch.optim.AdamW(groups, lr=phase.learning_rate, fused=self.low or None)
         self.mean = deepcopy(model) if params.ema else model  # what is validated and kept
+        if params.compile:
+            for modality in self.sensors:
+                getattr(self.model, modality).compile()  # in place: the weights keep their names
         self.steps = 0
         self.losses: list[float] = []  # of the epoch so far
         self.curve: list[Figures] = []

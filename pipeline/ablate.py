@@ -7,18 +7,11 @@ missing, and a cell whose code, settings and input are the same is taken from th
 import functools
 import hashlib
 import json
-import multiprocessing
-import os
-import signal
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import as_completed
 from pathlib import Path
 
 import numpy as np
-import torch
-from threadpoolctl import threadpool_limits
 
 from aura import encoders
 from aura.config import Params
@@ -28,6 +21,7 @@ from pipeline import cells, evaluate, paths, study
 from pipeline.cells import Cell
 from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
 from pipeline.progress import say, track
+from pipeline.shards import processes
 
 
 def run(params: Params, dataset: str) -> None:
@@ -94,37 +88,11 @@ def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[C
             cells.train(params, dataset, cell, file)
             yield cell
         return
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, spawn, initializer=_start)
-    try:
+    with processes(workers) as pool:
         jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
         for job in as_completed(jobs):
             job.result()
             yield jobs[job]
-    except BrokenProcessPool:
-        raise AuraError(
-            "A training process ended without a word, perhaps for want of memory; "
-            "ray.workers=1 needs less. The same command resumes."
-        ) from None
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-        for child in multiprocessing.active_children():
-            child.terminate()
-
-
-def _start() -> None:
-    """One thread for a training process, which ends when its parent does, however that ends."""
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent tells
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

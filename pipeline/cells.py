@@ -12,12 +12,12 @@ import numpy as np
 import torch
 
 from aura import downstream, training
-from aura import teacher as clip
 from aura.batches import Windows
 from aura.config import Params, Variant
 from aura.evaluation.measure import TestSet
 from aura.evaluation.retrieval import ranks
 from aura.evaluation.zeroshot import predict
+from aura.identity import DIM
 from pipeline import evaluate, study
 from pipeline.output import scratch
 from pipeline.progress import say
@@ -94,7 +94,7 @@ def _test(
     rows = windows.rows("test")
     test = evaluate.test_set(windows, texts, rows)
     torch.manual_seed(seed)
-    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], clip.DIM)
+    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
     model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, windows, windows.rows("train"))
     seen = windows.shuffled(seed) if variant.control else windows

@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import torch
 
 from aura import teacher as clip
 from aura.config import Dataset, Embed, Params
@@ -124,6 +125,20 @@ def _teacher_of(folder: Path, params: Embed) -> clip.Teacher:
     return _teacher(folder, "cuda" if params.gpus else "cpu", params.precision)
 
 
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """As many as a Ray worker has: sums over more round otherwise, and the bytes of a shard must
+    not depend on who writes it.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@one_thread()
 def embed_texts(
     teacher_folder: Path, params: Embed, rows: Sequence[Text], add: Add
 ) -> dict[str, Any]:
@@ -152,6 +167,7 @@ def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
     return [job for job in jobs.values() if job["windows"]]
 
 
+@one_thread()
 def embed_shard(
     root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
 ) -> dict[str, Any]:

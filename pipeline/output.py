@@ -165,11 +165,16 @@ def read_table(
     """
     files = list_shards(path, made_by)
     try:
-        table = pa.concat_tables(pq.read_table(file, columns=columns) for file in files)
+        table = pa.concat_tables(_read(file, columns) for file in files)
     except (pa.ArrowInvalid, OSError) as error:
         raise AuraError(f"{path} cannot be read as Parquet: {error}.") from None
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     return validate(table, wanted, str(path))
+
+
+def _read(file: Path, columns: list[str] | None) -> pa.Table:
+    with pq.ParquetFile(file, memory_map=True) as opened:
+        return opened.read(columns=columns)
 
 
 @cache

@@ -153,7 +153,12 @@ def resample_recording(
         mocap, mocap_ok = pick_mocap(_frames(recording), recording.mocap, duration)
     else:
         imu, imu_ok = resample_imu(
-            cleaned.times, cleaned.values, duration, params.gap_ms / 1000, recording.gyro_lag_s
+            cleaned.times,
+            cleaned.values,
+            duration,
+            params.gap_ms / 1000,
+            recording.gyro_lag_s,
+            params.compiled,
         )
         mocap, mocap_ok = resample_mocap(
             recording.mocap_s, recording.mocap, duration, params.mocap_gap_ms / 1000

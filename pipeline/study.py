@@ -5,9 +5,9 @@ import pyarrow as pa
 import torch
 
 from aura import batches
-from aura import teacher as clip
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
 from aura.errors import AuraError
+from aura.identity import DIM, Identity, same_teacher
 from aura.leakage import names_class
 from aura.model import Model
 from aura.model import load as load_model
@@ -18,24 +18,24 @@ from pipeline.output import read_table
 
 def load(
     params: Params, dataset: str, check: bool = True
-) -> tuple[batches.Windows, pa.Table, clip.Identity]:
+) -> tuple[batches.Windows, pa.Table, Identity]:
     """Join signals, windows and embeddings of `dataset`; also its text table and the teacher.
 
     Without `check` its own splits may overlap, for a caller that splits it anew.
     """
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
-    texts = read_table(folder / "texts-*.parquet", texts_schema(clip.DIM), "embed")
-    named = [("the texts", clip.Identity.of(texts.schema.metadata, str(folder)))]
+    texts = read_table(folder / "texts-*.parquet", texts_schema(DIM), "embed")
+    named = [("the texts", Identity.of(texts.schema.metadata, str(folder)))]
     if any(folder.glob("part-*.parquet")):
-        videos = read_table(folder, videos_schema(clip.DIM), "embed")
-        identity = clip.Identity.of(videos.schema.metadata, str(folder))
+        videos = read_table(folder, videos_schema(DIM), "embed")
+        identity = Identity.of(videos.schema.metadata, str(folder))
         named.append(("the video embeddings", identity))
     else:
-        videos = videos_schema(clip.DIM).empty_table()
-    teacher = clip.same_teacher(named)
+        videos = videos_schema(DIM).empty_table()
+    teacher = same_teacher(named)
     windows = batches.build(
-        read_table(paths.SIGNALS / dataset, SIGNALS, "resample"),
+        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(batches.SIGNAL_COLUMNS)),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
         texts,
         videos,
@@ -69,9 +69,9 @@ def twins(dataset: str) -> dict[str, Model]:
 def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Seconds of IMU and of mocap in each of `rows`, (N,) each."""
     index = torch.from_numpy(rows)
-    span = windows.samples[index][:, None] + torch.arange(windows.window_samples)
+    measured = windows.imu_valid_from.index_select(0, windows.samples[index])
     return {
-        "imu": windows.imu_valid[span].sum(1).numpy() / IMU_RATE_HZ,
+        "imu": measured.sum(1).numpy() / IMU_RATE_HZ,
         "mocap": windows.mocap_valid[index].any(2).sum(1).numpy() / MOCAP_RATE_HZ,
     }
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from aura import teacher as clip
 from aura.config import Params
 from aura.errors import AuraError, CorruptFile
+from aura.identity import DIM
 from aura.schema import TAKES, WINDOWS, videos_schema
 from aura.storage import Storage
 from aura.video import decode_frames, window_frames
@@ -32,7 +32,7 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
     folder = paths.EMBEDDINGS / dataset
     if not any(folder.glob("part-*.parquet")):
         return found
-    videos = read_table(folder, videos_schema(clip.DIM), "embed", ["window_id", "camera"])
+    videos = read_table(folder, videos_schema(DIM), "embed", ["window_id", "camera"])
     camera = dict(zip(*(videos.column(c).to_pylist() for c in videos.column_names), strict=True))
     wanted = [window for window in ids if window in camera]
     files = Storage(params.dataset(dataset).root)

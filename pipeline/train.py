@@ -16,12 +16,12 @@ import torch
 from dvclive import Live
 
 from aura import encoders, training
-from aura import teacher as clip
 from aura.batches import Windows
 from aura.card import markdown
 from aura.config import Params, Train
 from aura.distributed import Group
 from aura.errors import AuraError
+from aura.identity import DIM
 from pipeline import paths, study, workers
 from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
 from pipeline.progress import say
@@ -49,7 +49,7 @@ def run(params: Params, dataset: str) -> None:
         stage_output(paths.MODELS / dataset, identity) as models,
         stage_output(paths.report(dataset, "train"), identity) as reports,
     ):
-        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], clip.DIM)
+        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
         card: dict[str, Any] = {
             "dataset": dataset,
             "adapter": params.dataset(dataset).adapter,

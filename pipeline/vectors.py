@@ -8,8 +8,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from aura import teacher as clip
 from aura.errors import AuraError
+from aura.identity import DIM
 from aura.schema import MODALITIES, embeddings_schema, to_numpy
 from pipeline.output import read_table, write_table
 
@@ -27,17 +27,15 @@ def write_vectors(
     columns: list[pa.Array] = [pa.array(list(ids), pa.string())]
     for modality in MODALITIES:
         if modality not in vectors:
-            vector = pa.list_(pa.float32(), clip.DIM)
+            vector = pa.list_(pa.float32(), DIM)
             columns.append(pa.nulls(len(ids), vector))
             continue
         has = np.asarray(valid[modality])
         found = np.where(has[:, None], vectors[modality], 0).astype(np.float32)
         columns.append(
-            pa.FixedSizeListArray.from_arrays(
-                pa.array(found.ravel()), clip.DIM, mask=pa.array(~has)
-            )
+            pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), DIM, mask=pa.array(~has))
         )
-    schema = embeddings_schema(clip.DIM)
+    schema = embeddings_schema(DIM)
     write_table(path, pa.table(columns, schema=schema), schema)
 
 
@@ -49,7 +47,7 @@ def read_vectors(path: Path, ids: Sequence[str]) -> tuple[Vectors, Valid]:
     AuraError
         There is no such file yet, or it holds other windows.
     """
-    table = read_table(path, embeddings_schema(clip.DIM), "evaluate")
+    table = read_table(path, embeddings_schema(DIM), "evaluate")
     place = {window: row for row, window in enumerate(table.column("window_id").to_pylist())}
     if len(place) < table.num_rows or set(place) != set(ids):
         raise AuraError(f"{path} holds other windows than the test split; run `aura evaluate`.")
@@ -59,7 +57,7 @@ def read_vectors(path: Path, ids: Sequence[str]) -> tuple[Vectors, Valid]:
         has = np.asarray(table.column(modality).is_valid())
         if not has.any():
             continue
-        found = np.zeros((len(has), clip.DIM), np.float32)
+        found = np.zeros((len(has), DIM), np.float32)
         found[has] = to_numpy(table.filter(pa.array(has)), modality)
         vectors[modality], valid[modality] = found[order], has[order]
     return vectors, valid

@@ -13,14 +13,22 @@ from tests.conftest import ROOT
 # inside its command functions, by name.
 FOUNDATION = {"errors", "config", "schema", "storage"}
 SIGNALS = {"signals", "windows", "mocap", "ffmpeg", "video", "teacher"}
+PARTS = {"ffmpeg", "cubic", "identity", "video_gop", "towers"}
 ALLOWED = {
     "errors": set(),
     "storage": {"errors"},
     "config": {"errors", "storage"},
     "schema": {"errors", "config"},
     "leakage": set(),
+    "cubic": {"errors"},
     "estimate": FOUNDATION | SIGNALS,
-    **{name: FOUNDATION | {"ffmpeg"} for name in SIGNALS},
+    "video_gop": set(),
+    "identity": {"errors"},
+    "towers": set(),
+    **{
+        name: FOUNDATION | {"ffmpeg", "cubic", "identity", "video_gop", "towers"}
+        for name in SIGNALS
+    },
     "datasets": FOUNDATION | SIGNALS,
     "encoders": FOUNDATION,
     "losses": FOUNDATION,
@@ -38,7 +46,7 @@ ALLOWED = {
     "downstream": FOUNDATION | {"batches", "encoders", "evaluation", "finetune", "heads"},
     "card": FOUNDATION,
     "inputs": FOUNDATION | SIGNALS,
-    "inference": FOUNDATION | SIGNALS | {"card", "inputs", "model"},
+    "inference": FOUNDATION | SIGNALS | {"identity", "card", "inputs", "model"},
     "report": FOUNDATION | {"evaluation"},
     "cli": {"errors", "config"},
     "__init__": {"cli"},

@@ -11,6 +11,7 @@ from safetensors.torch import save_file
 
 from aura import teacher as clip
 from aura.errors import AuraError
+from aura.identity import same_teacher
 from pipeline import teach
 from pipeline.embed import embed_video, one_ahead
 from tests.conftest import tiny_params
@@ -115,7 +116,7 @@ def test_bf16_is_near_fp32_and_says_so(folder, teacher):
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
         assert (found * expected).sum(axis=1).min() > 0.999
     with pytest.raises(AuraError, match="stand-in in fp32 and stand-in in bf16"):
-        clip.same_teacher([("x", teacher.identity), ("y", half.identity)])
+        same_teacher([("x", teacher.identity), ("y", half.identity)])
 
 
 def test_embeddings_of_before_there_was_a_precision_are_fp32(teacher):
@@ -151,9 +152,9 @@ def test_items_are_made_one_ahead_in_order():
 
 def test_two_teachers_are_not_mixed(teacher):
     a = teacher.identity
-    assert clip.same_teacher([("x", a), ("y", a)]) == a
+    assert same_teacher([("x", a), ("y", a)]) == a
     with pytest.raises(AuraError, match="x and y were embedded by different teachers"):
-        clip.same_teacher([("x", a), ("y", replace(a, weights_sha256="other"))])
+        same_teacher([("x", a), ("y", replace(a, weights_sha256="other"))])
     assert clip.Identity.of(a.metadata(), "x") == a
     with pytest.raises(AuraError, match="does not say which teacher"):
         clip.Identity.of({}, "x")

@@ -467,3 +467,24 @@ def test_warm_up_then_cosine():
     assert max(factors) == factors[9] == 1
     assert factors[9:] == sorted(factors[9:], reverse=True)
     assert factors[-1] < 0.01
+
+
+def test_compiling_changes_neither_the_losses_nor_the_names_of_the_weights(monkeypatch):
+    """Through torch's tracer, with the kernels left as they are."""
+    whole = torch.nn.Module.compile
+    called = []
+
+    def traced(module, **kwargs):
+        called.append(type(module).__name__)
+        whole(module, backend="eager", **kwargs)
+
+    monkeypatch.setattr(torch.nn.Module, "compile", traced)
+    joined, found = short(), {}
+    for compiled in (False, True):
+        loop = loop_of(joined, settings(batch=100, compile=compiled))
+        for _ in range(2):
+            loop.step()
+        found[compiled] = loop.losses, list(loop.model.state_dict())
+    assert len(called) == 2
+    assert found[True][0] == pytest.approx(found[False][0], rel=1e-5)
+    assert found[True][1] == found[False][1]

@@ -176,6 +176,9 @@ def test_dropout_in_bfloat16_zeroes_its_share_and_keeps_the_mean():
     assert torch.equal(x.grad, out)
     torch.manual_seed(0)
     assert torch.equal(dropout(x), out)
+    with torch.autocast("cpu", torch.bfloat16):  # what is still in float32 there is done alike
+        torch.manual_seed(0)
+        assert torch.equal(dropout(x.float()) != 0, kept)
     assert torch.equal(dropout.eval()(x), x)
 
 

@@ -57,7 +57,8 @@ class Dataset(Model):
 
 
 class Ray(Model):
-    """Where preprocessing runs. `local` is a plain loop, for small runs without Ray's start-up.
+    """Where preprocessing runs. `local` needs no Ray and not its start-up: a plain loop, or as
+    many processes as `workers` says.
 
     `workers` is how many shards are in work at once; null is one a CPU, of the machine or, with
     RAY_ADDRESS set, of the cluster. Where no shard ends for `stall_hours`, the run ends.

@@ -98,7 +98,8 @@ class Train(Model):
     batch where that is possible (`apart`), or with those of a take together. `patience` ends a
     phase after so many epochs without a better validation MRR; `ema` averages weights with this
     decay; `checkpoint_s` is how often a step is kept to resume from. `workers` above 1 shares each
-    batch among processes of Ray Train, with the negatives of all.
+    batch among processes of Ray Train, with the negatives of all. `compile` has torch compile the
+    encoders, which pays on a GPU, where launching kernels takes longer than running them.
     """
 
     seed: int = 0
@@ -118,6 +119,7 @@ class Train(Model):
     patience: int | None = Field(None, ge=1)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    compile: bool = False
     workers: int = Field(1, ge=1)
     checkpoint_s: float = Field(30.0, ge=0)
     twins: Twins = Twins()

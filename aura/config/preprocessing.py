@@ -40,7 +40,8 @@ class Resample(Model):
 
     `clock: authors` is the published recipe instead: every n-th IMU sample, frame / 30 as the clock
     of everything else, zeros for what is missing. A shard ends at whichever of its two limits comes
-    first; `shard_mb` counts signals before compression.
+    first; `shard_mb` counts signals before compression. `compiled` interpolates by machine code
+    that numba makes; the numbers are the same.
     """
 
     clock: Literal["timestamps", "authors"] = "timestamps"
@@ -48,6 +49,7 @@ class Resample(Model):
     mocap_gap_ms: float = Field(150.0, gt=0)
     takes_per_shard: int = Field(1024, ge=1)
     shard_mb: float = Field(128.0, gt=0)
+    compiled: bool = False
 
 
 class Slice(Model):

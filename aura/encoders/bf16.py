@@ -7,6 +7,12 @@ from torch.nn import functional as F
 _WORD = 64 // 16  # random numbers of 16 bits in one of 64
 
 
+def split_heads(packed_BL3HD: Tensor) -> tuple[Tensor, ...]:
+    """Queries, keys and values (B, H, L, D): views, or where `attend` would copy each, one copy."""
+    split_3BHLD = packed_BL3HD.permute(2, 0, 3, 1, 4)
+    return (split_3BHLD.contiguous() if _slow(split_3BHLD) else split_3BHLD).unbind(0)
+
+
 def attend(q_BHQD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor, keys_B11L: Tensor) -> Tensor:
     """Attention (B, H, Q, D) over the keys that are True, of which each window has one.
 
@@ -22,14 +28,15 @@ def attend(q_BHQD: Tensor, k_BHLD: Tensor, v_BHLD: Tensor, keys_B11L: Tensor) ->
 
 
 class Dropout(nn.Dropout):
-    """Dropout whose chance is a multiple of 1 / 65536 in bfloat16 on a CPU.
+    """Dropout whose chance is a multiple of 1 / 65536 in a pass of bfloat16 on a CPU.
 
     Torch spends more time on its random numbers there than on a matrix product of the block.
     """
 
     def forward(self, input: Tensor) -> Tensor:
         """Zeros by chance in training, the rest in proportion larger."""
-        if not (self.training and 0 < self.p < 1 and _slow(input)):
+        low = _slow(input) or (torch.is_autocast_enabled("cpu") and input.device.type == "cpu")
+        if not (self.training and 0 < self.p < 1 and low):
             return super().forward(input)
         words = torch.empty(-(-input.numel() // _WORD), dtype=torch.int64).random_(-(2**63), None)
         drawn = words.view(torch.int16)[: input.numel()].view(input.shape)

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from aura.config.base import Model
 from aura.encoders.base import SIZES, Size
-from aura.encoders.bf16 import Dropout, attend
+from aura.encoders.bf16 import Dropout, attend, split_heads
 from aura.errors import AuraError
 
 ROTARY_BASE = 10_000.0  # longest wavelength is 2 pi times this many positions
@@ -92,8 +92,8 @@ class Block(nn.Module):
         queries : how many tokens, from the first, are wanted of the result; None is all.
         """
         B, L, D = x_BLD.shape
-        split_BLH = self.qkv(self.norm1(x_BLD)).view(B, L, 3, self.heads, D // self.heads)
-        q, k, v = (part.transpose(1, 2) for part in split_BLH.unbind(dim=2))
+        split_BL3HD = self.qkv(self.norm1(x_BLD)).view(B, L, 3, self.heads, D // self.heads)
+        q, k, v = split_heads(split_BL3HD)
         if turn is not None:
             q, k = rotate(q, turn), rotate(k, turn)
         if queries is not None:

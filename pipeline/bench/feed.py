@@ -217,7 +217,7 @@ def _step_s(scene: Scene, windows: Windows) -> float:
     model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, fewer, fewer.rows("train"))
     done: list[float] = []
-    phase = settings.joint.model_copy(update={"epochs": 3})
+    phase = settings.joint.model_copy(update={"epochs": scene.size(3, 2)})
     training.train_phase(
         model, fewer, phase, settings, 0, lambda _: done.append(time.perf_counter()), select=False
     )

@@ -15,8 +15,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import psutil
-
 ROOT = Path(__file__).parent.parent.parent
 SMALL = (
     "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
@@ -68,6 +66,8 @@ def watch(process: subprocess.Popen[bytes]) -> tuple[float, float, float]:
 
 def family(pid: int) -> Iterator[tuple[int, str]]:
     """A process and all below it, with their titles."""
+    import psutil  # of the extra `dev`
+
     try:
         root = psutil.Process(pid)
         for process in (root, *root.children(recursive=True)):

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura.evaluation.ranking import TIE, TILE, mutual_ranks, ranks
-from aura.teacher import DIM
+from aura.identity import DIM
 from pipeline.bench import peers
 from pipeline.bench.measure import Rival, Row, Scene, require
 

@@ -4,9 +4,10 @@ import contextlib
 import io
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from pipeline.bench.memory import ROOT, SMALL
 from pipeline.bench.ray_overhead import Load
 from pipeline.shards import processes, ray_session
 
+T = TypeVar("T")
 _TIMES = (1, 4, 16)
 _FLAT = 1.25  # of the least, what a process may take at most
 
@@ -33,16 +35,14 @@ def rows(scene: Scene) -> Iterator[Row]:
 
 def _recordings(scene: Scene) -> Iterator[Row]:
     """Preprocessing of 16 times as many recordings takes 16 times as long, in the same memory."""
-    folders = {n: scene.folder / f"{n} times" for n in _TIMES[: scene.size(len(_TIMES), 2)]}
+    folders = {n: scene.folder / f"{n} times" for n in _TIMES[: scene.size(len(_TIMES), 1)]}
     most = max(folders)
     for times, folder in folders.items():
         folder.mkdir()
-        with processes(1) as pool:
-            pool.submit(_prepare, folder, times * scene.size(12, 1)).result()
+        _apart(scene, _prepare, folder, times * scene.size(24, 1))
 
     def timed(folder: Path) -> Seconds:
-        with processes(1) as pool:
-            seconds, peak[folder] = pool.submit(_preprocess, folders[1], folder).result()
+        seconds, peak[folder] = _apart(scene, _preprocess, folders[1], folder)
         return Seconds(seconds)
 
     def gate() -> dict[str, str]:
@@ -64,13 +64,21 @@ def _recordings(scene: Scene) -> Iterator[Row]:
             if n < most
         ],
         gate=gate,
-        work=most * scene.size(12, 1),
+        work=most * scene.size(24, 1),
         unit="recordings",
         notes=[
             "a plain loop in a process that has imported all; the ratio is 1 where it is linear"
         ],
         rounds=3,
     )
+
+
+def _apart(scene: Scene, work: Callable[..., T], *arguments: Any) -> T:
+    """In a process of its own, whose memory is that of the work; in a smoke run in this one."""
+    if scene.smoke:
+        return work(*arguments)
+    with processes(1) as pool:
+        return pool.submit(work, *arguments).result()
 
 
 def _prepare(folder: Path, takes: int) -> None:

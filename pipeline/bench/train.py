@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from aura import config, training
 from aura.batches import Windows
 from aura.encoders.transformer import Trunk
-from aura.teacher import DIM
+from aura.identity import DIM
 from pipeline.bench.measure import Rival, Row, Scene, require
 from pipeline.bench.noise import random_windows
 from pipeline.bench.products import finish, products_of, repeated
@@ -117,12 +117,21 @@ def _step_row(scene: Scene, width: int, layers: int, batch: int, share: float) -
                   step(loop_of(params, windows, standard=True)), 1.8 if on_cpu else None),
             Rival("the same in fp32", "peer",
                   step(loop_of(params.model_copy(update={"precision": "fp32"}), windows))),
+            *([] if on_cpu else [_compiled(params, windows, step)]),
         ],
         gate=partial(_near_fp32, params, windows),
         work=batch,
         unit="windows",
         notes=["feed and augmentation included; dropout 0.1"],
     )  # fmt: skip
+
+
+def _compiled(
+    params: config.Train, windows: Windows, step: Callable[[Any], Callable[[], None]]
+) -> Rival:
+    """The same step with `train.compile`."""
+    loop = loop_of(params.model_copy(update={"compile": True}), windows)
+    return Rival("the same with train.compile", "peer", step(loop))
 
 
 def _near_fp32(params: config.Train, windows: Windows) -> dict[str, str]:

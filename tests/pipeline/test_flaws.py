@@ -9,8 +9,8 @@ import pytest
 from aura.datasets import synthetic
 from aura.datasets.synthetic.flaws import MILD, SEVERE, STRAY, WHOLE_CAPTURE
 from aura.datasets.vrs import read_imu
+from aura.identity import DIM
 from aura.schema import TAKES, WINDOWS, videos_schema
-from aura.teacher import DIM
 from pipeline import doctor, synthesize
 from pipeline.output import read_table
 from tests.conftest import tiny_params

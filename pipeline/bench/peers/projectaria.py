@@ -19,7 +19,7 @@ def prepare(path: str, label: str) -> Callable[[], np.ndarray]:
         read = provider.get_imu_data_by_index
         samples = [read(stream, i) for i in range(provider.get_num_data(stream))]
         rows = np.empty(len(samples), "i8, 3f4, 3f4, ?, ?")
-        for column, field in zip(rows.dtype.names, _FIELDS, strict=True):
+        for column, field in zip(rows.dtype.names or (), _FIELDS, strict=True):
             rows[column] = [getattr(sample, field) for sample in samples]
         return rows
 
