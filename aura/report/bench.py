@@ -31,8 +31,8 @@ def pairs_of(results: Results, kind: str) -> list[tuple[str, str, Mapping[str, A
     ]
 
 
-def table(results: Results) -> str:
-    """Markdown: what was measured, what was skipped and why, and on which machine."""
+def table(results: Results, drawing: str = "bench.svg") -> str:
+    """Markdown: what was measured, what was skipped and why, and where; `drawing` is the chart."""
     lines = [
         "# Benchmark",
         "",
@@ -41,7 +41,7 @@ def table(results: Results) -> str:
         "something about the machine. A limit is what the hardware or a bare loop gives for the",
         "same work; a peer is another program that does it.",
         "",
-        "![Ratios to limits and peers](bench.svg)",
+        f"![Ratios to limits and peers]({drawing})",
         "",
         "| row | against | | ratio | at least | |",
         "|---|---|---|---|---|---|",

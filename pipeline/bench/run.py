@@ -66,7 +66,7 @@ def run(names: Sequence[str], rounds: int, smoke: bool, device: str, out: Path) 
                     write_text(file, json.dumps(results, indent=1) + "\n")
     if smoke:
         return
-    write_text(out.with_suffix(".md"), table(results))
+    write_text(out.with_suffix(".md"), table(results, f"{out.name}.svg"))
     write_text(out.with_suffix(".svg"), chart(results))
     say(f"Wrote {out}.json, .md and .svg.")
 
