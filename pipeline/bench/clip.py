@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from aura import teacher as clip
 from aura.towers import image_features
 from pipeline.bench.measure import Rival, Row, Scene, require
+from pipeline.bench.products import finish
 
 MODEL = "ViT-B-32"
 _TINY = (48, 64, 2)  # picture, width and layers of a smoke run's
@@ -133,12 +134,6 @@ def products(shapes: Sequence[Product], dtype: torch.dtype, device: str) -> Call
         finish(device)
 
     return run
-
-
-def finish(device: str) -> None:
-    """Wait for what a GPU still has to do."""
-    if device != "cpu":
-        torch.cuda.synchronize()
 
 
 def _image_row(scene: Scene, network: Any, teacher: clip.Teacher, frames: np.ndarray) -> Row:

@@ -139,6 +139,6 @@ def _peers(scene: Scene, network: Any, films: Films, frames: int) -> Sequence[Ri
     folder = peers.start("clip_retrieval", commands=commands, **model)
     share = len(range(0, frames, _NTH)) * len(films.paths) / films.distinct
     return [
-        Rival("clip-video-encode", "peer", peers.run_of(each), 2.8, share),
-        Rival("clip-retrieval", "peer", peers.run_of(folder), 3.0, share),
+        Rival("clip-video-encode", "peer", each, 2.8, share),
+        Rival("clip-retrieval", "peer", folder, 3.0, share),
     ]

@@ -22,6 +22,7 @@ from aura.sampling import move, on_device, tensors_of
 from aura.schema import IMU_CHANNELS, JOINTS, MODALITIES
 from pipeline.bench import peers
 from pipeline.bench.measure import Rival, Row, Scene, require
+from pipeline.bench.products import finish
 
 _BATCH, _DIM, _CAPTIONS = 128, 512, 200
 _WINDOW_S, _STRIDE_S, _TAKE_S = 5, 2.5, 300
@@ -104,12 +105,7 @@ def _gather(windows: Windows, dealt: Deal, device: torch.device) -> None:
     rng = np.random.default_rng(0)
     for rows in dealt:
         move(windows.batch(rows, rng), device)
-    _wait(device)
-
-
-def _wait(device: torch.device) -> None:
-    if device.type != "cpu":
-        torch.cuda.synchronize(device)
+    finish(device.type)
 
 
 def _copies(windows: Windows, dealt: Deal, device: torch.device) -> tuple[Callable[[], None], int]:
@@ -121,7 +117,7 @@ def _copies(windows: Windows, dealt: Deal, device: torch.device) -> tuple[Callab
     def run() -> None:
         for batch in there:
             batch.clone()
-        _wait(device)
+        finish(device.type)
 
     return run, total
 

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 import torch
 
-from aura import config, teacher, training
-from aura.batches import Windows
-from aura.schema import MODALITIES
+from aura import config, training
+from aura.identity import DIM
 from pipeline import preprocess, synthesize, teach
 from pipeline.bench.measure import Rival, Row, Scene, Seconds, require
 from pipeline.bench.memory import ROOT, SMALL
+from pipeline.bench.noise import random_windows
 from pipeline.bench.ray_overhead import Load
 from pipeline.shards import processes, ray_session
 
@@ -130,12 +130,12 @@ def _workers(scene: Scene) -> Iterator[Row]:
 
 def _batches(scene: Scene) -> Row:
     """An epoch in batches of 1024, beside the same windows in batches of 64."""
-    windows = random_windows(scene.size(2048, 32))
+    windows = random_windows(scene.size(2048, 32), DIM)
     large, small = scene.size(1024, 16), scene.size(64, 8)
 
     def epoch(batch: int) -> None:
         params = config.load(ROOT / "params.yaml").train.model_copy(update={"batch": batch})
-        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], teacher.DIM)
+        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
         torch.manual_seed(0)
         model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
         phase = params.joint.model_copy(update={"epochs": 1})
@@ -159,35 +159,4 @@ def _batches(scene: Scene) -> Row:
         unit="windows",
         notes=["the encoders of params.yaml, the joint phase"],
         rounds=3,
-    )
-
-
-def random_windows(count: int, samples: int = 1000, frames: int = 50) -> Windows:
-    """Windows of noise, each of a take of its own, all to train on."""
-    generator = torch.Generator().manual_seed(0)
-
-    def vectors() -> torch.Tensor:
-        found = torch.randn(count, teacher.DIM, generator=generator)
-        return torch.nn.functional.normalize(found, dim=1)
-
-    names = np.array([f"{number:06d}" for number in range(count)])
-    return Windows(
-        ids=names.tolist(),
-        take=names,
-        participant=names,
-        capture=names,
-        split=np.full(count, "train"),
-        label=np.full(count, None),
-        action=np.full(count, None),
-        imu=torch.randn(count * samples, 6, generator=generator),
-        imu_valid=torch.ones(count * samples, dtype=torch.bool),
-        samples=torch.arange(count) * samples,
-        mocap=torch.randn(count, frames, 17, 3, generator=generator),
-        mocap_valid=torch.ones(count, frames, 17, dtype=torch.bool),
-        video=vectors(),
-        text=vectors(),
-        texts=[[number] for number in range(count)],
-        has={name: torch.ones(count, dtype=torch.bool) for name in MODALITIES},
-        window_samples=samples,
-        start_s=torch.zeros(count, dtype=torch.float64),
     )

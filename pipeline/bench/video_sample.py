@@ -57,7 +57,7 @@ def rows(scene: Scene) -> Iterator[Row]:
                 rivals=[
                     Rival("ffmpeg -threads 1 -f null", "limit", limit, least),
                     *(
-                        Rival(name, "peer", peers.run_of(peer), goal if decoder == "gop" else None)
+                        Rival(name, "peer", peer, goal if decoder == "gop" else None)
                         for name, (peer, goal) in others.items()
                     ),
                 ],

@@ -9,7 +9,6 @@ import json
 import os
 import select
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +82,3 @@ def _environment() -> dict[str, str]:
         "HF_HUB_OFFLINE": "1",
         "WANDB_MODE": "disabled",
     }
-
-
-def run_of(peer: Peer | str) -> Callable[[], object] | str:
-    """What `Rival.run` takes."""
-    return peer
