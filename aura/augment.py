@@ -33,9 +33,9 @@ def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Gener
     scale : (2, 6) mean and standard deviation of the IMU channels.
     """
     names = list(Augment.model_fields)
-    seeds = torch.randint(2**63 - 1, (len(names),), generator=generator, device=generator.device)
+    seeds = torch.randint(2**63 - 1, (len(names),), generator=generator)
     draw = {
-        name: torch.Generator(generator.device).manual_seed(seed)
+        name: torch.Generator(batch.imu.device).manual_seed(seed)
         for name, seed in zip(names, seeds.tolist(), strict=True)
     }
     moved = _move(batch, params, draw)

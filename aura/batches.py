@@ -21,7 +21,7 @@ SIGNAL_COLUMNS = ("take_id", "second", "imu", "imu_valid", "mocap", "mocap_valid
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs of one step; `has` says which rows have which modality."""
+    """Inputs of one step; `has` says, in the host's memory, which rows have which modality."""
 
     imu: Tensor  # (B, T, 6) float32
     imu_valid: Tensor  # (B, T) bool
@@ -150,9 +150,10 @@ class Windows:
         code = self.caption_code.numpy()
         _, first = np.unique(code[code >= 0], return_index=True)
         rows = np.flatnonzero(code >= 0)[first]
-        owner = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows]))
-        said = torch.from_numpy(table[rows][table[rows] >= 0])
-        total = torch.zeros(len(rows), self.text.shape[1]).index_add_(0, owner, self.text[said])
+        owner = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows])).to(self.text.device)
+        said = torch.from_numpy(table[rows][table[rows] >= 0]).to(self.text.device)
+        total = self.text.new_zeros(len(rows), self.text.shape[1])
+        total.index_add_(0, owner, self.text[said])
         return torch.nn.functional.normalize(total, dim=1)
 
     def _text(self, rows: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
@@ -164,9 +165,11 @@ class Windows:
             place = (rng.random(len(rows)) * counts[rows]).astype(np.int64)
             picked, vectors = torch.from_numpy(table[rows, place]), self.text
         if not len(vectors):
-            return torch.zeros(len(rows), self.text.shape[1]), picked
-        found = vectors.index_select(0, picked.clamp(min=0))
-        found[picked < 0] = 0
+            return vectors.new_zeros(len(rows), self.text.shape[1]), picked
+        found = vectors.index_select(0, picked.clamp(min=0).to(vectors.device))
+        without = picked < 0
+        if without.any():
+            found.masked_fill_(without.to(found.device)[:, None], 0)
         return found, picked
 
 

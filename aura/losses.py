@@ -23,7 +23,7 @@ class Rows(Protocol):
 
     @property
     def has(self) -> Mapping[str, Tensor]:
-        """Modality -> (B,) bool."""
+        """Modality -> (B,) bool, in the host's memory."""
 
     @property
     def take(self) -> Tensor:
@@ -104,8 +104,9 @@ class InfoNCE(nn.Module):
         for a, b in pairs:
             both = batch.has[a] & batch.has[b]
             if both.sum() >= 2:
-                target, out = self._target(batch, both, "text" in (a, b), self.settings)
-                losses.append(self._symmetric(vectors[a][both], vectors[b][both], target, out))
+                rows = _those(both, batch.take.device)
+                target, out = self._target(batch, rows, "text" in (a, b), self.settings)
+                losses.append(self._symmetric(vectors[a][rows], vectors[b][rows], target, out))
         nothing = self._nothing(vectors.values())
         return torch.stack(losses).mean() + nothing if losses else nothing
 
@@ -119,9 +120,10 @@ class InfoNCE(nn.Module):
         ----------
         has : (B,) bool, the rows that have the sensor; all of them if not given.
         """
-        rows = torch.ones_like(batch.take, dtype=torch.bool) if has is None else has
-        if rows.sum() < 2:
+        has = torch.ones(len(a), dtype=torch.bool) if has is None else has
+        if has.sum() < 2:
             return self._nothing((a, b))
+        rows = _those(has, batch.take.device)
         plain = self.settings.model_copy(update={"soft_targets": 0.0})
         target, out = self._target(batch, rows, False, plain)
         return self._symmetric(a[rows], b[rows], target, out)
@@ -144,7 +146,7 @@ class InfoNCE(nn.Module):
             return (F.cross_entropy(logits, target) + F.cross_entropy(logits.T, target)) / 2
 
     def _target(
-        self, batch: Rows, rows: Tensor, captions: bool, settings: Loss
+        self, batch: Rows, rows: Tensor | slice, captions: bool, settings: Loss
     ) -> tuple[Tensor, Tensor | None]:
         """Target distribution of each row (n, n), and which logits are out of the softmax.
 
@@ -171,7 +173,9 @@ class InfoNCE(nn.Module):
         return target, out
 
     @staticmethod
-    def _teacher(batch: Rows, rows: Tensor, out: Tensor | None, otherwise: Tensor) -> Tensor:
+    def _teacher(
+        batch: Rows, rows: Tensor | slice, out: Tensor | None, otherwise: Tensor
+    ) -> Tensor:
         """Softmax over the teacher's similarity (n, n) of windows, whatever the pair.
 
         The similarity of two windows is the mean of text to text and of video to video, of those
@@ -180,7 +184,7 @@ class InfoNCE(nn.Module):
         """
         total, count = torch.zeros_like(otherwise), torch.zeros_like(otherwise)
         for name, vectors in (("text", batch.text), ("video", batch.video)):
-            x, has = vectors[rows].to(total.dtype), batch.has[name][rows].to(total.dtype)
+            x, has = vectors[rows].to(total.dtype), batch.has[name].to(total)[rows]
             both = torch.outer(has, has)
             total += (x @ x.T) * both
             count += both
@@ -189,6 +193,13 @@ class InfoNCE(nn.Module):
         logits = total / count.clamp(min=1) / TEACHER_TEMPERATURE
         soft = logits.masked_fill(~allowed, OUT).softmax(dim=1)
         return torch.where(known.diagonal()[:, None], soft, otherwise)
+
+
+def _those(has: Tensor, device: torch.device) -> Tensor | slice:
+    """An index of the rows that are True, (n,) on the device, made without waiting for it."""
+    if has.all():
+        return slice(None)
+    return has.nonzero()[:, 0].to(device, non_blocking=True)
 
 
 def overlaps(take: Tensor, start_s: Tensor, window_s: float) -> Tensor:

@@ -16,7 +16,7 @@ from aura.batches import Batch, Windows
 from aura.checkpoint import write_model
 from aura.encoders import Shape, build
 from aura.errors import AuraError
-from aura.evaluation.retrieval import ranks
+from aura.evaluation.retrieval import mutual_ranks
 from aura.losses import InfoNCE
 from aura.sampling import move
 
@@ -85,8 +85,7 @@ def validation_mrr(model: Model, windows: Windows, rows: np.ndarray, pairs: Pair
         if both.sum() < 2:
             continue
         group = np.arange(both.sum())
-        for query, gallery in ((a, b), (b, a)):
-            rank = ranks(vectors[query][both], vectors[gallery][both], group, group)
+        for rank in mutual_ranks(vectors[a][both], vectors[b][both], group):
             scores.append(float((1 / rank).mean()))
     return float(np.mean(scores)) if scores else 0.0
 

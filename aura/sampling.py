@@ -63,14 +63,14 @@ def deal(
 
 
 def on_device(windows: Windows, device: torch.device) -> Windows:
-    """The same windows with their signals and video vectors, which are large, on `device`."""
-    large = ("imu", "imu_valid", "mocap", "mocap_valid", "video")
+    """The same windows with their signals and vectors, which are large, on `device`."""
+    large = ("imu", "imu_valid", "mocap", "mocap_valid", "video", "text")
     return replace(windows, **{name: getattr(windows, name).to(device) for name in large})
 
 
 def move(batch: Batch, device: torch.device) -> Batch:
-    """The same batch, all of it on `device`."""
-    return _each(batch, lambda tensor: tensor.to(device, non_blocking=True))
+    """The same batch on `device`, but for `has`: what the host asks shall not wait for a GPU."""
+    return replace(_each(batch, lambda t: t.to(device, non_blocking=True)), has=batch.has)
 
 
 def part_of(batch: Batch, rows: slice) -> Batch:

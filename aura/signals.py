@@ -164,8 +164,9 @@ def _resample(
         last = min(count - 1, (high - half) // factor)
         for begin in range(first, last + 1, piece):
             end = min(begin + piece, last + 1)
-            dense = np.zeros((x.shape[1], _padded(end - begin, factor)), np.float32)
             reach = (end - begin - 1) * factor + 1 + 2 * half
+            dense = np.empty((x.shape[1], _padded(end - begin, factor)), np.float32)
+            dense[:, reach:] = 0  # no NaN, which would spread by zeros among the taps
             interpolate(t, rate, x, begin * factor - half, reach, dense)
             out[begin:end] = _decimate(dense, factor)[:, : end - begin].T
             valid[begin:end] = True

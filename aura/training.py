@@ -250,7 +250,7 @@ class _Loop:
         return self._dealt[1]
 
     def _augmented(self, batch: Batch, *key: int) -> Batch:
-        generator = torch.Generator(self.device).manual_seed(torch_seed(*key))
+        generator = torch.Generator().manual_seed(torch_seed(*key))
         return augment(batch, self.params.augment, self.model.imu.scale, generator)
 
     def _loss(self, batches: Sequence[Batch]) -> Tensor:

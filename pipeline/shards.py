@@ -9,7 +9,6 @@ of these). Nodes of a cluster need the project's folder at the same path, as a s
 """
 
 import contextlib
-import itertools
 import json
 import logging
 import multiprocessing
@@ -43,7 +42,8 @@ T = TypeVar("T")
 Report = dict[str, Any]
 Add = Callable[[str, pa.Table], None]  # append rows to the shard's file of that name
 Work = Callable[[Any, Add], Report]
-_MOST_IN_A_TASK = 8
+_SLOT = "shard"  # a resource of Ray's: as many shards are in work at once as there are slots
+_AHEAD = 4  # tasks that Ray holds for each slot: one in work, others ready for when it ends
 
 
 class Shard(NamedTuple):
@@ -97,6 +97,7 @@ def _connect(settings: Ray) -> None:
     # One CPU more than workers: Ray Data's own tasks must not starve behind ours.
     ray.init(
         num_cpus=settings.local_workers() + 1,
+        resources={_SLOT: settings.local_workers()},
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,
@@ -268,19 +269,6 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def tasks_of(count: int, workers: int) -> list[int]:
-    """How many shards each task takes: several at first, one by one in the end.
-
-    Ray Data looks for tasks that are done ten times a second, and a worker waits so long between
-    two tasks. Small tasks at the end keep all workers busy to it.
-    """
-    tasks: list[int] = []
-    while count:
-        tasks.append(min(_MOST_IN_A_TASK, -(-count // (2 * workers))))
-        count -= tasks[-1]
-    return tasks
-
-
 def _in_ray(
     execute: _Execute, shards: Sequence[Shard], settings: Ray, gpus: float
 ) -> Iterator[str]:
@@ -305,17 +293,20 @@ def _in_ray(
             "content": pa.array([pickle.dumps(s.content) for s in shards], pa.large_binary()),
         }
     )
-    workers = settings.workers or int(ray.cluster_resources().get("CPU", 1))
-    tasks = tasks_of(len(shards), workers)
-    ends = itertools.accumulate(tasks)
-    blocks = [plan.slice(end - size, size) for end, size in zip(ends, tasks, strict=True)]
-    done = ray.data.from_arrow(blocks).map_batches(
+    # Ray Data looks for tasks that are done ten times a second, so Ray itself has the next at hand.
+    # What it counts, and keeps to what there is, are CPUs; slots are Ray's alone.
+    slots = int(ray.cluster_resources().get(_SLOT, 0))
+    ahead = slots and settings.workers in (None, slots)
+    done = ray.data.from_arrow([plan.slice(row, 1) for row in range(len(shards))]).map_batches(
         call,
         batch_size=1,
         batch_format="pyarrow",
-        num_cpus=1,
+        num_cpus=1 / _AHEAD if ahead else 1,
         num_gpus=gpus or None,
-        compute=ray.data.TaskPoolStrategy(size=settings.workers),
+        resources={_SLOT: 1} if ahead else None,
+        compute=ray.data.TaskPoolStrategy(
+            size=min(_AHEAD * slots, len(shards)) if ahead else settings.workers
+        ),
     )
     try:
         for row in done.iter_rows():

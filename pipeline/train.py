@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import torch
-from dvclive import Live
 
 from aura import encoders, training
 from aura.batches import Windows
@@ -125,6 +124,8 @@ def _phase(
         if work.files.checkpoint.is_file():
             say(f"train: phase {name} goes on from its checkpoint.")
         work.files.checkpoint.parent.mkdir(exist_ok=True)
+        from dvclive import Live  # with pandas, for which the report need not wait
+
         live = Live(
             str(curves / name), dvcyaml=False, save_dvc_exp=False, report=None, monitor_system=False
         )

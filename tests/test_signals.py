@@ -167,6 +167,7 @@ STAMPS = {
     "a walk": lambda rng, n: np.cumsum(rng.uniform(0.9, 1.1, n)),
     "on the grid": lambda rng, n: np.arange(n) + rng.uniform(-0.02, 0.02, n),
     "beside the grid": lambda rng, n: np.arange(n) + 0.5 + rng.uniform(-0.02, 0.02, n),
+    "slipping": lambda rng, n: np.arange(n) * 1.004 - 0.3 + rng.uniform(-0.05, 0.05, n),
     "slow": lambda rng, n: np.cumsum(rng.uniform(2, 9, n)),
     "fast": lambda rng, n: np.cumsum(rng.uniform(0.05, 0.6, n)),
 }

@@ -1,7 +1,8 @@
 """ray.overhead: the production path of shards through Ray Data, beside a bare loop of their work.
 
-The work is that of the stage `resample`, on a small synthetic root. Timed is the steady state, from
-the begin of the first shard to the end of the last, by the clocks of the workers.
+The work is that of the stage `resample`, on a small synthetic root. Timed is the steady state, by
+the clocks of the workers: each from the begin of its first shard to the end of its last, what lies
+between two shards included.
 """
 
 import contextlib
@@ -42,7 +43,7 @@ class Load:
         self.began = time.monotonic()
         reports = _loop(self.shards, self.work, out, ray)
         self.first = min(report["begin"] for report in reports) - self.began
-        return _span(reports)
+        return _steady(reports)
 
     def bare(self, workers: int) -> Seconds:
         """A loop in each of as many processes, over a fixed part of the shards."""
@@ -50,7 +51,7 @@ class Load:
         with processes(workers) as pool:
             parts = [self.shards[number::workers] for number in range(workers)]
             jobs = [pool.submit(_loop, part, self.work, out, _PLAIN) for part in parts]
-            return Seconds(max(_span(job.result()) for job in jobs))
+            return _steady([report for job in jobs for report in job.result()])
 
     def empty(self, name: str) -> Path:
         """An empty folder for the shards."""
@@ -132,5 +133,8 @@ def _loop(shards: Sequence[Shard], work: Any, out: Path, ray: Ray) -> list[Repor
         return list(run_shards(shards, work, _SCHEMAS, out, ray, "bench"))
 
 
-def _span(reports: Sequence[Report]) -> Seconds:
-    return Seconds(max(r["end"] for r in reports) - min(r["begin"] for r in reports))
+def _steady(reports: Sequence[Report]) -> Seconds:
+    """How long the shards take at the rate of all workers together."""
+    workers = [[r for r in reports if r["process"] == p] for p in {r["process"] for r in reports}]
+    rates = [len(w) / (max(r["end"] for r in w) - min(r["begin"] for r in w)) for w in workers]
+    return Seconds(len(reports) / sum(rates))

@@ -151,8 +151,9 @@ def _near_fp32(params: config.Train, windows: Windows) -> dict[str, str]:
 
 def _epoch_row(scene: Scene) -> Row:
     width, layers, batch, _ = _SIZES[0]
-    batch = scene.size(batch if scene.device == "cpu" else _ON_A_GPU, 8)
-    steps, alone = scene.size(20, 2), scene.size(4, 1)
+    on_cpu = scene.device == "cpu"
+    batch = scene.size(batch if on_cpu else _ON_A_GPU, 8)
+    steps, alone = scene.size(20 if on_cpu else 60, 2), scene.size(4, 1)
     windows = random_windows(steps * batch, DIM)
     params = params_of(scene, width, layers, batch, augment=_TURNED)
     files = training.Files(scene.folder / "checkpoint.pt", scene.folder / "bad.safetensors")
@@ -180,9 +181,9 @@ def _epoch_row(scene: Scene) -> Row:
         for _ in range(alone):
             loop.learn(*fed)
 
-    least = 0.98 if scene.device == "cpu" else None
+    least = 0.98 if on_cpu else None
     rivals = [Rival("its steps alone, on one batch", "limit", learn, least, alone / steps)]
-    if scene.device == "cpu":
+    if on_cpu:
         from pipeline.bench.decoding import every_step  # needs what a machine with a GPU may lack
 
         rivals.append(every_step(scene, params, len(windows)))

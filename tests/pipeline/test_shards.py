@@ -1,7 +1,8 @@
-"""Shards in processes without Ray, and several in one task of Ray."""
+"""Shards in processes without Ray, and on the workers of Ray."""
 
 import os
 import signal
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -9,7 +10,7 @@ import pytest
 
 from aura import config
 from aura.errors import AuraError
-from pipeline.shards import Shard, run_shards, tasks_of
+from pipeline.shards import Shard, run_shards
 
 SCHEMA = pa.schema([pa.field("x", pa.int64(), nullable=False)])
 
@@ -20,8 +21,16 @@ def square(content, add):
         raise AuraError("Item boom cannot be read.")
     if content == "die":
         os.kill(os.getpid(), signal.SIGKILL)
+    begin = time.monotonic()
     add("part", pa.table([pa.array([content**2], pa.int64())], schema=SCHEMA))
-    return {"process": os.getpid(), "threads": os.environ.get("OMP_NUM_THREADS")}
+    threads = os.environ.get("OMP_NUM_THREADS")
+    return {"process": os.getpid(), "threads": threads, "span": (begin, time.monotonic())}
+
+
+def most_at_once(reports):
+    """How many shards were in work at one time."""
+    begins, ends = np.array([report["span"] for report in reports]).T
+    return max(int(((begins <= moment) & (ends >= moment)).sum()) for moment in begins)
 
 
 def run(folder, contents, **settings):
@@ -56,17 +65,9 @@ def test_a_process_that_dies_is_one_sentence(tmp_path):
 
 
 @pytest.mark.ray
-def test_ray_tasks_of_several_shards_do_each_once(tmp_path, ray_cluster):
-    reports = run(tmp_path, range(20), executor="ray")
+@pytest.mark.parametrize("workers", [1, 2])  # fewer than the session has slots, and as many
+def test_ray_does_each_shard_once_on_so_many_workers(tmp_path, ray_cluster, workers):
+    reports = run(tmp_path, range(20), executor="ray", workers=workers)
     assert len(reports) == 20
     assert len(list(tmp_path.glob("*.parquet"))) == 20
-
-
-@pytest.mark.parametrize("workers", [1, 2, 5])
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 13, 100])
-def test_tasks_hold_every_shard_and_shrink_to_one(count, workers):
-    tasks = tasks_of(count, workers)
-    assert sum(tasks) == count
-    assert all(np.diff(tasks) <= 0)
-    assert count == 0 or tasks[-1] == 1
-    assert all(size <= 8 for size in tasks)
+    assert most_at_once(reports) <= workers
