@@ -24,7 +24,7 @@ STAGES = ("train", "evaluate", "finetune", "report")
 _ROOT = Path(__file__).parent.parent.parent
 _AUTHOR = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
 _SMALL = (
-    "synthesize.participants={teacher: 1, train: 5, val: 1, test: 1}",
+    "synthesize.participants={teacher: 1, train: 7, val: 1, test: 1}",
     "synthesize.take_seconds=10",
     "synthesize.activities=5",
     "synthesize.video_height=96",
