@@ -42,7 +42,7 @@ def text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     mask = model.attn_mask[:length, :length]
     *blocks, last = model.transformer.resblocks
     for block in blocks:
-        x = block(x, attn_mask=mask)
+        x = _all_tokens(block, x, mask) if x.dtype == torch.bfloat16 else block(x, attn_mask=mask)
     seen = torch.arange(length, device=x.device) <= ends[:, None]
     x = model.ln_final(_one_token(last, x, ends, seen))
     projection = model.text_projection
@@ -52,6 +52,21 @@ def text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
 def text_ends(tokens: torch.Tensor) -> torch.Tensor:
     """Place (n,) of each text's end, the token of the highest number, from which CLIP reads."""
     return tokens.argmax(dim=-1)
+
+
+def _all_tokens(block: Any, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What a block makes of tokens (n, tokens, d) under a mask (tokens, tokens) to be added.
+
+    As the block itself, whose attention turns its input first: torch then projects text by text, in
+    bf16 on a CPU with a copy of the weights for each.
+    """
+    n, tokens, width = x.shape
+    attn = block.attn
+    packed = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
+    heads = packed.view(n, tokens, 3, attn.num_heads, width // attn.num_heads)
+    mixed = F.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4).unbind(0), mask.to(x))
+    x = x + block.ls_1(attn.out_proj(mixed.transpose(1, 2).reshape(n, tokens, width)))
+    return x + block.ls_2(block.mlp(block.ln_2(x)))
 
 
 def _one_token(

@@ -187,7 +187,9 @@ def _check(
 def _check_captions(windows: Windows, batch: Batch, rows: np.ndarray) -> None:
     for place, row in enumerate(rows):
         said = int(batch.text_id[place])
-        right = said in windows.texts[row] and torch.equal(batch.text[place].cpu(), windows.text[said])
+        right = said in windows.texts[row] and torch.equal(
+            batch.text[place].cpu(), windows.text[said]
+        )
         require(right, "The caption of a window is none of its own.")
 
 
