@@ -63,8 +63,9 @@ def _all_tokens(block: Any, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor
     n, tokens, width = x.shape
     attn = block.attn
     packed = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
-    heads = packed.view(n, tokens, 3, attn.num_heads, width // attn.num_heads)
-    mixed = F.scaled_dot_product_attention(*heads.permute(2, 0, 3, 1, 4).unbind(0), mask.to(x))
+    split = packed.view(n, tokens, 3, attn.num_heads, width // attn.num_heads)
+    query, keys, values = split.permute(2, 0, 3, 1, 4)
+    mixed = F.scaled_dot_product_attention(query, keys, values, mask.to(x.dtype))
     x = x + block.ls_1(attn.out_proj(mixed.transpose(1, 2).reshape(n, tokens, width)))
     return x + block.ls_2(block.mlp(block.ln_2(x)))
 

@@ -72,6 +72,15 @@ def test_what_is_behind_the_end_of_a_text_does_not_matter(lengths):
     assert text_ends(tokens).tolist() == [length - 1 for length in lengths]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_texts_in_bf16_are_near_those_of_open_clip(kind):
+    model, tokens = network(**KINDS[kind]), tokens_of([3, 24, 9, 2, 17])
+    with torch.inference_mode():
+        expected = F.normalize(model.encode_text(tokens), dim=-1)
+        found = F.normalize(text_features(model.to(torch.bfloat16), tokens).float(), dim=-1)
+    assert (found * expected).sum(dim=-1).min() > 0.999
+
+
 OTHERS = {
     "average of patches": {"vision": {"pool_type": "avg"}},
     "attention pooling": {"vision": {"attentional_pool": True}},
