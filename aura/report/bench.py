@@ -104,9 +104,10 @@ def chart(results: Results) -> str:
 
 def _bars(axes: Axes, kind: str, found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
     places = range(len(found))
+    left = min(_LEFT, min(ratio["min"] for _, _, ratio in found) / 2)
     for place, (_, _, ratio) in zip(places, found, strict=True):
         colour = SERIES[1] if ratio["met"] is False else SERIES[0]
-        axes.barh(place, ratio["median"] - _LEFT, left=_LEFT, height=0.62, color=colour, alpha=0.75)
+        axes.barh(place, ratio["median"] - left, left=left, height=0.62, color=colour, alpha=0.75)
         axes.plot([ratio["min"], ratio["max"]], [place, place], color=INK, lw=1)
         if ratio["target"]:
             axes.plot(ratio["target"], place, "|", color=MUTED, markersize=11, markeredgewidth=2)
@@ -117,7 +118,7 @@ def _bars(axes: Axes, kind: str, found: Sequence[tuple[str, str, Mapping[str, An
     axes.set_yticks(places, [f"{row} · {rival}" for row, rival, _ in found], size=8, color=INK)
     axes.set_xscale("log")
     highest = max(max(r["max"], r["target"] or 0) for _, _, r in found)
-    axes.set(xlim=(_LEFT, max(2.0, 1.8 * highest)), ylim=(len(found) - 0.4, -0.6))
+    axes.set(xlim=(left, max(2.0, 1.8 * highest)), ylim=(len(found) - 0.4, -0.6))
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.grid(axis="x")
     axes.set_axisbelow(True)
@@ -134,4 +135,4 @@ def _bars(axes: Axes, kind: str, found: Sequence[tuple[str, str, Mapping[str, An
     )
 
 
-_LEFT = 0.05
+_LEFT = 0.05  # where bars begin, if none is as short

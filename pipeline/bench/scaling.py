@@ -1,8 +1,10 @@
-"""scaling: more recordings, more workers and larger batches, beside the same work in small."""
+"""scaling: more recordings, more workers and larger batches, beside the same work in small.
+
+Memory is read from Linux's /proc.
+"""
 
 import contextlib
 import io
-import resource
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -16,7 +18,7 @@ from aura import config, training
 from aura.identity import DIM
 from pipeline import preprocess, synthesize, teach
 from pipeline.bench.measure import Rival, Row, Scene, Seconds, require
-from pipeline.bench.memory import ROOT, SMALL
+from pipeline.bench.memory import ROOT, SMALL, field
 from pipeline.bench.noise import random_windows
 from pipeline.bench.ray_overhead import Load
 from pipeline.shards import processes, ray_session
@@ -96,7 +98,8 @@ def _preprocess(first: Path, folder: Path) -> tuple[float, float]:
             begin = time.perf_counter()
             preprocess.run(params, "synthetic")
             seconds = time.perf_counter() - begin
-    return seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Of this process alone; what getrusage gives begins with the peak of the one that started it.
+    return seconds, field(Path("/proc/self/status").read_text(), "VmHWM:")
 
 
 def _params(takes: int) -> config.Params:

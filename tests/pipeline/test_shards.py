@@ -71,3 +71,4 @@ def test_ray_does_each_shard_once_on_so_many_workers(tmp_path, ray_cluster, work
     assert len(reports) == 20
     assert len(list(tmp_path.glob("*.parquet"))) == 20
     assert most_at_once(reports) <= workers
+    assert {report["threads"] for report in reports} == {"1"}
