@@ -27,7 +27,7 @@ fuzz: $(VENV)/.installed
 scale: $(VENV)/.installed
 	python -m pipeline.bench.memory 50 500 5035
 
-# Hot paths beside their limits and peers, into docs/; a quarter of an hour on an idle machine.
+# Hot paths beside their limits and peers, into docs/; half an hour on an idle machine.
 bench: $(VENV)/.installed
 	aura bench
 
