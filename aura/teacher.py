@@ -6,7 +6,7 @@ stand-in also an open_clip folder (`open_clip_config.json`, `open_clip_model.saf
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,12 +95,12 @@ def resize(
     """
     images = torch.from_numpy(np.require(frames, requirements="W"))
     kernel = partial(T.resize if exact else in_integers.resize, antialias=True)
-    on_cpu = torch.device(device).type == "cpu"
-    # In floats, many at once are too large for a processor's cache; a GPU works while it is sent
-    # the next.
-    parts = images.split(_SENT if not on_cpu else 1 if exact else max(1, len(images)))
-    there = (part if on_cpu else _send(part, device) for part in parts)
-    resized = [kernel(p.permute(0, 3, 1, 2), [side], InterpolationMode.BICUBIC) for p in there]
+    parts: Iterable[torch.Tensor] = [images]
+    if torch.device(device).type != "cpu":  # which works while it is sent the next
+        parts = (_send(part, device) for part in images.split(_SENT))
+    elif exact:  # in floats, many at once are too large for a processor's cache
+        parts = images.split(1)
+    resized = [kernel(p.permute(0, 3, 1, 2), [side], InterpolationMode.BICUBIC) for p in parts]
     return T.center_crop(torch.cat(resized), [side, side])
 
 

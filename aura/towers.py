@@ -39,7 +39,7 @@ def text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     ends = text_ends(tokens)
     length = int(ends.max()) + 1
     x = model.token_embedding(tokens[:, :length]) + model.positional_embedding[:length]
-    mask = model.attn_mask[:length, :length]
+    mask = model.attn_mask[:length, :length].to(x.dtype)
     *blocks, last = model.transformer.resblocks
     for block in blocks:
         x = _all_tokens(block, x, mask) if x.dtype == torch.bfloat16 else block(x, attn_mask=mask)
@@ -65,9 +65,8 @@ def _all_tokens(block: Any, x: torch.Tensor, mask: torch.Tensor) -> torch.Tensor
     packed = F.linear(block.ln_1(x), attn.in_proj_weight, attn.in_proj_bias)
     split = packed.view(n, tokens, 3, attn.num_heads, width // attn.num_heads)
     query, keys, values = split.permute(2, 0, 3, 1, 4)
-    mixed = F.scaled_dot_product_attention(query, keys, values, mask.to(x.dtype))
-    x = x + block.ls_1(attn.out_proj(mixed.transpose(1, 2).reshape(n, tokens, width)))
-    return x + block.ls_2(block.mlp(block.ln_2(x)))
+    mixed = F.scaled_dot_product_attention(query, keys, values, mask)
+    return _after_attention(block, x, mixed.transpose(1, 2).reshape(n, tokens, width))
 
 
 def _one_token(
@@ -84,7 +83,12 @@ def _one_token(
     keys, values = both.view(n, tokens, 2, *heads).permute(2, 0, 3, 1, 4)
     mask = None if seen is None else seen[:, None, None]
     mixed = F.scaled_dot_product_attention(query.view(n, heads[0], 1, heads[1]), keys, values, mask)
-    x = x[rows, at] + block.ls_1(attn.out_proj(mixed.reshape(n, width)))
+    return _after_attention(block, x[rows, at], mixed.reshape(n, width))
+
+
+def _after_attention(block: Any, x: torch.Tensor, mixed: torch.Tensor) -> torch.Tensor:
+    """The rest of a block, for tokens (..., d) and what attention gives each of them."""
+    x = x + block.ls_1(block.attn.out_proj(mixed))
     return x + block.ls_2(block.mlp(block.ln_2(x)))
 
 

@@ -19,9 +19,9 @@ import yaml
 from aura import config
 from aura.errors import AuraError
 from pipeline.bench.measure import Rival, Row, Scene, Seconds
+from pipeline.bench.memory import ROOT
 
 STAGES = ("train", "evaluate", "finetune", "report")
-_ROOT = Path(__file__).parent.parent.parent
 _AUTHOR = ("-c", "user.name=bench", "-c", "user.email=bench@localhost")
 _SMALL = (
     "synthesize.participants={teacher: 1, train: 7, val: 1, test: 1}",
@@ -68,10 +68,10 @@ def project(folder: Path, overrides: Sequence[str]) -> Path:
     """A copy of this project with settings of its own, under git and DVC."""
     folder.mkdir(parents=True)
     for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(_ROOT / name, folder / name)
+        shutil.copy(ROOT / name, folder / name)
     for name in ("aura", "pipeline"):
-        shutil.copytree(_ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    params = config.load(_ROOT / "params.yaml", overrides)
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    params = config.load(ROOT / "params.yaml", overrides)
     (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     _run(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
