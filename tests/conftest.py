@@ -53,25 +53,9 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="session")
 def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, at the smallest size, after one `dvc repro`."""
-    import yaml
+    from pipeline.bench.repro import project
 
-    folder = tmp_path_factory.mktemp("project")
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore"):
-        shutil.copy(ROOT / name, folder / name)
-    for name in ("aura", "pipeline"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    raw = yaml.safe_load((ROOT / "params.yaml").read_text())
-    for override in TINY:
-        config._override(raw, override)
-    (folder / "params.yaml").write_text(yaml.safe_dump(raw, sort_keys=False))
-    author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
-    for command in (
-        ("git", "init", "-q"),
-        ("dvc", "init", "-q"),
-        ("git", "add", "-A"),
-        ("git", *author, "commit", "-qm", "start"),
-    ):
-        assert run(*command, cwd=folder).returncode == 0, command
+    folder = project(tmp_path_factory.mktemp("repro") / "project", TINY)
     done = run("dvc", "repro", cwd=folder)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
