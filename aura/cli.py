@@ -69,6 +69,13 @@ def _run(
     return module.run(params) if dataset is None else module.run(params, dataset, *more)
 
 
+@app.command(hidden=True)
+@sentences
+def fingerprint(overrides: Overrides = None) -> None:
+    """Hashes of the code of adapters and encoders, on which `dvc repro` decides what to run."""
+    _run("fingerprint", None, None, overrides)
+
+
 @app.command(epilog="Example:  aura synthesize --set synthesize.take_seconds=10")
 @sentences
 def synthesize(overrides: Overrides = None) -> None:
@@ -214,7 +221,7 @@ def review(
 @sentences
 def bench(
     rows: Annotated[
-        list[str] | None, typer.Argument(help="Modules of pipeline/bench; all if none is named.")
+        list[str] | None, typer.Argument(help="Modules of bench; all if none is named.")
     ] = None,
     rounds: Annotated[int, typer.Option(min=1, help="Interleaved rounds of each row.")] = 5,
     smoke: Annotated[
@@ -226,7 +233,10 @@ def bench(
     ),
 ) -> None:
     """Hot paths beside their limits and their peers, as ratios. Needs no data."""
-    import_module("pipeline.bench").run(rows or [], rounds, smoke, device, Path(out))
+    if not Path("bench/run.py").is_file():
+        raise AuraError("The benchmarks are not installed; run this in a checkout of the project.")
+    sys.path.insert(0, str(Path.cwd()))
+    import_module("bench.run").run(rows or [], rounds, smoke, device, Path(out))
 
 
 def main() -> None:

@@ -16,17 +16,17 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from aura import inputs
-from aura import model as learned
-from aura.card import sensors
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Resample, Slice
 from aura.errors import AuraError
-from aura.inputs import RATES, Floats, Signals
-from aura.mocap import canonicalize
-from aura.windows import starts
+from aura.learning import model as learned
+from aura.report.card import sensors
+from aura.signals import inputs
+from aura.signals.inputs import RATES, Floats, Signals
+from aura.signals.mocap import canonicalize
+from aura.signals.windows import starts
 
 if TYPE_CHECKING:  # open_clip takes longer to import than all the rest, and only texts need it
-    from aura.teacher import Teacher
+    from aura.teacher.clip import Teacher
 
 BATCH = 256
 
@@ -226,7 +226,7 @@ class Encoders:
             raise AuraError(
                 "Texts need the teacher of the model; give its folder: load(path, teacher=FOLDER)."
             )
-        from aura.teacher import read_identity
+        from aura.teacher.clip import read_identity
 
         wanted, found = self.card["teacher"], read_identity(self._folder)
         if found.weights_sha256 != wanted["weights_sha256"]:
@@ -238,7 +238,7 @@ class Encoders:
 
     @cached_property
     def _teacher(self) -> "Teacher":
-        from aura import teacher
+        from aura.teacher import clip as teacher
 
         return teacher.load(self.check_teacher(), str(self.device))
 

@@ -17,16 +17,18 @@ from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
 from aura.report import ablation
-from pipeline import cells, evaluate, paths, study
-from pipeline.cells import Cell
-from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
-from pipeline.progress import say, track
-from pipeline.shards import processes
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.progress import say, track
+from pipeline.engine.shards import processes
+from pipeline.study import cells, joined, targets
+from pipeline.study.cells import Cell
 
 
 def run(params: Params, dataset: str) -> None:
     """Write cells in `models/ablate/<dataset>`, tables in `reports/<dataset>/ablate`."""
-    windows, texts, _ = study.load(params, dataset)
+    windows, texts, _ = joined.load(params, dataset)
     settings = params.ablate
     every = [
         Cell(variant, seed, fold)
@@ -51,7 +53,7 @@ def run(params: Params, dataset: str) -> None:
             for variant in settings.variants
         }
     page, metrics = ablation.tables(
-        found, evaluate.class_names(texts), params.evaluate.bootstrap_draws, params.seed
+        found, targets.class_names(texts), params.evaluate.bootstrap_draws, params.seed
     )
     with stage_output(paths.report(dataset, "ablate"), None) as reports:
         write_text(reports / "table.md", f"# {dataset}\n\n{page}")
@@ -67,7 +69,7 @@ def _keys(params: Params, dataset: str, every: Sequence[Cell]) -> dict[Cell, str
     for cell in every:
         settings = cells.settings_of(params, cell.variant, cell.seed)
         content = {
-            "code": code("pipeline.cells", *encoders.modules(settings.train)),
+            "code": code("pipeline.study.cells", *encoders.modules(settings.train)),
             "settings": settings.model_dump(
                 mode="json", include={"train": True, "finetune": True}, exclude={"train": {"twins"}}
             ),

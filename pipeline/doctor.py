@@ -11,10 +11,10 @@ from aura.config import Params
 from aura.datasets.base import Skip, Take, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
-from aura.signals import clean
+from aura.signals.imu import clean
 from aura.storage import Storage
-from aura.video import check_frames
-from pipeline.progress import track
+from aura.teacher.video import check_frames
+from pipeline.engine.progress import track
 from pipeline.resample import masked_of
 
 _COLUMNS = ("takes", "imu", "mocap", "video", "text")

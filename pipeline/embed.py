@@ -16,23 +16,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import torch
 
-from aura import teacher as clip
+from aura import plugins
 from aura.config import Dataset, Embed, Params
-from aura.datasets.base import Skip, open_dataset
+from aura.datasets.base import Skip, count_skips, open_dataset
 from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
-from aura.video import check_frames, decode_frames, window_frames
-from pipeline import paths
-from pipeline.output import (
-    code_hash,
+from aura.teacher import clip
+from aura.teacher.video import check_frames, decode_frames, window_frames
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import (
     files_of,
     list_shards,
     read_table,
     stage_output,
     write_json,
 )
-from pipeline.shards import Add, Shard, add_counts, count_skips, of_takes, run_shards
+from pipeline.engine.shards import Add, Shard, add_counts, of_takes, run_shards
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
@@ -46,7 +47,7 @@ def run(params: Params, dataset: str) -> None:
     teacher = replace(clip.read_identity(paths.TEACHER), precision=params.embed.precision)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
-        "code": code_hash("pipeline.embed"),
+        "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
         "teacher": vars(teacher),

@@ -5,33 +5,33 @@ import io
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from aura import training
-from aura.batches import Windows
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation import twins
 from aura.evaluation.chance import class_prior
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
-from aura.evaluation.measure import TestSet, measure
+from aura.evaluation.measure import measure
 from aura.evaluation.retrieval import all_pairs
-from aura.evaluation.zeroshot import ZeroShot, class_embeddings, predict
-from aura.schema import MODALITIES, to_numpy
-from pipeline import actions, paths, study
-from pipeline.output import stage_output, write_json, write_text
-from pipeline.progress import say
-from pipeline.vectors import write_vectors
+from aura.evaluation.zeroshot import predict
+from aura.learning import training
+from aura.learning.batches import Windows
+from aura.schema import MODALITIES
+from pipeline.engine import paths
+from pipeline.engine.output import stage_output, write_json, write_text
+from pipeline.engine.progress import say
+from pipeline.study import actions, joined, targets
+from pipeline.study.vectors import write_vectors
 
 
 def run(params: Params, dataset: str) -> None:
     """Write metrics, tables and plot data of `dataset` into `reports/<dataset>/evaluate`."""
-    windows, texts, teacher = study.load(params, dataset)
+    windows, texts, teacher = joined.load(params, dataset)
     settings, seed = params.evaluate, params.seed
     rows = windows.rows("test")
     if len(rows) < 2:
@@ -41,7 +41,7 @@ def run(params: Params, dataset: str) -> None:
     model, card = training.load(paths.MODELS / dataset / "joint")
     if card["teacher"] != vars(teacher):
         raise AuraError(f"The model of {dataset} was trained with another teacher; train it again.")
-    test = test_set(windows, texts, rows)
+    test = targets.test_set(windows, texts, rows)
     present = [m for m in MODALITIES if test.valid[m].any()]
     vectors = training.embed(model, windows, rows, present)
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
@@ -49,7 +49,7 @@ def run(params: Params, dataset: str) -> None:
     headlines = figures.headlines
     seen_by = {
         name: training.embed(twin, windows, rows, present)
-        for name, twin in study.twins(dataset).items()
+        for name, twin in joined.twins(dataset).items()
     }
     shuffled = [
         measure(found, test, settings.bootstrap_draws, seed).headlines
@@ -79,7 +79,7 @@ def run(params: Params, dataset: str) -> None:
             {
                 "headlines": [asdict(line) for line in headlines],
                 "warnings": [
-                    *study.check_splits(windows, params.dataset(dataset).overlap),
+                    *joined.check_splits(windows, params.dataset(dataset).overlap),
                     *naming_warning(named),
                     *actions.warning(actions.share_named(windows, texts)),
                     *caption_warning(test.group[test.valid["text"]]),
@@ -92,7 +92,7 @@ def run(params: Params, dataset: str) -> None:
                 "held_out_class": held_out,
                 "fine_grained": actions.fine_grained(vectors, windows, texts, test, rows, params),
                 "retrieval": [*pairs, *class_prior(pairs)],
-                "splits": study.split_counts(windows),
+                "splits": joined.split_counts(windows),
             },
         )
         ids = [windows.ids[row] for row in rows]
@@ -106,45 +106,6 @@ def run(params: Params, dataset: str) -> None:
                          for i, j in zip(test.label[labelled], predicted, strict=True)]  # fmt: skip
                 table = to_csv(["actual", "predicted"], names)
                 write_text(folder / "plots" / f"confusion_{modality}.csv", table)
-
-
-def class_names(texts: pa.Table) -> list[str]:
-    """The classes that have prompts, in the order of their numbers."""
-    prompts = texts.filter(pa.compute.equal(texts.column("kind"), "prompt"))
-    return list(dict.fromkeys(prompts.column("label").to_pylist()))
-
-
-def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
-    """The windows of `rows` with their classes and captions, and the classes' vectors."""
-    prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
-    labels = [texts.column("label")[i].as_py() for i in prompts]
-    names = class_names(texts)
-    vectors = to_numpy(texts, "embedding")
-    prompts_of = [
-        [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
-    ]
-    code = {name: i for i, name in enumerate(names)}
-    coded = np.array([code.get(label, -1) for label in windows.label])
-    train = coded[windows.rows("train")]
-    return TestSet(
-        participant=windows.participant[rows],
-        take=windows.take[rows],
-        label=coded[rows],
-        group=caption_groups([windows.texts[row] for row in rows]),
-        valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
-        class_names=names,
-        class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
-        train_labels=train[train >= 0],
-        length_s=study.lengths_s(windows, rows),
-        split=windows.split[rows],
-    )
-
-
-def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """(N,) int64: windows with the same captions share a group; one without has its own."""
-    groups: dict[Any, int] = {}
-    keys = [frozenset(found) or f"window {i}" for i, found in enumerate(texts)]
-    return np.array([groups.setdefault(key, len(groups)) for key in keys])
 
 
 def headline_metrics(lines: Sequence[Headline]) -> dict[str, dict[str, float]]:
@@ -167,7 +128,7 @@ def _key(name: str) -> str:
 
 def share_naming_class(windows: Windows, texts: pa.Table) -> float:
     """Share of training captions that contain the name of their window's class (rule 4)."""
-    named, rows = study.naming(windows, texts), windows.rows("train")
+    named, rows = joined.naming(windows, texts), windows.rows("train")
     total = sum(len(windows.texts[row]) for row in rows)
     return sum(len(named[row]) for row in rows) / total if total else 0.0
 
@@ -215,13 +176,3 @@ def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
     writer.writerow(columns)
     writer.writerows([[round(c, 4) if isinstance(c, float) else c for c in row] for row in rows])
     return buffer.getvalue()
-
-
-def load_zero_shot(content: Mapping[str, Any]) -> dict[str, ZeroShot]:
-    """Read back `zero_shot` of `details.json`."""
-    return {modality: ZeroShot(**values) for modality, values in content.items()}
-
-
-def details_path(dataset: str) -> Path:
-    """Where the full figures are."""
-    return paths.report(dataset, "evaluate") / "details.json"

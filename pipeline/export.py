@@ -17,16 +17,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from aura import card as cards
 from aura import encoders
-from aura import model as learned
 from aura.config import Params
 from aura.encoders import SensorEncoder
 from aura.errors import AuraError
+from aura.learning import model as learned
+from aura.report import card as cards
 from aura.schema import IMU_CHANNELS, JOINTS
-from pipeline import paths
-from pipeline.output import code_hash, stage_output, write_text
-from pipeline.progress import say
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import stage_output, write_text
+from pipeline.engine.progress import say
 
 NEEDED = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4

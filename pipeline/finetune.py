@@ -4,43 +4,46 @@ from typing import Any
 
 import numpy as np
 
-from aura import config, downstream, training
+from aura import config
 from aura.config import Params
+from aura.downstream import tasks
 from aura.errors import AuraError
 from aura.evaluation.bootstrap import resampling_unit
-from pipeline import evaluate, paths, study
-from pipeline.output import stage_output, write_json
-from pipeline.progress import say, track
-from pipeline.workers import deterministic
+from aura.learning import training
+from pipeline.engine import paths
+from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.progress import say, track
+from pipeline.engine.workers import deterministic
+from pipeline.study import joined, targets
 
 
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
-    windows, texts, _ = study.load(params, dataset)
+    windows, texts, _ = joined.load(params, dataset)
     model, card = training.load(paths.MODELS / dataset / "joint")
     everyone, rows = np.arange(len(windows)), windows.rows("test")
     if len(rows) < 2:
         raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")
-    test = evaluate.test_set(windows, texts, everyone)
+    test = targets.test_set(windows, texts, everyone)
     classes = len(test.class_names)
     encoders = {m: getattr(model, m) for m in ("imu", "mocap") if test.valid[m][rows].any()}
     changes = config.Augment.model_validate(card["settings"]["augment"])
     deterministic()
-    found = downstream.answers(
+    found = tasks.answers(
         encoders, windows, test.label, np.flatnonzero(windows.split != "test"), rows, classes,
         params.finetune, changes, params.train.seed, params.finetune.draws,
     )  # fmt: skip
     labels = test.label[(windows.split != "test") & (test.label >= 0)]
-    shots = downstream.shots_of(params.finetune, labels, classes)
+    shots = tasks.shots_of(params.finetune, labels, classes)
     if left := sorted(set(params.finetune.shots) - set(shots)):
         say(f"finetune: no class has {left[0]} labels; that few-shot head is left out.")
     total = 2 * (len(encoders) * (2 + len(shots)) + (len(encoders) > 1))
     said = {answer.head: answer.said for answer in track(found, "finetune", total, "head")}
     unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
-    table, gains = downstream.figures(
+    table, gains = tasks.figures(
         said, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
     )
-    warnings = downstream.negative(gains)
+    warnings = tasks.negative(gains)
     with stage_output(paths.report(dataset, "finetune"), None) as folder:
         write_json(folder / "metrics.json", headline_metrics(table))
         details = {"rows": table, "gains": gains, "warnings": warnings}

@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from aura.config import Params
-from pipeline import embed, paths, resample, synthesize, teach
+from pipeline import embed, resample, synthesize, teach
 from pipeline import slice as slice_stage
-from pipeline.progress import say
-from pipeline.shards import ray_session
+from pipeline.engine import paths
+from pipeline.engine.progress import say
+from pipeline.engine.shards import ray_session
 
 
 def run(params: Params, dataset: str) -> None:

@@ -1,24 +1,29 @@
 """report: one self-contained page from what the stages measured."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
-from aura.batches import Windows
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation.diagnosis import Headline, display
+from aura.evaluation.zeroshot import ZeroShot
+from aura.learning.batches import Windows
 from aura.report.page import render
 from aura.report.study import Check, Example, Study, Teacher
 from aura.report.verdict import against_last_run
-from pipeline import evaluate, paths, study, train
-from pipeline.output import write_text
-from pipeline.previous import earlier_run
-from pipeline.progress import say
-from pipeline.space import Space
+from pipeline.engine import paths
+from pipeline.engine.output import write_text
+from pipeline.engine.progress import say
+from pipeline.study import joined
+from pipeline.study.curves import curves_of
+from pipeline.study.plots import write_plots
+from pipeline.study.previous import earlier_run
+from pipeline.study.space import Space
 
 _STAGES = ("resample", "slice", "embed")
 
@@ -29,6 +34,7 @@ def run(params: Params, dataset: str) -> None:
     content = fill(params, dataset)
     write_text(folder / "index.html", render(content))
     write_text(folder / "summary.md", summary(content))
+    write_plots(dataset)
     say(f"report: {folder / 'index.html'}")
 
 
@@ -59,8 +65,8 @@ _MATCHING = (
 
 def fill(params: Params, dataset: str) -> Study:
     """Everything that the page shows of `dataset`."""
-    windows, texts, teacher = study.load(params, dataset)
-    details = _read(evaluate.details_path(dataset), "evaluate")
+    windows, texts, teacher = joined.load(params, dataset)
+    details = _read(paths.report(dataset, "evaluate") / "details.json", "evaluate")
     metrics = {s: _read(paths.report(dataset, s) / "metrics.json", s) for s in _STAGES}
     resample, sliced = metrics["resample"], metrics["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
@@ -72,12 +78,12 @@ def fill(params: Params, dataset: str) -> Study:
         title=dataset,
         teacher=Teacher(name, teacher.stand_in),
         headlines=[Headline(**line) for line in details["headlines"]],
-        earlier=earlier_run(evaluate.details_path(dataset)),
+        earlier=earlier_run(paths.report(dataset, "evaluate") / "details.json"),
         warnings=[*details["warnings"], *(few_shot or {}).get("warnings", [])],
         checks=_checks(windows, details, sliced),
         absent=_absent(windows, metrics),
         retrieval=details["retrieval"],
-        zero_shot=evaluate.load_zero_shot(details["zero_shot"]),
+        zero_shot=load_zero_shot(details["zero_shot"]),
         baselines=details["baselines"],
         held_out=details.get("held_out_class", {}),
         fine_grained=details.get("fine_grained", {}),
@@ -86,9 +92,7 @@ def fill(params: Params, dataset: str) -> Study:
         joint_map=space.map(),
         queries=space.queries(),
         curves=[
-            {"phase": phase, **row}
-            for phase, rows in train.curves_of(dataset).items()
-            for row in rows
+            {"phase": phase, **row} for phase, rows in curves_of(dataset).items() for row in rows
         ],
         funnel={
             "takes found": resample["takes_found"],
@@ -118,7 +122,7 @@ def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -
     return [
         *(
             Check(f"{name.title()}s shared by test and training", str(len(shared)), not shared)
-            for name, shared, _ in study.overlaps(windows)
+            for name, shared, _ in joined.overlaps(windows)
         ),
         Check("Training texts that name their class", f"{100 * named:.0f} %", None),
         Check("Texts with any word of their class", f"{100 * hints:.0f} %", None),
@@ -168,3 +172,8 @@ def _read(path: Path, stage: str) -> Any:
         return json.loads(path.read_text())
     except OSError:
         raise AuraError(f"There is nothing at {path} yet; run `aura {stage}` first.") from None
+
+
+def load_zero_shot(content: Mapping[str, Any]) -> dict[str, ZeroShot]:
+    """Read back `zero_shot` of `details.json`."""
+    return {modality: ZeroShot(**values) for modality, values in content.items()}

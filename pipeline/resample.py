@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from aura import plugins
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
-from aura.datasets.base import Inventory, Recording, Skip, Take, open_dataset
+from aura.datasets.base import Inventory, Recording, Skip, Take, count_skips, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SIGNALS, TAKES, from_numpy, from_rows
-from aura.signals import (
+from aura.signals.imu import (
     Cleaned,
     clean,
     count_gaps,
@@ -22,9 +23,10 @@ from aura.signals import (
     resample_imu,
     resample_mocap,
 )
-from pipeline import paths
-from pipeline.output import code_hash, stage_output, write_json
-from pipeline.shards import Add, Shard, add_counts, count_skips, group, run_shards
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.shards import Add, Shard, add_counts, group, run_shards
 
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
@@ -37,7 +39,7 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
     shards = shards_of(inventory.takes, params.resample)
     identity = {
-        "code": code_hash("pipeline.resample", adapter_module(settings)),
+        "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
         "takes": _digest(inventory.takes),
     }
@@ -55,11 +57,6 @@ def run(params: Params, dataset: str) -> None:
         if not sum(report["takes"] for report in reports):
             raise AuraError(f"Nothing of data set {dataset} could be resampled.")
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
-
-
-def adapter_module(settings: Dataset) -> str:
-    """Module of the adapter that a data set names."""
-    return f"aura.datasets.{settings.adapter.replace('-', '_')}"
 
 
 def shards_of(takes: Sequence[Take], params: Resample) -> list[list[Take]]:

@@ -17,9 +17,9 @@ import yaml
 from aura.errors import AuraError
 from aura.report.pictures import TEMPLATES, Plot, Table, draw
 from aura.report.review import COUNTS, FIGURES, Picture, Report, comment, read, section
-from pipeline import paths
-from pipeline.output import stage_output, write_text
-from pipeline.progress import say
+from pipeline.engine import paths
+from pipeline.engine.output import stage_output, write_text
+from pipeline.engine.progress import say
 
 KNOWN = {"comment.md", "pictures"}
 Read = Callable[[], str]

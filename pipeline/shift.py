@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from aura import leakage, training
 from aura.config import Params
 from aura.errors import AuraError
+from aura.evaluation import leakage
 from aura.evaluation.profile import DataSet, Profile, profile
 from aura.evaluation.shift import compare
+from aura.learning import training
 from aura.report import shift as tables
-from pipeline import paths, study
-from pipeline.output import stage_output, write_text
-from pipeline.progress import say, track
+from pipeline.engine import paths
+from pipeline.engine.output import stage_output, write_text
+from pipeline.engine.progress import say, track
+from pipeline.study import joined
 
 MOST_WINDOWS = 4096
 _PLACES = ("placement", "device", "imu")  # options of adapters that say where the sensor sits
@@ -41,7 +43,7 @@ def run(params: Params) -> None:
 
 
 def _profile(params: Params, name: str, model: training.Model) -> Profile:
-    windows, texts, _ = study.load(params, name, check=False)
+    windows, texts, _ = joined.load(params, name, check=False)
     rows = np.flatnonzero(windows.has["imu"].numpy())
     if len(rows) > MOST_WINDOWS:
         rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MOST_WINDOWS])

@@ -10,21 +10,21 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aura import leakage
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Slice
 from aura.errors import AuraError
+from aura.evaluation import leakage
 from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, validate
-from aura.windows import Span, TakeSignals, Window, slice_take
-from pipeline import paths
-from pipeline.output import (
-    code_hash,
+from aura.signals.windows import Span, TakeSignals, Window, slice_take
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import (
     files_of,
     list_shards,
     read_table,
     stage_output,
     write_json,
 )
-from pipeline.shards import Add, add_counts, of_takes, run_shards
+from pipeline.engine.shards import Add, add_counts, of_takes, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
 _PRESENT = ("imu", "mocap", "video", "text", "action")

@@ -5,8 +5,9 @@ from pathlib import Path
 
 from aura.config import Params
 from aura.datasets import synthetic
-from pipeline.output import code_hash, stage_output
-from pipeline.progress import track
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import stage_output
+from pipeline.engine.progress import track
 
 
 def run(params: Params) -> None:

@@ -16,15 +16,17 @@ import torch
 from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
-from aura import teacher as clip
+from aura import plugins
 from aura.config import Params, Teach
 from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
-from aura.video import decode_frames
-from pipeline import paths
-from pipeline.output import code_hash, stage_output, write_json
-from pipeline.progress import say, track
+from aura.teacher import clip
+from aura.teacher.video import decode_frames
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.progress import say, track
 
 _FRAMES_PER_SECOND = 2.0
 
@@ -32,7 +34,11 @@ _FRAMES_PER_SECOND = 2.0
 def run(params: Params) -> None:
     """Write `models/teacher`: identity, and the stand-in's weights where one is trained."""
     settings = params.teacher
-    identity = {"code": code_hash("pipeline.teach"), "params": params.model_dump(mode="json")}
+    adapter = plugins.find("adapter", params.dataset("synthetic").adapter).module
+    identity = {
+        "code": code_hash("pipeline.teach", adapter),
+        "params": params.model_dump(mode="json"),
+    }
     with stage_output(paths.TEACHER, identity) as folder:
         if settings.pretrained is not None:
             network, _ = clip.load_pretrained(settings.model, settings.pretrained)

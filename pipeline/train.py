@@ -14,24 +14,27 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from aura import encoders, training
-from aura.batches import Windows
-from aura.card import markdown
+from aura import encoders
 from aura.config import Params, Train
-from aura.distributed import Group
 from aura.errors import AuraError
-from aura.identity import DIM
-from pipeline import paths, study, workers
-from pipeline.output import code_hash, files_of, stage_output, write_json, write_text
-from pipeline.progress import say
+from aura.learning import training
+from aura.learning.batches import Windows
+from aura.learning.distributed import Group
+from aura.report.card import markdown
+from aura.teacher.identity import DIM
+from pipeline.engine import paths, workers
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.progress import say
+from pipeline.study import joined
 
 CURVES = ("loss", "val_mrr", "temperature")
 
 
 def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
-    windows, texts, teacher = study.load(params, dataset)
-    for warning in study.check_splits(windows, params.dataset(dataset).overlap):
+    windows, texts, teacher = joined.load(params, dataset)
+    for warning in joined.check_splits(windows, params.dataset(dataset).overlap):
         say(f"train: {warning}")
     settings = params.train
     identity = {
@@ -55,7 +58,7 @@ def run(params: Params, dataset: str) -> None:
             "resample": params.resample.model_dump(
                 mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}
             ),
-            "data": study.split_counts(windows),
+            "data": joined.split_counts(windows),
             "shape": asdict(shape),
             "teacher": vars(teacher),
         }
@@ -95,7 +98,7 @@ def twins_of(
             raise AuraError(f"train.twins.held_out: no training window is of class '{name}'.")
         split = np.where(windows.label == name, "left out", windows.split)
         twins["held-out"] = (replace(windows, split=split), settings)
-    naming = study.naming(windows, texts)
+    naming = joined.naming(windows, texts)
     train = windows.rows("train")
     some_left = any(set(windows.texts[row]) - naming[row] for row in train)
     if settings.twins.unnamed and some_left and any(naming[row] for row in train):
@@ -156,19 +159,3 @@ def _phase(
     work.model.load_state_dict(saved.state_dict())
     best: dict[str, float] = card["best"]
     return best
-
-
-def curves_of(dataset: str) -> dict[str, list[dict[str, float]]]:
-    """Read back the curves: phase -> rows of step, loss, val_mrr, temperature."""
-    folder = paths.report(dataset, "train") / "curves"
-    curves: dict[str, list[dict[str, float]]] = {}
-    for name in sorted(path.name for path in folder.glob("*") if path.is_dir()):
-        rows: dict[int, dict[str, float]] = {}
-        for file in sorted((folder / name).glob("plots/metrics/*.tsv")):
-            _, *lines = file.read_text().splitlines()
-            for line in lines:
-                step, value = line.split("\t")[:2]
-                rows.setdefault(int(step), {"step": int(step)})[file.stem] = float(value)
-        if rows:
-            curves[name] = [rows[step] for step in sorted(rows)]
-    return curves

@@ -12,18 +12,28 @@ from typing import Any
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-from aura import config, downstream, encoders, training
-from aura.batches import Windows
+from aura import config, encoders
 from aura.config import Params
-from aura.downstream import Head
+from aura.downstream import tasks
+from aura.downstream.tasks import Head
 from aura.errors import AuraError
 from aura.evaluation.bootstrap import resampling_unit
 from aura.evaluation.zeroshot import baselines, predict
-from pipeline import evaluate, paths, study
-from pipeline.cells import carry_over
-from pipeline.output import code_hash, files_of, scratch, stage_output, write_json, write_text
-from pipeline.progress import say, track
-from pipeline.workers import deterministic
+from aura.learning import training
+from aura.learning.batches import Windows
+from pipeline.engine import paths
+from pipeline.engine.code import code_hash
+from pipeline.engine.output import (
+    files_of,
+    scratch,
+    stage_output,
+    write_json,
+    write_text,
+)
+from pipeline.engine.progress import say, track
+from pipeline.engine.workers import deterministic
+from pipeline.study import joined, targets
+from pipeline.study.cells import carry_over
 
 ZERO_SHOT = Head("imu", "zero-shot", None, "pretrained")
 LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
@@ -32,7 +42,7 @@ LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
 def run(params: Params, dataset: str) -> None:
     """Write folds in `models/transfer/<dataset>`, tables in `reports/<dataset>/transfer`."""
     source = params.transfer.source
-    windows, texts, teacher = study.load(params, dataset, check=False)
+    windows, texts, teacher = joined.load(params, dataset, check=False)
     folder = paths.MODELS / source / params.transfer.phase
     model, card = training.load(folder)
     if card["teacher"] != vars(teacher):
@@ -42,7 +52,7 @@ def run(params: Params, dataset: str) -> None:
             f"The model of {source} takes windows of {card['shape']['samples']} samples and those "
             f"of {dataset} have {windows.window_samples}; slice.window_s must be the same."
         )
-    test = evaluate.test_set(windows, texts, np.arange(len(windows)))
+    test = targets.test_set(windows, texts, np.arange(len(windows)))
     people = sorted({p for p, y in zip(windows.participant, test.label, strict=True) if y >= 0})
     if len(people) < 2:
         raise AuraError(f"{dataset} has labels of {len(people)} participants; two are needed.")
@@ -74,9 +84,9 @@ def run(params: Params, dataset: str) -> None:
     unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
     classes, label = len(test.class_names), test.label[rows]
     draws = params.evaluate.bootstrap_draws
-    table, gains = downstream.figures(said, label, unit, classes, draws, params.seed)
+    table, gains = tasks.figures(said, label, unit, classes, draws, params.seed)
     guess = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
-    warnings = downstream.negative(gains)
+    warnings = tasks.negative(gains)
     details = {
         "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
         "classes": list(test.class_names), "baselines": guess, "rows": table, "gains": gains,
@@ -108,7 +118,7 @@ def _fold(
     by_length = tree.fit(length_s[known], test.label[known]).predict(length_s[rows])
     said[LENGTH_ALONE] = np.where(has, by_length, -1)[None]
     changes = config.Augment.model_validate(card["settings"]["augment"])
-    for answer in downstream.answers(
+    for answer in tasks.answers(
         {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
         params.finetune, changes, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
@@ -158,7 +168,7 @@ def page(dataset: str, details: dict[str, Any]) -> str:
         cells = [
             _span(of.get((head, shots, start, metric)))
             for start in (first, "random")
-            for metric in downstream.METRICS
+            for metric in tasks.METRICS
         ]
         name = f"{shots} labels a class" if shots else head
         gain = gains.get((head, shots))

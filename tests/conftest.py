@@ -53,7 +53,7 @@ def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 @pytest.fixture(scope="session")
 def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, at the smallest size, after one `dvc repro`."""
-    from pipeline.bench.repro import project
+    from bench.repro import project
 
     folder = project(tmp_path_factory.mktemp("repro") / "project", TINY)
     done = run("dvc", "repro", cwd=folder)
@@ -90,7 +90,7 @@ def flawed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, config.Param
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for every test that needs one."""
-    from pipeline.shards import ray_session
+    from pipeline.engine.shards import ray_session
 
     with ray_session(config.Ray(executor="ray", workers=2)):
         yield

@@ -8,10 +8,11 @@ import pyarrow as pa
 import torch
 import yaml
 
-from aura import batches, config, schema, training
+from aura import config, schema
 from aura.config import Encoder
-from pipeline import paths
-from pipeline.output import write_table
+from aura.learning import batches, training
+from pipeline.engine import paths
+from pipeline.engine.output import write_table
 
 DIM = 16
 SIZE = {"width": 32, "layers": 1, "heads": 2}
@@ -108,10 +109,12 @@ def short(seed=0, **kwargs):
 
 def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Params:
     """Write what `aura train --dataset tiny` reads in `folder`, its params.yaml included."""
-    from aura import teacher  # takes seconds to import, which other processes need not spend
+    from aura.teacher.clip import (
+        clip,  # takes seconds to import, which other processes need not spend
+    )
 
-    signals, windows, texts, videos = tables(seconds=seconds, dim=teacher.DIM)[0]
-    metadata = teacher.Identity("tiny", "", "0", "", stand_in=True).metadata()
+    signals, windows, texts, videos = tables(seconds=seconds, dim=clip.DIM)[0]
+    metadata = clip.Identity("tiny", "", "0", "", stand_in=True).metadata()
     for path, table in (
         (paths.SIGNALS / "tiny/part-00000.parquet", signals),
         (paths.WINDOWS / "tiny/part-00000.parquet", windows),

@@ -1,7 +1,9 @@
 """dvc.yaml against the code, and a real `dvc repro` of the smallest study, end to end."""
 
 import hashlib
+import itertools
 import json
+import re
 from importlib import import_module
 from pathlib import Path
 
@@ -9,36 +11,68 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 
-from aura import schema, teacher
-from pipeline.output import first_party_files
+from aura import plugins, schema
+from aura.teacher import clip
+from pipeline.engine.code import source_files
+from pipeline.fingerprint import fingerprint
 from tests.conftest import ROOT, run
 
 STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+CODE = ("aura", "pipeline")
+
+
+def sources(stage: str) -> list[Path]:
+    """Source files of a stage, without those that a fingerprint among its deps stands for."""
+    prints = {
+        "adapter.json": fingerprint("adapter", "ego-exo4d"),
+        "encoders.json": fingerprint("encoder", "imu-transformer", "mocap-transformer"),
+    }
+    named = {Path(dep).name for dep in STAGES[stage]["deps"]} & set(prints)
+    covered = {file for name in named for file in prints[name]["files"]}
+    files = [path.relative_to(ROOT) for path in source_files(f"pipeline.{stage}")]
+    return [file for file in files if file.as_posix() not in covered]
+
+
+def is_of(file: Path, dep: str) -> bool:
+    return file == Path(dep) or Path(dep) in file.parents
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_cover_the_first_party_imports(stage):
-    deps = [Path(dep) for dep in STAGES[stage]["deps"]]
-    import_module(f"pipeline.{stage}")
-    files = [path.relative_to(ROOT) for path in first_party_files(f"pipeline.{stage}")]
+    files = sources(stage)
     assert Path(f"pipeline/{stage}.py") in files
-    missing = [f for f in files if not any(f == dep or dep in f.parents for dep in deps)]
-    assert not missing
+    assert not [f for f in files if not any(is_of(f, dep) for dep in STAGES[stage]["deps"])]
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_deps_exist_and_are_sorted(stage):
+def test_no_stage_depends_on_a_room_that_it_does_not_import(stage):
+    deps = [dep for dep in STAGES[stage]["deps"] if dep.startswith(CODE)]
+    if stage == "fingerprint":  # these two it reads, and does not import
+        deps = [dep for dep in deps if dep not in plugins_rooms()]
+    assert not [dep for dep in deps if not any(is_of(f, dep) for f in sources(stage))]
+
+
+def plugins_rooms() -> set[str]:
+    return {group.replace(".", "/") for group in plugins.GROUPS.values()}
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_deps_exist_and_are_sorted_by_package(stage):
     deps = STAGES[stage]["deps"]
-    assert deps == sorted(deps)
-    for dep in deps:
-        if dep.startswith(("aura", "pipeline")):
-            assert (ROOT / dep).exists(), dep
+    groups = [list(group) for _, group in itertools.groupby(deps, lambda dep: dep.split("/")[0])]
+    code = [group for group in groups if group[0].startswith(CODE)]
+    assert [group[0].split("/")[0] for group in code] == sorted(
+        {dep.split("/")[0] for dep in deps} & set(CODE)
+    )
+    assert all(group == sorted(group) for group in groups)
+    assert all((ROOT / dep).exists() for group in code for dep in group)
 
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_a_module_a_command_and_a_section(stage):
     assert STAGES[stage]["cmd"].split()[:2] == ["aura", stage]
-    assert any(str(p).split(".")[0] == stage for p in STAGES[stage]["params"])
+    if stage != "fingerprint":  # it has no settings: it reads which code all others name
+        assert any(str(p).split(".")[0] == stage for p in STAGES[stage]["params"])
     assert callable(import_module(f"pipeline.{stage}").run)
 
 
@@ -54,6 +88,32 @@ def test_a_second_repro_finds_nothing_to_do(repro):
     assert lock(repro) == before
 
 
+NEW_ADAPTER = """
+class Adapter:
+    def __init__(self, root, options): ...
+    def inventory(self): ...
+    def load(self, take): ...
+"""
+
+
+def test_a_new_adapter_and_a_new_encoder_leave_nothing_to_do(repro):
+    """Of all the stages only `fingerprint` looks; what it finds is the same for each data set."""
+    before = lock(repro)
+    added = repro / "aura/datasets/another.py", repro / "aura/encoders/another.py"
+    added[0].write_text(NEW_ADAPTER)
+    added[1].write_text("class Encoder: ...\n")
+    try:
+        done = run("dvc", "repro", cwd=repro)
+        said = done.stdout + done.stderr
+        assert done.returncode == 0, said
+        assert set(re.findall(r"Running stage '([^']+)'", said)) <= {"fingerprint"}
+        assert said.count("didn't change, skipping") == len(yaml.safe_load(before)["stages"]) - 1
+    finally:
+        for path in added:
+            path.unlink()
+        (repro / "dvc.lock").write_text(before)
+
+
 def test_a_forced_repro_gives_the_same_bytes(repro):
     before = lock(repro)
     done = run("dvc", "repro", "--force", "--downstream", "teach", "resample@synthetic", cwd=repro)
@@ -67,7 +127,7 @@ def test_every_boundary_keeps_the_contract(repro):
     tables = {
         data / "signals/synthetic": schema.SIGNALS,
         data / "windows/synthetic": schema.WINDOWS,
-        data / "embeddings/synthetic": schema.videos_schema(teacher.DIM),
+        data / "embeddings/synthetic": schema.videos_schema(clip.DIM),
     }
     for folder, expected in tables.items():
         files = sorted(folder.glob("part-*.parquet"))
@@ -77,8 +137,8 @@ def test_every_boundary_keeps_the_contract(repro):
     takes = pq.read_table(sorted((data / "signals/synthetic").glob("takes-*.parquet")))
     schema.validate(takes, schema.TAKES, "takes")
     texts = pq.read_table(data / "embeddings/synthetic/texts-00000.parquet")
-    schema.validate(texts, schema.texts_schema(teacher.DIM), "texts")
-    identity = teacher.Identity.of(texts.schema.metadata, "texts")
+    schema.validate(texts, schema.texts_schema(clip.DIM), "texts")
+    identity = clip.Identity.of(texts.schema.metadata, "texts")
     assert identity.stand_in
     assert identity.weights_sha256 in (repro / "models/teacher/teacher.json").read_text()
     assert not list(repro.rglob("*.partial"))

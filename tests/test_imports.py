@@ -11,46 +11,41 @@ from tests.conftest import ROOT
 
 # A room may import from the rooms named, besides itself. `aura/cli.py` has the one upward edge,
 # inside its command functions, by name.
-FOUNDATION = {"errors", "config", "schema", "storage"}
-SIGNALS = {"signals", "windows", "mocap", "ffmpeg", "video", "teacher"}
-PARTS = {"ffmpeg", "cubic", "identity", "video_gop", "towers"}
+CORE = {"errors", "config", "schema", "storage"}
 ALLOWED = {
     "errors": set(),
     "storage": {"errors"},
     "config": {"errors", "storage"},
     "schema": {"errors", "config"},
-    "leakage": set(),
-    "cubic": {"errors"},
-    "estimate": FOUNDATION | SIGNALS,
-    "video_gop": set(),
-    "identity": {"errors"},
-    "towers": set(),
-    **{
-        name: FOUNDATION | {"ffmpeg", "cubic", "identity", "video_gop", "towers"}
-        for name in SIGNALS
-    },
-    "datasets": FOUNDATION | SIGNALS,
-    "encoders": FOUNDATION,
-    "losses": FOUNDATION,
-    "batches": FOUNDATION | SIGNALS,
-    "evaluation": FOUNDATION,
-    "augment": FOUNDATION | {"batches"},
-    "distributed": set(),
-    "checkpoint": {"errors"},
-    "sampling": {"batches"},
-    "model": FOUNDATION | {"batches", "checkpoint", "encoders", "evaluation", "losses", "sampling"},
-    "training": FOUNDATION
-    | {"augment", "batches", "checkpoint", "distributed", "encoders", "model", "sampling"},
-    "heads": FOUNDATION,
-    "finetune": FOUNDATION | {"encoders", "batches", "augment", "training", "heads"},
-    "downstream": FOUNDATION | {"batches", "encoders", "evaluation", "finetune", "heads"},
-    "card": FOUNDATION,
-    "inputs": FOUNDATION | SIGNALS,
-    "inference": FOUNDATION | SIGNALS | {"identity", "card", "inputs", "model"},
-    "report": FOUNDATION | {"evaluation"},
+    "plugins": {"errors"},
+    "signals": CORE,
+    "teacher": CORE,
+    "datasets": CORE | {"plugins", "teacher"},
+    "encoders": CORE | {"plugins"},
+    "evaluation": CORE,
+    "learning": CORE | {"signals", "encoders", "evaluation"},
+    "downstream": CORE | {"learning", "encoders", "evaluation"},
+    "report": CORE | {"evaluation"},
+    "inference": CORE | {"signals", "teacher", "learning", "report"},
     "cli": {"errors", "config"},
     "__init__": {"cli"},
     "__main__": {"cli"},
+}
+# The same of `pipeline/`, where a stage is a room and may import any other but those above it.
+ENGINE, STUDY = {"engine"}, {"engine", "study"}
+PREPROCESSING = {"resample", "slice", "embed", "synthesize", "teach"}
+EDGE = {
+    "__init__": set(),
+    "engine": set(),
+    "study": ENGINE,
+    "cost": ENGINE | PREPROCESSING,
+    **dict.fromkeys(PREPROCESSING, ENGINE),
+    "fingerprint": ENGINE,
+    **dict.fromkeys(("train", "evaluate", "finetune", "report", "ablate", "transfer"), STUDY),
+    **dict.fromkeys(("shift", "export", "review"), STUDY),
+    "preprocess": ENGINE | PREPROCESSING,
+    "doctor": ENGINE | {"resample"},
+    "estimate": ENGINE | {"cost"},
 }
 
 
@@ -65,39 +60,75 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-AURA_FILES = sorted((ROOT / "aura").rglob("*.py"))
+def files_of(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
 
 
-@pytest.mark.parametrize("path", AURA_FILES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_rooms_import_only_what_is_below_them(path):
-    room = path.relative_to(ROOT / "aura").parts[0].removesuffix(".py")
+def room_of(path: Path, package: str) -> str:
+    return path.relative_to(ROOT / package).parts[0].removesuffix(".py")
+
+
+CASES = [
+    (path, package, rooms)
+    for package, rooms in (("aura", ALLOWED), ("pipeline", EDGE))
+    for path in files_of(package)
+]
+
+
+@pytest.mark.parametrize(
+    ("path", "package", "rooms"), CASES, ids=[str(path.relative_to(ROOT)) for path, *_ in CASES]
+)
+def test_rooms_import_only_what_is_below_them(path, package, rooms):
+    room = room_of(path, package)
+    above = {"tests", "bench"}
+    if package == "aura":
+        above |= {"pipeline", "ray", "dvc", "dvclive"}
     for name in imported(path):
         top, *rest = name.split(".")
-        assert top not in ("pipeline", "tests", "ray", "dvc", "dvclive"), f"{path} imports {name}"
-        if top == "aura" and rest and rest[0] != room:
-            assert rest[0] in ALLOWED[room], f"{path} imports {name}"
+        assert top not in above, f"{path} imports {name}"
+        if top == package and rest and rest[0] != room:
+            assert rest[0] in rooms[room], f"{path} imports {name}"
 
 
-def test_every_room_is_in_the_table():
-    assert {p.relative_to(ROOT / "aura").parts[0].removesuffix(".py") for p in AURA_FILES} == set(
-        ALLOWED
-    )
+@pytest.mark.parametrize(("package", "rooms"), [("aura", ALLOWED), ("pipeline", EDGE)])
+def test_every_room_is_in_the_table_and_none_is_in_a_circle(package, rooms):
+    assert {room_of(path, package) for path in files_of(package)} == set(rooms)
+    placed: set[str] = set()
+    while placed != set(rooms):
+        free = {room for room, below in rooms.items() if below <= placed} - placed
+        assert free, f"in a circle: {set(rooms) - placed}"
+        placed |= free
+
+
+def test_the_benchmarks_do_not_import_each_other_in_a_circle():
+    below = {
+        path.stem: {name.split(".")[1] for name in imported(path) if name.startswith("bench.")}
+        for path in (ROOT / "bench").glob("*.py")
+    }
+    placed: set[str] = {"peers"}
+    while not set(below) <= placed:
+        free = {name for name, needs in below.items() if needs - {name} <= placed} - placed
+        assert free, f"in a circle: {set(below) - placed}"
+        placed |= free
 
 
 def test_ray_is_known_to_shards_and_workers_only():
     users = {
         path.name
-        for path in (ROOT / "pipeline").glob("*.py")
+        for path in files_of("pipeline")
         if any(name.split(".")[0] == "ray" for name in imported(path))
     }
     assert users == {"shards.py", "workers.py"}
 
 
 def test_files_are_read_in_one_sitting():
-    for folder in ("aura", "pipeline"):
-        for path in (ROOT / folder).rglob("*.py"):
-            lines = len(path.read_text().splitlines())
-            assert lines <= 350, f"{path} has {lines} lines"
+    lines = {
+        path: len(path.read_text().splitlines())
+        for package in ("aura", "pipeline", "bench")
+        for path in files_of(package)
+    }
+    assert not [path for path, count in lines.items() if count > 300]
+    assert len([path for path, count in lines.items() if count > 250]) < 8
 
 
 def test_help_imports_neither_torch_nor_ray():

@@ -11,15 +11,18 @@ from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
 import aura
-from aura import batches, card, config, inputs, schema
-from aura import model as learned
-from aura import teacher as clip
+from aura import config, schema
 from aura.datasets.base import Recording
 from aura.encoders import Shape
 from aura.errors import AuraError
 from aura.inference import Encoders
-from aura.signals import clean
-from aura.windows import TakeSignals, slice_take
+from aura.learning import batches
+from aura.learning import model as learned
+from aura.report import card
+from aura.signals import inputs
+from aura.signals.imu import clean
+from aura.signals.windows import TakeSignals, slice_take
+from aura.teacher import clip
 
 SMALL = {"width": 32, "layers": 2, "heads": 2}
 METRICS = {
@@ -173,7 +176,7 @@ def test_a_window_at_200_hz_goes_to_the_encoder_as_it_is(encoders):
 
 
 def test_mocap_at_10_fps_is_canonicalized_and_no_more(encoders):
-    from aura.mocap import canonicalize
+    from aura.signals.mocap import canonicalize
 
     joints = pose(10)[None]
     seen = np.random.default_rng(0).random((1, 50, 17)) > 0.4

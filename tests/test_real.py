@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from aura.datasets.vrs import read_imu, to_device_frame
-from aura.signals import clean, resample_imu
+from aura.signals.imu import clean, resample_imu
 from pipeline import embed, evaluate, report, resample, synthesize, teach, train
 from pipeline import slice as slice_stage
 from tests.conftest import ROOT, TINY, tiny_params

@@ -5,7 +5,7 @@ import pytest
 
 from aura import schema
 from aura.errors import AuraError
-from pipeline.output import read_table, write_table
+from pipeline.engine.output import read_table, write_table
 
 
 def windows_table():

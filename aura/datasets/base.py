@@ -1,17 +1,18 @@
 """What the pipeline knows of a data set: a list of takes, and each take as signals on one clock.
 
 An adapter is one file in this folder, `<adapter>.py` with `-` as `_`, that defines a class
-`Adapter(root, options)`. The synthetic data set has no adapter of its own: it is written in
-Ego-Exo4D's format and read by `ego_exo4d.py`.
+`Adapter(root, options)`, or an entry point `aura.datasets` of another package. The synthetic data
+set has none of its own: it is written in Ego-Exo4D's format and read by `ego_exo4d`.
 """
 
-import importlib
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
 
+from aura import plugins
 from aura.errors import AuraError
 from aura.storage import Storage
 
@@ -115,18 +116,32 @@ class Adapter(Protocol):
 
 
 def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter:
-    """Find the adapter by name and point it at `root`, a folder or an object store's URL."""
-    name = f"aura.datasets.{adapter.replace('-', '_')}"
-    try:
-        module = importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name != name:
-            raise
-        raise AuraError(f"There is no adapter '{adapter}' in aura/datasets.") from None
+    """Find the adapter by name and point it at `root`.
+
+    Parameters
+    ----------
+    adapter : name of a file of this folder, or of an entry point `aura.datasets`.
+    root : a folder, or an object store's URL.
+    options : what the adapter leaves open; each has its own.
+
+    Raises
+    ------
+    AuraError
+        There is no such adapter or no such root, or an option is wrong.
+    """
+    found = plugins.find("adapter", adapter).load()
+    if not (isinstance(found, type) and all(hasattr(found, n) for n in ("inventory", "load"))):
+        raise AuraError(f"The adapter '{adapter}' has not the methods `inventory` and `load`.")
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    return module.Adapter(storage, options)
+    opened: Adapter = found(storage, options)
+    return opened
+
+
+def count_skips(skips: Sequence[Skip]) -> dict[str, int]:
+    """Count by `modality: reason`, for reports and metrics."""
+    return dict(Counter(f"{skip.modality}: {skip.reason}" for skip in skips))
 
 
 def empty_imu() -> tuple[np.ndarray, np.ndarray, np.ndarray]:

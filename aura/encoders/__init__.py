@@ -1,14 +1,13 @@
 """Encoders of sensor windows into the teacher's space, built by name from `params.yaml`."""
 
 import copy
-import importlib
 from typing import Literal, overload
 
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
-from aura import config
+from aura import config, plugins
 from aura.encoders.base import (
     SIZES,
     ImuEncoder,
@@ -30,24 +29,16 @@ def build(modality: Literal["imu"], settings: config.Encoder, shape: Shape) -> I
 @overload
 def build(modality: Literal["mocap"], settings: config.Encoder, shape: Shape) -> SensorEncoder: ...
 def build(modality: Modality, settings: config.Encoder, shape: Shape) -> SensorEncoder:
-    """Find the class `Encoder` of `<settings.name>.py`, with `-` as `_`, and make one.
+    """Find the encoder by name, a file of this folder or an entry point, and make one.
 
     Raises
     ------
     AuraError
         There is no such encoder, it is for another modality, or its options are wrong.
     """
-    name = settings.name.replace("-", "_")
-    found = None
-    if name.isidentifier():
-        module = f"{__name__}.{name}"
-        try:
-            found = getattr(importlib.import_module(module), "Encoder", None)
-        except ModuleNotFoundError as error:
-            if error.name != module:
-                raise
+    found = plugins.find("encoder", settings.name).load()
     if not (isinstance(found, type) and issubclass(found, SensorEncoder)):
-        raise AuraError(f"There is no encoder '{settings.name}' in aura/encoders.")
+        raise AuraError(f"The encoder '{settings.name}' is not a SensorEncoder.")
     if found.modality != modality:
         raise AuraError(f"The encoder {settings.name} is for {found.modality}, not for {modality}.")
     encoder: SensorEncoder = found(settings, shape)  # type: ignore[arg-type]
@@ -55,11 +46,9 @@ def build(modality: Modality, settings: config.Encoder, shape: Shape) -> SensorE
 
 
 def modules(settings: config.Train) -> list[str]:
-    """The modules of the encoders that a training uses, for a hash of its code."""
-    return [
-        f"{__name__}.{encoder.name.replace('-', '_')}"
-        for encoder in (settings.imu_encoder, settings.mocap_encoder)
-    ]
+    """Dotted names of the modules of the encoders that a training uses, for a hash of its code."""
+    chosen = settings.imu_encoder, settings.mocap_encoder
+    return [plugins.find("encoder", encoder.name).module for encoder in chosen]
 
 
 def cost(encoder: SensorEncoder, batch: int = 1) -> tuple[int, int]:

@@ -29,7 +29,7 @@ class Options(TrunkOptions):
 
 
 class Encoder(SensorEncoder):
-    """Trunk over root- and yaw-normalised poses (`aura.mocap.canonicalize`).
+    """Trunk over root- and yaw-normalised poses (`aura.signals.mocap.canonicalize`).
 
     A token without a measured joint is not attended to.
     """

@@ -15,7 +15,7 @@ from aura.datasets import pamap2
 from aura.datasets.bouts import bouts
 from aura.datasets.pamap2 import ACTIVITIES, COLUMNS, TRANSIENT, Adapter
 from aura.errors import AuraError
-from aura.signals import clean, resample_imu
+from aura.signals.imu import clean, resample_imu
 from aura.storage import Storage
 
 # 0-based columns by the data set's own guide, spelt out and not computed.

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose
 from aura.datasets.sp_sw_har import Adapter, even_clock
 from aura.errors import AuraError
 from aura.schema import SPLITS
-from aura.signals import clean, resample_imu
+from aura.signals.imu import clean, resample_imu
 from aura.storage import Storage
 
 HEADER = "x_acc,y_acc,z_acc,x_gyro,y_gyro,z_gyro,timestamp,label"

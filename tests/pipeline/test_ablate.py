@@ -13,7 +13,8 @@ import torch
 import yaml
 
 from aura.errors import AuraError
-from pipeline import ablate, cells
+from pipeline import ablate
+from pipeline.study import cells
 from tests.conftest import tiny_params
 
 CHANGES = (

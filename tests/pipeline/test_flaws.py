@@ -9,10 +9,10 @@ import pytest
 from aura.datasets import synthetic
 from aura.datasets.synthetic.flaws import MILD, SEVERE, STRAY, WHOLE_CAPTURE
 from aura.datasets.vrs import read_imu
-from aura.identity import DIM
 from aura.schema import TAKES, WINDOWS, videos_schema
+from aura.teacher.identity import DIM
 from pipeline import doctor, synthesize
-from pipeline.output import read_table
+from pipeline.engine.output import read_table
 from tests.conftest import tiny_params
 
 G = 9.80665
@@ -224,7 +224,7 @@ def test_the_leak_check_counts_texts_that_name_their_class(flawed):
 def test_masking_takes_the_class_out_of_every_text(flawed, tmp_path, monkeypatch):
     import shutil
 
-    from aura.leakage import hints_at_class
+    from aura.evaluation.leakage import hints_at_class
     from pipeline import slice as slice_stage
 
     folder, _ = flawed

@@ -8,7 +8,8 @@ import pytest
 from aura.errors import AuraError
 from aura.evaluation.diagnosis import diagnose, effective_rank
 from aura.evaluation.measure import measure
-from pipeline import evaluate, study
+from pipeline import evaluate
+from pipeline.study import joined, targets
 from tests import small
 
 
@@ -25,10 +26,10 @@ def content():
 
 def test_a_participant_of_training_in_the_test_split_is_refused(content):
     windows, _ = content
-    study.check_splits(windows)
+    joined.check_splits(windows)
     shared = np.where(windows.split == "train", windows.participant[-1], windows.participant)
     with pytest.raises(AuraError, match="shares 1 participants with training"):
-        study.check_splits(replace(windows, participant=shared))
+        joined.check_splits(replace(windows, participant=shared))
 
 
 def test_embeddings_that_collapse_are_named():
@@ -50,7 +51,7 @@ def test_a_figure_on_the_training_split_is_refused(content):
     windows, texts = content
     for split in ("test", "train"):
         rows = windows.rows(split)
-        test = evaluate.test_set(windows, texts, rows)
+        test = targets.test_set(windows, texts, rows)
         vectors = {"imu": np.eye(len(rows), small.DIM, dtype=np.float32)}
         if split == "test":
             assert measure(vectors, test, 10, 0).headlines
@@ -66,7 +67,7 @@ def test_class_names_in_the_training_texts_are_named(content):
     for row in rows:
         row["text"] = "A person is walking." if row["text"] == "text 0" else row["text"]
     leaking = texts.from_pylist(rows, schema=texts.schema)
-    naming = study.naming(windows, leaking)
+    naming = joined.naming(windows, leaking)
     for row, found in enumerate(naming):
         assert found == (
             {0} if windows.label[row] == "walking" and 0 in windows.texts[row] else set()

@@ -15,10 +15,11 @@ from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
 from aura.datasets.synthetic.flaws import CAMERA_FLAWS, SEVERE
 from aura.errors import AuraError
 from aura.schema import TAKES, WINDOWS, to_numpy
-from aura.signals import clean, resample_imu
-from pipeline import doctor, embed, evaluate, resample, study, synthesize, teach, train
+from aura.signals.imu import clean, resample_imu
+from pipeline import doctor, embed, evaluate, resample, synthesize, teach, train
 from pipeline import slice as slice_stage
-from pipeline.output import read_table
+from pipeline.engine.output import read_table
+from pipeline.study import joined
 from tests.conftest import ROOT, tiny_params
 
 SIZE = ("synthesize.cameras=2", "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}")
@@ -148,7 +149,7 @@ def test_embeddings_of_two_teachers_are_refused(copy):
     metadata = {**table.schema.metadata, b"teacher": json.dumps(other).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), texts)
     with pytest.raises(AuraError, match="were embedded by different teachers"):
-        study.load(params, "synthetic")
+        joined.load(params, "synthetic")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -182,7 +183,7 @@ def test_text_that_names_its_class_is_said(project):
     folder, params = project
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        windows, texts, _ = study.load(params, "synthetic")
+        windows, texts, _ = joined.load(params, "synthetic")
     # The generator's captions keep class names out; a text that is its label is counted.
     assert evaluate.share_naming_class(windows, texts) == 0
     first = windows.texts[windows.rows("train")[0]][0]

@@ -10,7 +10,7 @@ import torch
 from aura import config
 from aura.errors import AuraError
 from pipeline import shift, train, transfer
-from pipeline.study import load
+from pipeline.study.joined import load
 from tests.conftest import tiny_params
 
 

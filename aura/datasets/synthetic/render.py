@@ -13,7 +13,7 @@ from aura.datasets.synthetic.palette import to_yuv
 from aura.datasets.synthetic.plan import FPS, TakePlan, derive_seed
 from aura.datasets.synthetic.scenes import paint_scene
 from aura.errors import AuraError
-from aura.ffmpeg import ffmpeg_program
+from aura.teacher.ffmpeg import ffmpeg_program
 
 OUTLINE = 0.6  # luma of a shape's edge over that of its inside
 

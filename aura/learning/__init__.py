@@ -1,0 +1,1 @@
+"""What the encoders learn from, and how: batches, losses and the training loop."""

@@ -1,0 +1,1 @@
+"""Sensor signals: clocks, resampling, canonical poses and windows."""

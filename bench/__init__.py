@@ -1,0 +1,1 @@
+"""The project's own functions beside their limits and their peers, in one run: `aura bench`."""

@@ -1,0 +1,1 @@
+"""What a full data set costs: amounts, and rates measured here."""

@@ -1,0 +1,1 @@
+"""How a stage runs and writes: shards, workers, outputs, progress."""

@@ -1,0 +1,23 @@
+"""Where each stage puts its output: folder name = stage's product = what DVC tracks."""
+
+from pathlib import Path
+
+SIGNALS, WINDOWS, EMBEDDINGS = Path("data/signals"), Path("data/windows"), Path("data/embeddings")
+FINGERPRINTS = Path("data/fingerprint")
+MODELS, REPORTS = Path("models"), Path("reports")
+TEACHER = MODELS / "teacher"
+
+
+def number_of(shard: Path) -> int:
+    """Number of a shard, the same for its signals, windows and embeddings."""
+    return int(shard.stem.rpartition("-")[2])
+
+
+def beside(shard: Path, name: str) -> str:
+    """File name of another table of a shard: takes-00007.parquet of part-00007.parquet."""
+    return f"{name}-{number_of(shard):05d}.parquet"
+
+
+def report(dataset: str, stage: str) -> Path:
+    """Folder in git for what a stage reports of a data set."""
+    return REPORTS / dataset / stage

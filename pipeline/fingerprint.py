@@ -1,0 +1,62 @@
+"""fingerprint: what code each data set's adapter and encoders consist of, as hashes of their files.
+
+Which adapter and which encoders a data set uses stands in params.yaml, and DVC's `deps` cannot
+follow it there. So other stages depend on these small files in place of all of `aura/datasets` and
+`aura/encoders`: an adapter that is new or changed makes only the stages of its own data sets run.
+"""
+
+import hashlib
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from aura import plugins
+from aura.config import Params
+from aura.errors import AuraError
+from pipeline.engine import paths
+from pipeline.engine.code import source_files, source_of
+from pipeline.engine.output import stage_output, write_json
+
+_ROOT = Path(plugins.__file__).parent.parent
+
+
+def run(params: Params) -> None:
+    """Write `data/fingerprint/<dataset>/adapter.json` and `encoders.json` for each data set."""
+    with stage_output(paths.FINGERPRINTS, None) as folder:
+        for name, dataset in params.datasets.items():
+            train = params.changed(dataset.params, f"datasets.{name}.params").train
+            encoders = train.imu_encoder.name, train.mocap_encoder.name
+            write_json(folder / name / "adapter.json", fingerprint("adapter", dataset.adapter))
+            write_json(folder / name / "encoders.json", fingerprint("encoder", *encoders))
+
+
+def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
+    """SHA-256 of the files of adapters or encoders, and the versions of other packages among them.
+
+    Of this project's own those are the files of their room that they import; the rest of the
+    project stands in the `deps` of the stages. One that is not installed has none: the stage that
+    needs it says so.
+    """
+    room = plugins.GROUPS[kind]
+    files, versions = _hashes(f"{room}.base", _ROOT.joinpath(*room.split("."))), {}
+    for name in names:
+        try:
+            found = plugins.find(kind, name)
+        except AuraError:
+            continue
+        if found.package == "aura":
+            files |= _hashes(found.module, _ROOT.joinpath(*room.split(".")))
+        elif top := source_of(found.module.partition(".")[0]):
+            files |= _hashes(found.module, top.parent)
+            versions[found.package] = version(found.package)
+    return {"names": names, "files": files, "versions": versions}
+
+
+def _hashes(module: str, folder: Path) -> dict[str, str]:
+    """Of the files in `folder` that the module consists of; by their paths beside that package."""
+    base = _ROOT if folder.is_relative_to(_ROOT / "aura") else folder.parent
+    return {
+        path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in source_files(module)
+        if path.is_relative_to(folder)
+    }

@@ -1,0 +1,1 @@
+"""What several stages share of a study: joined tables, vectors, figures."""

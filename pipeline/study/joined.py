@@ -1,0 +1,132 @@
+"""What training and evaluation read: all windows of a data set, joined, and checked for leaks."""
+
+import numpy as np
+import pyarrow as pa
+import torch
+
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
+from aura.errors import AuraError
+from aura.evaluation.leakage import names_class
+from aura.learning import batches
+from aura.learning.model import Model
+from aura.learning.model import load as load_model
+from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
+from aura.teacher.identity import DIM, Identity, same_teacher
+from pipeline.engine import paths
+from pipeline.engine.output import read_table
+
+
+def load(
+    params: Params, dataset: str, check: bool = True
+) -> tuple[batches.Windows, pa.Table, Identity]:
+    """Join signals, windows and embeddings of `dataset`; also its text table and the teacher.
+
+    Without `check` its own splits may overlap, for a caller that splits it anew.
+    """
+    params.dataset(dataset)
+    folder = paths.EMBEDDINGS / dataset
+    texts = read_table(folder / "texts-*.parquet", texts_schema(DIM), "embed")
+    named = [("the texts", Identity.of(texts.schema.metadata, str(folder)))]
+    if any(folder.glob("part-*.parquet")):
+        videos = read_table(folder, videos_schema(DIM), "embed")
+        identity = Identity.of(videos.schema.metadata, str(folder))
+        named.append(("the video embeddings", identity))
+    else:
+        videos = videos_schema(DIM).empty_table()
+    teacher = same_teacher(named)
+    windows = batches.build(
+        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(batches.SIGNAL_COLUMNS)),
+        read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
+        texts,
+        videos,
+        params.slice.window_s,
+    )
+    if check:
+        check_splits(windows, params.dataset(dataset).overlap)
+    return windows, texts, teacher
+
+
+def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
+    """For each window the rows of `text` that contain the name of its class (rule 4)."""
+    captions = texts.column("text").to_pylist()
+    return [
+        {text for text in found if names_class(captions[text], label)}
+        for found, label in zip(windows.texts, windows.label, strict=True)
+    ]
+
+
+def twins(dataset: str) -> dict[str, Model]:
+    """The twins that were trained beside the model of `dataset`, by name; see `config.Twins`."""
+    folders = sorted((paths.MODELS / dataset).glob("*/model.json"))
+    names = [file.parent.name for file in folders]
+    return {
+        name: load_model(paths.MODELS / dataset / name)[0]
+        for name in names
+        if name.partition("-")[0] in ("shuffled", "held", "unnamed")
+    }
+
+
+def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Seconds of IMU and of mocap in each of `rows`, (N,) each."""
+    index = torch.from_numpy(rows)
+    measured = windows.imu_valid_from.index_select(0, windows.samples[index])
+    return {
+        "imu": measured.sum(1).numpy() / IMU_RATE_HZ,
+        "mocap": windows.mocap_valid[index].any(2).sum(1).numpy() / MOCAP_RATE_HZ,
+    }
+
+
+def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[str]:
+    """Refuse a test split that shares a person or a capture with the others; warn for validation.
+
+    Evaluation protocol, rule 1. Returns the warnings; where `on_overlap` is "warn", as for an
+    official split that shares them, so is that of the test split.
+    """
+    warnings = []
+    for name, shared, overlap in overlaps(windows):
+        if shared and on_overlap == "error":
+            raise AuraError(
+                f"The test split shares {len(shared)} {name}s with training or validation, "
+                f"e.g. {min(shared)}; a result on it would mean nothing. "
+                "To have it said beside every result instead, set the data set's overlap to warn."
+            )
+        if shared:
+            warnings.append(
+                f"The test split shares {len(shared)} {name}s with training or validation: "
+                "its figures do not tell how the model does on new people."
+            )
+        if overlap:
+            warnings.append(
+                f"Validation shares {len(overlap)} {name}s with training: "
+                "the choice of the best epoch is optimistic; the test split is not touched by it."
+            )
+    return warnings
+
+
+def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:
+    """What splits share: kind of id, test with training or validation, validation with training."""
+    found = []
+    for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
+        train, val, test = (set(ids[windows.split == split].tolist()) for split in SPLITS)
+        found.append((name, test & (train | val), val & train))
+    return found
+
+
+def split_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:
+    """Participants, takes, hours and windows of each split, and windows with each modality."""
+    table: dict[str, dict[str, float]] = {}
+    start_s, length_s = windows.start_s.numpy(), windows.window_samples / IMU_RATE_HZ
+    for split in SPLITS:
+        rows = windows.rows(split)
+        takes, take = np.unique(windows.take[rows], return_inverse=True)
+        first, last = np.full(len(takes), np.inf), np.zeros(len(takes))
+        np.minimum.at(first, take, start_s[rows])
+        np.maximum.at(last, take, start_s[rows] + length_s)
+        table[split] = {
+            "participants": len(set(windows.participant[rows])),
+            "takes": len(takes),
+            "hours": round(float((last - first).sum()) / 3600, 3),
+            "windows": len(rows),
+            **{f"with {m}": int(windows.has[m].numpy()[rows].sum()) for m in MODALITIES},
+        }
+    return table

@@ -1,0 +1,160 @@
+"""What the page shows of the joint space: recall curves, the map and nearest neighbours."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from aura.config import Params
+from aura.evaluation.bootstrap import resampling_unit
+from aura.evaluation.layout import joint_layout
+from aura.evaluation.measure import RETRIEVALS
+from aura.evaluation.neighbours import choose, nearest
+from aura.evaluation.recall import pair_ranks, recall_curve
+from aura.learning.batches import Windows
+from aura.report.study import Example, Hit, JointMap, Query
+from pipeline.engine import paths
+from pipeline.study import targets
+from pipeline.study.thumbnails import thumbnails
+from pipeline.study.vectors import Valid, Vectors, read_vectors
+
+QUERIES, HITS = 4, 5
+
+
+@dataclass(frozen=True)
+class Space:
+    """The test windows in the joint space, row by row."""
+
+    params: Params
+    dataset: str
+    windows: Windows
+    captions: list[str]
+    rows: NDArray[np.int64]  # (N,) of `windows`
+    group: NDArray[np.int64]  # (N,) windows with the same captions share one
+    label: NDArray[Any]  # (N,) str, "" where there is none
+    vectors: Vectors
+    valid: Valid
+
+    @staticmethod
+    def load(params: Params, dataset: str, windows: Windows, texts: pa.Table) -> "Space":
+        """Read what evaluate wrote, joined by window."""
+        rows = windows.rows("test")
+        path = paths.report(dataset, "evaluate") / "embeddings.parquet"
+        vectors, valid = read_vectors(path, [windows.ids[row] for row in rows])
+        return Space(
+            params, dataset, windows, texts.column("text").to_pylist(), rows,
+            targets.caption_groups([windows.texts[row] for row in rows]),
+            np.array([label or "" for label in windows.label[rows]], str), vectors, valid,
+        )  # fmt: skip
+
+    def recall(self) -> list[dict[str, Any]]:
+        """R@k curves of the pairs of the headlines."""
+        found = []
+        unit, _ = resampling_unit(self.windows.participant[self.rows], self.windows.take[self.rows])
+        for query, gallery, _, multi in RETRIEVALS:
+            if query not in self.vectors or gallery not in self.vectors:
+                continue
+            rows, rank, group = self._ranks(query, gallery, multi)
+            if len(rows) < 2:
+                continue
+            draws, seed = self.params.evaluate.bootstrap_draws, self.params.seed
+            curve = recall_curve(rank, group[rows], unit[rows], draws, seed)
+            matching = "multi-positive" if multi else "strict"
+            pair = {"query": query, "gallery": gallery, "matching": matching}
+            found.append({**pair, **asdict(curve)})
+        return found
+
+    def map(self) -> JointMap | None:
+        """A map of a balanced draw of the windows."""
+        layout = joint_layout(self.vectors, self.valid, self.label, seed=self.params.seed)
+        if layout is None:
+            return None
+        ids = [self.windows.ids[self.rows[row]] for row in layout.rows]
+        labels = [str(self.label[row]) or "no class" for row in layout.rows]
+        return JointMap(ids, labels, layout.points, len(self.rows))
+
+    def queries(self) -> list[Query]:
+        """Windows drawn by a seed, and what lies nearest to their IMU."""
+        galleries = [m for m in ("mocap", "video", "text") if m in self.vectors]
+        if "imu" not in self.vectors or not galleries:
+            return []
+        rank = {g: np.full(len(self.rows), np.nan) for g in galleries}
+        pool = dict.fromkeys(galleries, 0)
+        for gallery in galleries:
+            rows, found, _ = self._ranks("imu", gallery, gallery == "text")
+            rank[gallery][rows], pool[gallery] = found, len(rows)
+        whole = np.all([np.isfinite(rank[g]) for g in galleries if pool[g]], axis=0)
+        misses = np.sum([rank[g] > HITS for g in galleries], axis=0).astype(float)
+        misses[~whole] = np.nan
+        picked, fails = choose(misses, self.label.tolist(), QUERIES, self.params.seed)
+        hits = {g: self._nearest(g, picked) for g in galleries if pool[g]}
+        shown = {
+            *picked.tolist(),
+            *(row for found in hits.values() for hit in found for row, _ in hit),
+        }
+        pictures = thumbnails(
+            self.params, self.dataset, sorted(self.windows.ids[self.rows[row]] for row in shown)
+        )
+        return [
+            Query(
+                window=self._example(row, pictures),
+                hits={g: self._hits(row, found[i], g, pictures) for g, found in hits.items()},
+                rank={g: float(rank[g][row]) for g in hits},
+                pool={g: pool[g] for g in hits},
+                failure=fails and i == len(picked) - 1,
+            )
+            for i, row in enumerate(picked.tolist())
+        ]
+
+    def _ranks(self, query: str, gallery: str, multi: bool) -> Any:
+        group = self.group if multi else np.arange(len(self.rows))
+        both = self.valid[query] & self.valid[gallery]
+        return (
+            *pair_ranks(self.vectors[query], self.vectors[gallery], both, group),
+            group,
+        )
+
+    def _nearest(self, gallery: str, picked: NDArray[np.int64]) -> list[list[tuple[int, float]]]:
+        """For each window picked the rows and scores of what is nearest; a caption comes once."""
+        pool = np.flatnonzero(self.valid["imu"] & self.valid[gallery])
+        if gallery == "text":
+            pool = pool[np.unique(self.group[pool], return_index=True)[1]]
+        order, score = nearest(self.vectors["imu"][picked], self.vectors[gallery][pool], HITS)
+        return [
+            list(zip(pool[o].tolist(), s.tolist(), strict=True))
+            for o, s in zip(order, score, strict=True)
+        ]
+
+    def _hits(
+        self, query: int, found: Sequence[tuple[int, float]], gallery: str, pictures: Any
+    ) -> list[Hit]:
+        return [
+            Hit(
+                window=self._example(row, pictures, gallery),
+                score=score,
+                right=row == query or (gallery == "text" and self.group[row] == self.group[query]),
+                same_class=bool(self.label[row]) and self.label[row] == self.label[query],
+            )
+            for row, score in found
+        ]
+
+    def _example(self, row: int, pictures: dict[str, tuple[str, str]], only: str = "") -> Example:
+        """The window of a row, with the modality named or with all of them."""
+        place = self.rows[[row]]
+        window, batch = self.windows.ids[place[0]], self.windows.batch(place)
+        has = {m: bool(batch.has[m][0]) and only in ("", m) for m in batch.has}
+        image, reason = pictures[window] if only in ("", "video") else ("", "")
+        return Example(
+            imu=batch.imu[0].numpy() if has["imu"] else None,
+            mocap=batch.mocap[0].numpy() if has["mocap"] else None,
+            mask=batch.mocap_valid[0].numpy() if has["mocap"] else None,
+            texts=[self.captions[i] for i in self.windows.texts[place[0]]] if has["text"] else [],
+            label=str(self.label[row]),
+            seconds=self.params.slice.window_s,
+            window=window,
+            image=image,
+            no_image=reason,
+        )

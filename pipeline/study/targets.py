@@ -1,0 +1,53 @@
+"""The classes and captions that windows are tested on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute
+
+from aura.evaluation.measure import TestSet
+from aura.evaluation.zeroshot import class_embeddings
+from aura.learning.batches import Windows
+from aura.schema import MODALITIES, to_numpy
+from pipeline.study import joined
+
+
+def class_names(texts: pa.Table) -> list[str]:
+    """The classes that have prompts, in the order of their numbers."""
+    prompts = texts.filter(pa.compute.equal(texts.column("kind"), "prompt"))
+    return list(dict.fromkeys(prompts.column("label").to_pylist()))
+
+
+def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
+    """The windows of `rows` with their classes and captions, and the classes' vectors."""
+    prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
+    labels = [texts.column("label")[i].as_py() for i in prompts]
+    names = class_names(texts)
+    vectors = to_numpy(texts, "embedding")
+    prompts_of = [
+        [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
+    ]
+    code = {name: i for i, name in enumerate(names)}
+    coded = np.array([code.get(label, -1) for label in windows.label])
+    train = coded[windows.rows("train")]
+    return TestSet(
+        participant=windows.participant[rows],
+        take=windows.take[rows],
+        label=coded[rows],
+        group=caption_groups([windows.texts[row] for row in rows]),
+        valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
+        class_names=names,
+        class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
+        train_labels=train[train >= 0],
+        length_s=joined.lengths_s(windows, rows),
+        split=windows.split[rows],
+    )
+
+
+def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
+    """(N,) int64: windows with the same captions share a group; one without has its own."""
+    groups: dict[Any, int] = {}
+    keys = [frozenset(found) or f"window {i}" for i, found in enumerate(texts)]
+    return np.array([groups.setdefault(key, len(groups)) for key in keys])

@@ -1,0 +1,88 @@
+"""One small frame of the video of some windows, for the page."""
+
+import base64
+import io
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from aura.config import Params
+from aura.errors import AuraError, CorruptFile
+from aura.schema import TAKES, WINDOWS, videos_schema
+from aura.storage import Storage
+from aura.teacher.identity import DIM
+from aura.teacher.video import decode_frames, window_frames
+from pipeline.engine import paths
+from pipeline.engine.output import read_table
+
+SIDE, QUALITY = 176, 72  # longer side in pixels, JPEG quality
+_NONE = "no video"
+_GONE = "the recordings are not here"
+_BROKEN = "the video cannot be decoded"
+
+
+def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Window id → a JPEG data URI of the frame in the middle of it, and why there is none.
+
+    The camera is the one whose video was embedded; each take is decoded once.
+    """
+    found = dict.fromkeys(ids, ("", _NONE))
+    folder = paths.EMBEDDINGS / dataset
+    if not any(folder.glob("part-*.parquet")):
+        return found
+    videos = read_table(folder, videos_schema(DIM), "embed", ["window_id", "camera"])
+    camera = dict(zip(*(videos.column(c).to_pylist() for c in videos.column_names), strict=True))
+    wanted = [window for window in ids if window in camera]
+    files = Storage(params.dataset(dataset).root)
+    if wanted and not _is_there(files):
+        return found | dict.fromkeys(wanted, ("", _GONE))
+    columns = ["window_id", "take_id", "start_s"]
+    windows = read_table(paths.WINDOWS / dataset, WINDOWS, "slice", columns).to_pylist()
+    place = {row["window_id"]: row for row in windows}
+    pattern = paths.SIGNALS / dataset / "takes-*.parquet"
+    takes = {
+        take["take_id"]: take
+        for take in read_table(
+            pattern, TAKES, "resample", ["take_id", "frame_rate_hz", "videos"]
+        ).to_pylist()
+    }
+    jobs: dict[tuple[str, str], dict[str, int]] = {}
+    for window in wanted:
+        row = place[window]
+        take = takes[row["take_id"]]
+        middle = window_frames([row["start_s"]], params.slice.window_s, 1, take["frame_rate_hz"])
+        jobs.setdefault((row["take_id"], camera[window]), {})[window] = int(middle[0, 0])
+    for (take_id, name), numbers in jobs.items():
+        path = next((v["path"] for v in takes[take_id]["videos"] if v["camera"] == name), None)
+        frames = _frames(files, path, sorted(set(numbers.values()))) if path else {}
+        for window, number in numbers.items():
+            frame = frames.get(number)
+            found[window] = ("", _BROKEN) if frame is None else (_jpeg(frame), "")
+    return found
+
+
+def _is_there(files: Storage) -> bool:
+    try:
+        return files.exists()
+    except (AuraError, CorruptFile, OSError):
+        return False
+
+
+def _frames(files: Storage, path: str, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
+    """Frames by number, those that decode."""
+    try:
+        with files.local(path) as local:
+            images = [image for part in decode_frames(local, numbers, 1) for image in part]
+    except (AuraError, CorruptFile, OSError):
+        return {}
+    return dict(zip(numbers, images, strict=False))
+
+
+def _jpeg(frame: NDArray[np.uint8]) -> str:
+    image = Image.fromarray(frame)
+    image.thumbnail((SIDE, SIDE))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
