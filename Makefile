@@ -19,6 +19,7 @@ test: $(VENV)/.installed lint
 lint: $(VENV)/.installed
 	ruff check .
 	ruff format --check .
+	python -m numpydoc lint $$(git ls-files "aura/*.py" "pipeline/*.py" "bench/*.py")
 	mypy
 
 fuzz: $(VENV)/.installed

@@ -11,6 +11,7 @@ import yaml
 from aura import config, schema
 from aura.config import Encoder
 from aura.learning import batches, training
+from aura.teacher import identity
 from pipeline.engine import paths
 from pipeline.engine.output import write_table
 
@@ -109,12 +110,8 @@ def short(seed=0, **kwargs):
 
 def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Params:
     """Write what `aura train --dataset tiny` reads in `folder`, its params.yaml included."""
-    from aura.teacher.clip import (
-        clip,  # takes seconds to import, which other processes need not spend
-    )
-
-    signals, windows, texts, videos = tables(seconds=seconds, dim=clip.DIM)[0]
-    metadata = clip.Identity("tiny", "", "0", "", stand_in=True).metadata()
+    signals, windows, texts, videos = tables(seconds=seconds, dim=identity.DIM)[0]
+    metadata = identity.Identity("tiny", "", "0", "", stand_in=True).metadata()
     for path, table in (
         (paths.SIGNALS / "tiny/part-00000.parquet", signals),
         (paths.WINDOWS / "tiny/part-00000.parquet", windows),
