@@ -20,7 +20,9 @@ from aura.datasets import synthetic
 from aura.datasets.base import Take, open_dataset
 from aura.schema import SIGNALS, TAKES
 from bench.measure import Rival, Row, Scene, Seconds, require
-from pipeline.engine.shards import Add, Report, Shard, processes, ray_session, run_shards
+from pipeline.engine.processes import process_pool
+from pipeline.engine.session import ray_session
+from pipeline.engine.shards import Add, Report, Shard, run_shards
 from pipeline.resample import resample_takes
 
 _SCHEMAS = {"part": SIGNALS, "takes": TAKES}
@@ -48,7 +50,7 @@ class Load:
     def bare(self, workers: int) -> Seconds:
         """A loop in each of as many processes, over a fixed part of the shards."""
         out = self.empty("bare")
-        with processes(workers) as pool:
+        with process_pool(workers) as pool:
             parts = [self.shards[number::workers] for number in range(workers)]
             jobs = [pool.submit(_loop, part, self.work, out, _PLAIN) for part in parts]
             return _steady([report for job in jobs for report in job.result()])

@@ -22,7 +22,8 @@ from bench.memory import ROOT, SMALL, field
 from bench.noise import random_windows
 from bench.ray_overhead import Load
 from pipeline import preprocess, synthesize, teach
-from pipeline.engine.shards import processes, ray_session
+from pipeline.engine.processes import process_pool
+from pipeline.engine.session import ray_session
 
 T = TypeVar("T")
 _TIMES = (1, 4, 16)
@@ -80,7 +81,7 @@ def _apart(scene: Scene, work: Callable[..., T], *arguments: Any) -> T:
     """In a process of its own, whose memory is that of the work; in a smoke run in this one."""
     if scene.smoke:
         return work(*arguments)
-    with processes(1) as pool:
+    with process_pool(1) as pool:
         return pool.submit(work, *arguments).result()
 
 

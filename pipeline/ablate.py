@@ -20,8 +20,8 @@ from aura.report import ablation
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
-from pipeline.engine.shards import processes
 from pipeline.study import cells, joined, targets
 from pipeline.study.cells import Cell
 
@@ -90,7 +90,7 @@ def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[C
             cells.train(params, dataset, cell, file)
             yield cell
         return
-    with processes(workers) as pool:
+    with process_pool(workers) as pool:
         jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
         for job in as_completed(jobs):
             job.result()

@@ -17,14 +17,8 @@ from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, va
 from aura.signals.windows import Span, TakeSignals, Window, slice_take
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import (
-    files_of,
-    list_shards,
-    read_table,
-    stage_output,
-    write_json,
-)
-from pipeline.engine.shards import Add, add_counts, of_takes, run_shards
+from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.shards import Add, add_counts, file_shards, run_shards
 
 _COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
 _PRESENT = ("imu", "mocap", "video", "text", "action")
@@ -44,7 +38,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.WINDOWS / dataset, identity) as folder:
         reports = list(
             run_shards(
-                of_takes(shards, source),
+                file_shards(shards, source),
                 partial(slice_shard, params.slice),
                 {"part": WINDOWS},
                 folder,
@@ -77,8 +71,8 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
     signals = pq.read_table(file, columns=_COLUMNS)
     validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
-    beside = read_table(file.with_name(paths.beside(file, "takes")), TAKES, "resample")
-    takes = {row["take_id"]: row for row in beside.to_pylist()}
+    takes_table = read_table(file.with_name(paths.sibling(file, "takes")), TAKES, "resample")
+    takes = {row["take_id"]: row for row in takes_table.to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
     saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
     total, largest_gap_ms, clock_offset_ms = 0, 0.0, 0.0

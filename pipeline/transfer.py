@@ -23,13 +23,7 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import (
-    files_of,
-    scratch,
-    stage_output,
-    write_json,
-    write_text,
-)
+from pipeline.engine.output import files_of, stage_output, temporary_path, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
 from pipeline.study import joined, targets
@@ -123,7 +117,7 @@ def _fold(
         params.finetune, changes, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
         said[answer.head] = answer.said
-    temporary = scratch(file)
+    temporary = temporary_path(file)
     with temporary.open("wb") as stream:
         content = {"rows": rows, **{json.dumps(head): found for head, found in said.items()}}
         np.savez_compressed(stream, **content)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import DIM
-from pipeline.engine.output import scratch
+from pipeline.engine.output import temporary_path
 from pipeline.engine.progress import say
 from pipeline.study import joined, targets
 
@@ -77,7 +77,7 @@ def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
     windows, texts = _loaded(params.model_dump_json(), dataset, str(Path.cwd()))
     variant = params.ablate.variants[cell.variant]
     outcome = _test(settings_of(params, cell.variant, cell.seed), variant, windows, texts, cell)
-    temporary = scratch(file)
+    temporary = temporary_path(file)
     with temporary.open("wb") as stream:
         np.savez_compressed(stream, **outcome)  # type: ignore[arg-type]
     temporary.replace(file)
