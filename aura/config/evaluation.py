@@ -22,7 +22,7 @@ class Finetune(Model):
     learning_rate : float
         Of the head.
     encoder_rate : float
-        Learning rate of the encoder, relative to that of the head.
+        Learning rate of the encoder, relative to that of the head; at 0 it stays as it is.
     label_smoothing : float
         Share of the target that goes to all classes alike.
     mixup : float
@@ -30,7 +30,7 @@ class Finetune(Model):
     augment : Augment or None
         Random changes of the windows; those of training where it is null.
     views : int
-        Time-shifted views of a test window whose scores are averaged.
+        Time-shifted views of a test window whose class probabilities are averaged.
     """
 
     shots: tuple[int, ...] = (1, 5, 10, 50)

@@ -103,7 +103,7 @@ def test_zero_shot_of_a_fold_is_that_of_the_model(place, params):
     assert "synthetic → utd-mhad" in table
     assert (place / "reports/shift/figure.svg").read_text().startswith("<svg")
     home = json.loads((place / "reports/synthetic/evaluate/details.json").read_text())
-    drop = shift.recorded(["synthetic", "utd-mhad"])["synthetic", "utd-mhad"]
+    drop = shift.recorded_drops(["synthetic", "utd-mhad"])["synthetic", "utd-mhad"]
     away_f1 = next(
         r["value"] for r in away["rows"] if r["head"] == "zero-shot" and r["metric"] == "macro-F1"
     )
