@@ -100,11 +100,13 @@ def test_a_sentence_of_a_rank_reaches_the_caller(tmp_path, ray_cluster):
         workers.run_ranks(refuse, 2, "auto", settings_of_ray, tmp_path, figures.append)
     assert figures in ([], [{"epoch": 0.0}])
     assert list(tmp_path.iterdir()) == []
-    for wanted, device, sentence in (
+    for workers_asked, device, sentence in (
         (64, "cpu", "train.workers is 64, and Ray has only 3 CPUs"),
         (2, "cuda", "train.workers is 2, and Ray has only 0 GPUs"),
     ):
         with pytest.raises(AuraError, match=sentence):
-            workers.run_ranks(refuse, wanted, device, settings_of_ray, tmp_path, figures.append)
+            workers.run_ranks(
+                refuse, workers_asked, device, settings_of_ray, tmp_path, figures.append
+            )
     with pytest.raises(AuraError, match=r"needs ray\.executor: ray"):
         workers.run_ranks(refuse, 2, "cpu", config.Ray(executor="local"), tmp_path, figures.append)
