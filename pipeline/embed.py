@@ -141,11 +141,11 @@ def embed_texts(
 def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
     """Takes that have video: cameras, rate, and the ids and starts of their windows."""
     takes = read_table(signals / paths.sibling(windows, "takes"), TAKES, "resample", _TAKE_COLUMNS)
-    found = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
+    by_id = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
     for row in read_table(windows, WINDOWS, "slice", _WINDOW_COLUMNS).to_pylist():
         if row["has_video"]:
-            found[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
-    return [take for take in found.values() if take["windows"]]
+            by_id[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
+    return [take for take in by_id.values() if take["windows"]]
 
 
 @limit_threads(1)

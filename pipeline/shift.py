@@ -22,11 +22,7 @@ from pipeline.engine.progress import say, track
 from pipeline.study import joined
 
 MAX_WINDOWS = 4096
-_PLACEMENT_OPTIONS = (
-    "placement",
-    "device",
-    "imu",
-)  # options of adapters that say where the sensor sits
+_PLACEMENT_OPTIONS = ("placement", "device", "imu")  # of adapters: where the sensor sits
 
 
 def run(params: Params) -> None:
