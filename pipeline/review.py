@@ -63,8 +63,8 @@ def run(base: str = "main", out: str | Path = "review") -> Path:
     drawn: dict[str, bytes] = {}
     not_drawn: list[str] = []
     for dataset in sorted(_datasets(before) | _datasets(now)):
-        plots, others = _plots(dataset, now)
-        not_drawn += (name for name in others if name not in not_drawn)
+        plots, skipped = _plots(dataset, now)
+        not_drawn += (name for name in skipped if name not in not_drawn)
         pictures = _pictures(plots, dataset, before, now)
         drawn |= {picture.path: content for picture, content in pictures.items()}
         sections[dataset] = section(
