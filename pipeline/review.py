@@ -56,9 +56,9 @@ def run(base: str = "main", out: str | Path = "review") -> Path:
         )
     target = Path(out)
     if target.exists():
-        others = {p.name for p in target.iterdir()} - KNOWN if target.is_dir() else {"no folder"}
-        if others:
-            raise AuraError(f"{out} is there and is no review ({min(others)}); name another.")
+        strange = {p.name for p in target.iterdir()} - KNOWN if target.is_dir() else {"no folder"}
+        if strange:
+            raise AuraError(f"{out} is there and is no review ({min(strange)}); name another.")
     sections: dict[str, str] = {}
     drawn: dict[str, bytes] = {}
     not_drawn: list[str] = []
@@ -165,7 +165,7 @@ def _table(text: str, path: str) -> Table:
 
 
 def _plots(dataset: str, files: Files) -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
-    """The plots of a data set with the path of each file, and the names of those not drawn here."""
+    """Plots of a data set with the path of each file, and the names of those not drawn here."""
     path = (paths.REPORTS / dataset / "dvc.yaml").as_posix()
     plots, others = [], []
     try:

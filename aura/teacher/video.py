@@ -175,7 +175,7 @@ def _fill(pipe: io.RawIOBase, free: memoryview, or_end: bool = False) -> bool:
 
 
 def _is_one_of(numbers: Sequence[int]) -> str:
-    """ffmpeg expression that is true for these frame numbers: a search tree, so that hours fit."""
+    """Ffmpeg expression that is true for these frame numbers: a search tree, so that hours fit."""
     if len(numbers) <= 1:
         return f"eq(n,{numbers[0]})" if numbers else "0"
     middle = len(numbers) // 2
