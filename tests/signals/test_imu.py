@@ -8,18 +8,17 @@ from scipy.interpolate import BarycentricInterpolator
 
 from aura.errors import AuraError
 from aura.signals import imu
-from aura.signals.cubic import compiled, cubic
+from aura.signals.cubic import compiled_cubic, cubic
+from aura.signals.decimation import decimate, decimation_taps, padded_length
 from aura.signals.imu import (
     clean,
     count_gaps,
-    decimate_imu,
-    decimation_taps,
     median_step,
-    pick_mocap,
     resample_imu,
     resample_mocap,
     segments,
 )
+from aura.signals.published import decimate_imu, pick_mocap
 
 
 def jittered(rate, seconds, seed=0, jitter=0.06, drift=0.0):
@@ -128,20 +127,20 @@ def test_clean_gives_the_same_for_any_order_and_counts_what_it_drops(order, bad,
     times = np.array(rows) / 100
     values = np.array(rows, np.float32)[:, None]
     ok = ~np.isin(rows, list(bad))
-    found = clean(times, values, ok)
+    cleaned = clean(times, values, ok)
     left = sorted(set(range(30)) - bad)
-    np.testing.assert_array_equal(found.values[:, 0], left)
-    assert (np.diff(found.times) > 0).all()
-    assert found.dropped.get("sample flagged invalid", 0) == int((~ok).sum())
-    assert found.dropped.get("sample duplicated", 0) == int(ok.sum()) - len(left)
+    np.testing.assert_array_equal(cleaned.values[:, 0], left)
+    assert (np.diff(cleaned.times) > 0).all()
+    assert cleaned.dropped.get("sample flagged invalid", 0) == int((~ok).sum())
+    assert cleaned.dropped.get("sample duplicated", 0) == int(ok.sum()) - len(left)
 
 
 def test_clean_drops_nan_samples_and_stamps():
     values = np.ones((4, 6), np.float32)
     values[1, 3] = np.nan
-    found = clean(np.array([0.0, 1, np.nan, 3]), values, np.ones(4, bool))
-    assert found.times.tolist() == [0, 3]
-    assert found.dropped == {"sample not finite": 2}
+    cleaned = clean(np.array([0.0, 1, np.nan, 3]), values, np.ones(4, bool))
+    assert cleaned.times.tolist() == [0, 3]
+    assert cleaned.dropped == {"sample not finite": 2}
 
 
 def test_segments_split_at_gaps():
@@ -205,7 +204,7 @@ def test_the_compiled_cubic_gives_the_same_bytes(stamps, count):
     for start, points in ((first, last + 1 - first), (first + (last - first) // 3, 1)):
         out, fast = np.zeros((6, points), np.float32), np.full((6, points + 3), 7, np.float32)
         cubic(times, 1000, values, start, points, out)
-        compiled()(times, 1000, values, start, points, fast)
+        compiled_cubic()(times, 1000, values, start, points, fast)
         np.testing.assert_array_equal(fast[:, :points], out)
         assert (fast[:, points:] == 7).all()
 
@@ -223,7 +222,7 @@ def test_resampling_compiled_gives_the_same_bytes():
 
 def test_without_numba_what_is_compiled_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "numba", None)
-    compiled.cache_clear()
+    compiled_cubic.cache_clear()
     with pytest.raises(AuraError, match=r"aura\[fast\]"):
         resample_imu(np.arange(10) / 1000, np.zeros((10, 6), np.float32), 1.0, compiled=True)
 
@@ -234,10 +233,10 @@ def test_decimation_equals_a_convolution(factor):
     taps = decimation_taps(factor)
     for count in (1, 15, 16, 17, 100):
         needed = (count - 1) * factor + len(taps)
-        dense = np.zeros((3, imu._padded(count, factor)), np.float32)
+        dense = np.zeros((3, padded_length(count, factor)), np.float32)
         assert dense.shape[1] >= needed
         dense[:, :needed] = rng.normal(size=(3, needed))
-        got = imu._decimate(dense, factor)[:, :count]
+        got = decimate(dense, factor)[:, :count]
         for channel in range(3):
             whole = np.convolve(dense[channel, :needed].astype(float), taps[::-1], mode="valid")
             np.testing.assert_allclose(got[channel], whole[::factor], atol=2e-6)
@@ -248,7 +247,7 @@ def test_resampling_in_small_pieces_gives_the_same(rate, monkeypatch):
     times = np.delete(jittered(rate, 12), range(3 * rate, 3 * rate + rate // 3))
     values = np.random.default_rng(3).normal(size=(len(times), 6)).astype(np.float32)
     whole, valid = resample_imu(times, values, 11.0)
-    monkeypatch.setattr(imu, "_PIECE", 100)
+    monkeypatch.setattr(imu, "_CHUNK", 100)
     pieces, pieces_valid = resample_imu(times, values, 11.0)
     np.testing.assert_array_equal(valid, pieces_valid)
     np.testing.assert_allclose(whole, pieces, atol=1e-6)

@@ -9,7 +9,14 @@ from aura.config import Slice
 from aura.errors import AuraError
 from aura.learning import batches
 from aura.schema import SIGNALS
-from aura.signals.windows import Span, TakeSignals, action_of, longest_run, slice_take, starts
+from aura.signals.windows import (
+    Span,
+    TakeSignals,
+    action_of,
+    longest_run,
+    slice_take,
+    window_starts,
+)
 from tests import small
 
 
@@ -81,7 +88,7 @@ def test_starts_equal_counting_by_hand(frames, window, stride, pad):
         start += stride
     if frames < window:
         expected = [0.0] if pad and frames else []
-    np.testing.assert_allclose(starts(frames / 10, window / 10, stride / 10, pad), expected)
+    np.testing.assert_allclose(window_starts(frames / 10, window / 10, stride / 10, pad), expected)
 
 
 @given(st.lists(st.booleans(), max_size=60))
