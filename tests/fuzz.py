@@ -29,9 +29,9 @@ import numpy as np
 import pyarrow as pa
 from tqdm import tqdm
 
-from aura.datasets import vrs
 from aura.datasets.ego_exo4d import pose, timesync
 from aura.datasets.synthetic import vrs_writer
+from aura.datasets.vrs import ImuStream, container, imu
 from aura.errors import CorruptFile
 from aura.schema import JOINTS
 from tests.datasets.test_vrs import LABELS, VERSION, assemble, compress, make_stream, walk
@@ -173,7 +173,7 @@ def any_json(rng: random.Random, keys: tuple[str, ...], depth: int = 0) -> Any:
 
 
 def tags_of(description: bytes) -> tuple[dict, dict]:
-    return vrs._description(memoryview(description))
+    return container.parse_tags(memoryview(description))
 
 
 def describe(streams: dict, tags: dict) -> bytes:
@@ -200,7 +200,7 @@ def vrs_bases(folder: Path) -> list[bytes]:
         make_stream(label, 10, rate) for label, rate in zip(LABELS, (1000.0, 800.0), strict=True)
     ]
 
-    def written(streams: list[vrs.ImuStream]) -> bytes:
+    def written(streams: list[ImuStream]) -> bytes:
         vrs_writer.write_vrs(path, streams)
         return path.read_bytes()
 
@@ -239,18 +239,18 @@ def vrs_sites(raw: bytes) -> list[tuple[int, str]]:
             if kind.itemsize in letters
         ]
 
-    sites = numbers(vrs.FILE_HEADER, 0) * 4
+    sites = numbers(container.FILE_HEADER, 0) * 4
     position = 80
     while position < len(raw):
         header = struct.unpack_from("<IIi", raw, position)
-        special = header[2] in (vrs.INDEX_TYPE_ID, vrs.DESCRIPTION_TYPE_ID)
-        sites += numbers(vrs.RECORD_HEADER, position) * (8 if special else 1)
-        if header[2] == vrs.DESCRIPTION_TYPE_ID:
+        special = header[2] in (container.INDEX_TYPE_ID, container.DESCRIPTION_TYPE_ID)
+        sites += numbers(container.RECORD_HEADER, position) * (8 if special else 1)
+        if header[2] == container.DESCRIPTION_TYPE_ID:
             sites += [(position + at, "I") for at in (32, 36, 42, 46)] * 8
-        if header[2] == vrs.INDEX_TYPE_ID:
+        if header[2] == container.INDEX_TYPE_ID:
             sites += [(position + at, "I") for at in (32, 36, 42, 44, 48)] * 8
             for at in range(position + 52, len(raw) - 19, 19):
-                sites += numbers(vrs.INDEX_ENTRY, at)
+                sites += numbers(container.INDEX_ENTRY, at)
         position += header[0]
     return sites
 
@@ -286,7 +286,7 @@ def vrs_target(folder: Path) -> Target:
     def read(rng: random.Random, data: bytes) -> None:
         path.write_bytes(data)
         label = rng.choice(LABELS)
-        stream = vrs.read_imu(path, label)
+        stream = imu.read_imu(path, label)
         count = len(stream.timestamps_ns)
         assert stream.label == label
         assert count > 0
@@ -295,7 +295,7 @@ def vrs_target(folder: Path) -> Target:
             assert (vectors.shape, vectors.dtype) == ((count, 3), np.float32)
         for mask in (stream.accel_valid, stream.gyro_valid, stream.saturated):
             assert (mask.shape, mask.dtype) == ((count,), np.bool_)
-        for vectors in vrs.to_device_frame(stream):
+        for vectors in imu.to_device_frame(stream):
             assert (vectors.shape, vectors.dtype) == ((count, 3), np.float32)
 
     return Target(bases, mutate, make, read)
@@ -439,7 +439,7 @@ def fuzz(name: str, inputs: int, seed: int, save: Path) -> str:
     where = shm if shm.is_dir() else None
     with (
         tempfile.TemporaryDirectory(dir=where) as folder,
-        mock.patch.object(vrs, "official_columns", refuse),
+        mock.patch.object(imu, "official_columns", refuse),
     ):
         target = TARGETS[name](Path(folder))
         for number in tqdm(range(-WARM_UP, inputs), name, disable=None):

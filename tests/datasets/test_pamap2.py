@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
-from aura.datasets import bouts as tables
 from aura.datasets import pamap2
-from aura.datasets.bouts import bouts
+from aura.datasets.bouts import split_bouts
 from aura.datasets.pamap2 import ACTIVITIES, COLUMNS, TRANSIENT, Adapter
+from aura.datasets.tables import to_numbers
 from aura.errors import AuraError
 from aura.signals.imu import clean, resample_imu
 from aura.storage import Storage
@@ -78,9 +78,9 @@ def test_a_bout_is_the_rows_that_were_written(tmp_path, placement, accelerometer
         ("subject101", "protocol101", "train")
     }
     for take, number in zip(inventory.takes, (1, 2, 4), strict=True):
-        recording, want = adapter.load(take), rows[number * 200 : (number + 1) * 200]
-        assert_allclose(recording.imu_s, want[:, 0] - want[0, 0], atol=1e-9)
-        assert_allclose(recording.imu, want[:, BY_HAND[placement, accelerometer]], rtol=1e-6)
+        recording, expected = adapter.load(take), rows[number * 200 : (number + 1) * 200]
+        assert_allclose(recording.imu_s, expected[:, 0] - expected[0, 0], atol=1e-9)
+        assert_allclose(recording.imu, expected[:, BY_HAND[placement, accelerometer]], rtol=1e-6)
         assert recording.duration_s == pytest.approx(1.99)
         assert take.duration_s == recording.duration_s
     # The hole is masked, at most a sample to either side of it, and nothing else is.
@@ -156,9 +156,9 @@ def test_damaged_lines_are_dropped_one_by_one(tmp_path):
     ]
     walking, running = (adapter.load(take) for take in inventory.takes)
     kept = np.setdiff1d(np.arange(200), [10, 20, 30, 40, 50])
-    want = rows[kept][:, BY_HAND["hand", "16g"]]
-    want[np.flatnonzero(kept == 60), 0] = np.nan
-    assert_allclose(walking.imu, want, rtol=1e-6)
+    expected = rows[kept][:, BY_HAND["hand", "16g"]]
+    expected[np.flatnonzero(kept == 60), 0] = np.nan
+    assert_allclose(walking.imu, expected, rtol=1e-6)
     assert_allclose(walking.imu_s, rows[kept, 0] - rows[0, 0], atol=1e-9)
     assert len(running.imu) == 199
 
@@ -231,17 +231,17 @@ def test_files_can_be_read_after_a_fork(tmp_path):
     write(tmp_path, 101, lines_of(session([1])))
     adapter = Adapter(Storage(tmp_path), {})
     take = adapter.inventory().takes[0]
-    want = adapter.load(take).imu
+    expected = adapter.load(take).imu
     with multiprocessing.get_context("fork").Pool(1) as pool:
         got = pool.apply_async(Adapter(Storage(tmp_path), {}).load, (take,)).get(timeout=60)
-    np.testing.assert_array_equal(got.imu, want)
+    np.testing.assert_array_equal(got.imu, expected)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.lists(st.text("0123456789.eE+- naifNx", max_size=8), max_size=6))
 def test_a_bad_cell_does_not_change_the_others(cells):
-    together = tables._numbers(pa.array([*cells, "bad"], pa.string()))
-    alone = [tables._numbers(pa.array([cell], pa.string()))[0] for cell in cells]
+    together = to_numbers(pa.array([*cells, "bad"], pa.string()))
+    alone = [to_numbers(pa.array([cell], pa.string()))[0] for cell in cells]
     finite = np.isfinite(np.array(alone, float))
     np.testing.assert_array_equal(np.isfinite(together[:-1]), finite)
     np.testing.assert_array_equal(together[:-1][finite], np.array(alone, float)[finite])
@@ -257,14 +257,14 @@ def test_a_bad_cell_does_not_change_the_others(cells):
 def test_bouts_are_those_of_a_slow_loop(steps):
     times = np.cumsum([step for step, _ in steps])
     labels = np.array([label for _, label in steps], np.int64)
-    want = []
+    expected = []
     for row in range(len(steps)):
         same = row > 0 and labels[row] == labels[row - 1] and times[row] - times[row - 1] <= 1.0
         if same:
-            want[-1] = (want[-1][0], row + 1)
+            expected[-1] = (expected[-1][0], row + 1)
         else:
-            want.append((row, row + 1))
-    assert bouts(times, labels, 1.0) == want
+            expected.append((row, row + 1))
+    assert split_bouts(times, labels, 1.0) == expected
 
 
 @settings(max_examples=50, deadline=None)

@@ -21,10 +21,17 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.spatial.transform import Rotation
 
-from aura.datasets import vrs, vrs_official
 from aura.datasets.synthetic import vrs_writer
 from aura.datasets.synthetic.vrs_writer import write_vrs
-from aura.datasets.vrs import ImuCalibration, ImuStream, read_imu, to_device_frame
+from aura.datasets.vrs import (
+    ImuCalibration,
+    ImuStream,
+    container,
+    imu,
+    official,
+    read_imu,
+    to_device_frame,
+)
 from aura.errors import CorruptFile
 
 LABELS = ("imu-right", "imu-left")
@@ -33,7 +40,7 @@ DTYPES = (np.int64, np.float32, np.float32, np.bool_, np.bool_)
 # Offsets of capture time, accelerometer, gyroscope in the payloads of the two known layouts;
 # the accelerometer's and the gyroscope's validity are bytes 0 and 1 of both.
 OURS, REAL = (11, 27, 39), (11, 43, 55)
-NAMES = vrs.SAMPLE_FIELDS.names or ()
+NAMES = imu.SAMPLE_FIELDS.names or ()
 Record = tuple[list[Any], bytes]  # the fields of a record header, and the payload
 HEADER = "<IIiIdHBBI"
 SIZE, PREVIOUS, TYPE, VERSION, INSTANCE, KIND, COMPRESSION, UNPACKED = 0, 1, 2, 3, 5, 6, 7, 8
@@ -172,7 +179,7 @@ def described(
     file_tags: dict[str, str] | None = None,
 ) -> bytes:
     """The description with the tags of each stream changed, and those of the file replaced."""
-    streams, tags = vrs._description(memoryview(description))
+    streams, tags = container.parse_tags(memoryview(description))
     body = struct.pack("<I", len(streams))
     for key, mine in streams.items():
         change(mine)
@@ -186,7 +193,7 @@ def compress(record: Record, codec: str) -> Record:
     return header, pa.compress(payload, codec, asbytes=True)
 
 
-def official(path: Path, label: str) -> tuple[ImuStream, Any]:
+def read_official(path: Path, label: str) -> tuple[ImuStream, Any]:
     """What projectaria-tools reads, sample by sample, and its own calibration object."""
     data_provider = pytest.importorskip("projectaria_tools.core.data_provider")
     provider = data_provider.create_vrs_data_provider(str(path))
@@ -446,7 +453,7 @@ def test_a_recording_steps_by_its_range_in_16_bits(recording: Path, label: str) 
 def test_official_reader_agrees_on_synthetic(
     path: Path, pair: dict[str, ImuStream], label: str
 ) -> None:
-    theirs, factory = official(path, label)
+    theirs, factory = read_official(path, label)
     assert_same(theirs, pair[label])
     assert_same(read_imu(path, label), theirs)
     for got, want in zip(
@@ -460,14 +467,14 @@ def test_official_reader_opens_a_recording_without_calibration(
 ) -> None:
     stream = replace(pair["imu-left"], calibration=None)
     write_vrs(tmp_path / "x.vrs", [stream])
-    assert_same(official(tmp_path / "x.vrs", "imu-left")[0], stream)
+    assert_same(read_official(tmp_path / "x.vrs", "imu-left")[0], stream)
 
 
 @pytest.mark.real
 @pytest.mark.parametrize("label", LABELS)
 def test_official_reader_agrees_on_a_recording(recording: Path, label: str) -> None:
     ours = read_imu(recording, label)
-    theirs, factory = official(recording, label)
+    theirs, factory = read_official(recording, label)
     assert len(ours.accel) > 300
     assert_same(ours, theirs)
     for got, want in zip(
@@ -495,7 +502,7 @@ def test_both_imus_of_a_recording_agree_in_the_device_frame(recording: Path) -> 
 def test_offsets_come_from_the_layout(
     tmp_path: Path, pair: dict[str, ImuStream], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shuffled = vrs.fields(
+    shuffled = container.packed_dtype(
         "gyroscope:3<f4 arrival_timestamp_ns:<i8 gyroscope_valid:u1 accelerometer:3<f4 "
         "temperature_deg_c:<f8 capture_timestamp_ns:<i8 accelerometer_valid:u1"
     )
@@ -528,7 +535,7 @@ def test_gen2_labels_are_the_official_ones(
     path = tmp_path / "x.vrs"
     write_vrs(path, [replace(stream, calibration=None) for stream in pair.values()])
     for label in LABELS:
-        assert_same(read_imu(path, label), official(path, label)[0])
+        assert_same(read_imu(path, label), read_official(path, label)[0])
 
 
 @pytest.mark.parametrize("slack", [b"", b"\0" * 40, b"left over from before"])
@@ -624,8 +631,8 @@ def test_a_failure_of_the_official_reader_is_a_sentence(
     script, message = FAILURES[name]
     compress_samples(path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: object())
-    monkeypatch.setattr(vrs_official, "_OFFICIAL_READER", script)
-    monkeypatch.setattr(vrs_official, "_OFFICIAL_SECONDS", 1.0)
+    monkeypatch.setattr(official, "_READER", script)
+    monkeypatch.setattr(official, "_TIMEOUT_S", 1.0)
     started = time.monotonic()
     with pytest.raises(CorruptFile, match=f"{re.escape(str(path))}: .*{message}") as error:
         read_imu(path)
@@ -639,7 +646,7 @@ def test_memory_of_the_official_reader_is_bounded(
     pytest.importorskip("projectaria_tools")
     compress_samples(path)
     read_imu(path)
-    monkeypatch.setattr(vrs_official, "_OFFICIAL_BYTES", 128 << 20)  # less than it needs
+    monkeypatch.setattr(official, "_MAX_BYTES", 128 << 20)  # less than it needs
     with pytest.raises(CorruptFile, match="projectaria-tools cannot read"):
         read_imu(path)
 
@@ -649,7 +656,7 @@ def test_a_damaged_compressed_record_is_not_filled_in(path: Path, number: int) -
     pytest.importorskip("projectaria_tools")
     compress_samples(path)
     path.write_bytes(at_sample(number, 32, b"\0\0\0\0")(path.read_bytes()))
-    theirs = official(path, "imu-right")[0].timestamps_ns
+    theirs = read_official(path, "imu-right")[0].timestamps_ns
     assert len(theirs) == 40
     assert len(np.unique(theirs)) == 39  # another record stands in for it
     with pytest.raises(CorruptFile, match="projectaria-tools cannot read"):
@@ -660,12 +667,12 @@ def test_what_a_layout_lacks_is_not_filled_in(path: Path, pair: dict[str, ImuStr
     """The official reader gives zeros for an absent field, and old rows for an absent layout."""
     intact = path.read_bytes()
     path.write_bytes(swap(b'"gyroscope"', b'"gyroscape"')(intact))
-    assert not official(path, "imu-left")[0].gyro.any()
+    assert not read_official(path, "imu-left")[0].gyro.any()
     with pytest.raises(CorruptFile, match="no usable gyroscope"):
         read_imu(path, "imu-left")
     path.write_bytes(intact)
     second_version(path, layout_too=False)
-    assert len(np.unique(official(path, "imu-left")[0].timestamps_ns)) < 31
+    assert len(np.unique(read_official(path, "imu-left")[0].timestamps_ns)) < 31
     with pytest.raises(CorruptFile, match="data records have no DataLayout"):
         read_imu(path, "imu-left")
 
@@ -688,7 +695,7 @@ def layouts(draw: st.DrawFn) -> np.dtype:
     spec += ["temperature_deg_c:<f8", "arrival_timestamp_ns:<i8"]
     extra = draw(st.lists(st.sampled_from(EXTRA), max_size=4))
     spec += [f"extra{number}:{form}" for number, form in enumerate(extra)]
-    return vrs.fields(" ".join(draw(st.permutations(spec))))
+    return container.packed_dtype(" ".join(draw(st.permutations(spec))))
 
 
 def by_record_time(stream: ImuStream, stamps: np.ndarray) -> ImuStream:
@@ -711,7 +718,7 @@ def test_official_reader_agrees_on_any_stream_and_layout(
     for stream in written:
         ours = read_imu(path, stream.label)
         assert_same(ours, stream)
-        theirs, _ = official(path, stream.label)
+        theirs, _ = read_official(path, stream.label)
         if not any(stream.calibration for stream in written):
             assert theirs.calibration is None
         assert_equal(by_record_time(ours, ours.timestamps_ns * 1e-9), theirs)
@@ -747,7 +754,7 @@ def official_batch(paths: list[Path], label: str) -> list[np.ndarray | None]:
     todo = list(paths)
     while todo:
         text = "".join(f"{path}\t{label}\n" for path in todo)
-        command = [sys.executable, "-c", BATCH, vrs_official._OFFICIAL_READER, str(4 << 30)]
+        command = [sys.executable, "-c", BATCH, official._READER, str(4 << 30)]
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         subprocess.run(command, input=text, text=True, timeout=120, **quiet)
         begun = sum(Path(f"{path}.begun").exists() for path in todo)
@@ -773,7 +780,7 @@ def test_official_reader_agrees_where_both_accept_damage(
     A row that they fill in counts as refused here, as in the fallback.
     """
     pytest.importorskip("projectaria_tools")
-    monkeypatch.setattr(vrs, "official_columns", mock.Mock(side_effect=CorruptFile("not asked")))
+    monkeypatch.setattr(imu, "official_columns", mock.Mock(side_effect=CorruptFile("not asked")))
     description = 80 + struct.unpack_from("<I", raw, 80)[0]
     index = struct.unpack_from("<q", raw, 24)[0]
     first_layout = raw.index(b"DL:Data")
@@ -800,7 +807,7 @@ def test_official_reader_agrees_where_both_accept_damage(
         if theirs is None:
             continue
         both += 1
-        headers = vrs._ImuFile(path, label).headers
+        headers = imu.open_stream(path, label).headers
         stamps = headers["timestamp"][headers["record_type"] == 3]
         for name, column in zip(ARRAYS, theirs.dtype.names, strict=True):
             ordered = getattr(by_record_time(ours, stamps), name)
@@ -855,7 +862,7 @@ def drop(kind: int) -> Callable[[bytes], bytes]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> mock.Mock:
     """Stands in for the fallback, and tells whether it was asked."""
     stub = mock.Mock(side_effect=CorruptFile("the official reader was asked"))
-    monkeypatch.setattr(vrs, "official_columns", stub)
+    monkeypatch.setattr(imu, "official_columns", stub)
     return stub
 
 
@@ -1004,7 +1011,7 @@ def test_endless_tags_are_cut_off(path: Path, monkeypatch: pytest.MonkeyPatch) -
     path.write_bytes(assemble(tags, records, None))
     with pytest.raises(CorruptFile, match="no such stream"):
         read_imu(path)
-    monkeypatch.setattr(vrs, "_MAX_TAG_BYTES", 1 << 16)
+    monkeypatch.setattr(container, "_MAX_TAG_BYTES", 1 << 16)
     with pytest.raises(CorruptFile, match="malformed"):
         read_imu(path)
 
