@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from aura.datasets import synthetic
 from aura.datasets.base import Text, open_dataset
 from aura.datasets.ego_exo4d import Adapter
-from aura.datasets.ego_exo4d.index import aria_of, frames_of, truth
+from aura.datasets.ego_exo4d.index import aria_name, frame_count, is_true
 from aura.datasets.ego_exo4d.pose import read_pose
 from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import name_wearer
@@ -220,10 +220,10 @@ def test_pose_frames_are_sorted_as_numbers_and_absent_joints_are_nan(content):
 
 
 def test_booleans_and_names_as_the_annotations_write_them():
-    assert [truth(v) for v in (True, "1", "true", 1, "True")] == [True] * 5
-    assert [truth(v) for v in (False, "0", "false", 0, None, "")] == [False] * 6
-    assert aria_of({"vrs_relative_path": "aria02.vrs"}) == "aria02"
-    assert aria_of({"frame_aligned_videos": {"cam01": {}, "aria03": {}}}) == "aria03"
+    assert [is_true(v) for v in (True, "1", "true", 1, "True")] == [True] * 5
+    assert [is_true(v) for v in (False, "0", "false", 0, None, "")] == [False] * 6
+    assert aria_name({"vrs_relative_path": "aria02.vrs"}) == "aria02"
+    assert aria_name({"frame_aligned_videos": {"cam01": {}, "aria03": {}}}) == "aria03"
 
 
 def edit(root, name, change):
@@ -324,8 +324,8 @@ def test_withheld_test_text_is_said_once_a_source(tmp_path):
     ("start", "end", "frames"), [(3, 9, 6), ("3", 9.0, 6), (9, 3, 0), (None, 3, 0), (-2, 3, 0)]
 )
 def test_ranges_of_frames(start, end, frames):
-    assert frames_of({"start": start, "end": end}) == frames
-    assert frames_of({"start": 0, "end": float("inf")}) == 0
+    assert frame_count({"start": start, "end": end}) == frames
+    assert frame_count({"start": 0, "end": float("inf")}) == 0
 
 
 # The clock
