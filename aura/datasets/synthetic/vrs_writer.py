@@ -50,7 +50,9 @@ def write_vrs(path: Path, streams: Sequence[ImuStream]) -> None:
         raise ValueError(f"expected distinct labels out of {[*INSTANCES]}, got {labels}")
     streams = sorted(streams, key=_instance)
     instances = np.array([_instance(stream) for stream in streams], np.uint16)
-    description = _opaque(_description(streams), container.DESCRIPTION_TYPE_ID, previous_size=0)
+    description = _single_record(
+        _description(streams), container.DESCRIPTION_TYPE_ID, previous_size=0
+    )
     configurations = _records(len(streams), _CONFIGURATION, IMU_TYPE_ID, description.itemsize)
     header = configurations["header"]
     header["record_type"], header["instance"] = RECORD_TYPES["Configuration"], instances
@@ -67,7 +69,7 @@ def write_vrs(path: Path, streams: Sequence[ImuStream]) -> None:
         entries[name] = np.concatenate([header[name], data["header"][name]])
     ids = b"".join(struct.pack("<iH", IMU_TYPE_ID, instance) for instance in instances)
     body = struct.pack("<I", len(streams)) + ids + struct.pack("<I", len(entries))
-    index = _opaque(body + entries.tobytes(), container.INDEX_TYPE_ID, previous_size)
+    index = _single_record(body + entries.tobytes(), container.INDEX_TYPE_ID, previous_size)
     _write(Path(path), [description, configurations, data, index])
 
 
@@ -107,7 +109,7 @@ def _records(count: int, payload: np.dtype, type_id: int, previous_size: int) ->
     return records
 
 
-def _opaque(body: bytes, type_id: int, previous_size: int) -> np.ndarray:
+def _single_record(body: bytes, type_id: int, previous_size: int) -> np.ndarray:
     records = _records(1, np.dtype(f"V{len(body)}"), type_id, previous_size)
     records["payload"] = np.frombuffer(body, f"V{len(body)}")
     return records
@@ -118,19 +120,19 @@ def _data(streams: Sequence[ImuStream], previous_size: int) -> np.ndarray:
     latest = [np.maximum.accumulate(stream.timestamps_ns) for stream in streams]
     order = np.argsort(np.concatenate(latest), kind="stable")
     records = _records(len(order), _SAMPLE, IMU_TYPE_ID, previous_size)
-    places, start = np.empty_like(order), 0
-    places[order] = np.arange(len(order))
+    ranks, start = np.empty_like(order), 0
+    ranks[order] = np.arange(len(order))
     for stream in streams:
         count = len(stream.timestamps_ns)
-        mine, start = places[start : start + count], start + count
-        records["header"]["instance"][mine] = _instance(stream)
+        rows, start = ranks[start : start + count], start + count
+        records["header"]["instance"][rows] = _instance(stream)
         masks = stream.accel_valid, stream.gyro_valid
         arrays = stream.timestamps_ns, stream.accel, stream.gyro, *masks
         for name, values in zip(SAMPLE_FIELDS.names or (), arrays, strict=True):
             shape = (count, *_SAMPLE[name].shape)
             if np.shape(values) != shape:
                 raise ValueError(f"{stream.label}: {name} is {np.shape(values)}, expected {shape}")
-            records["payload"][name][mine] = values
+            records["payload"][name][rows] = values
     records["payload"]["temperature_deg_c"] = np.nan
     records["payload"]["arrival_timestamp_ns"] = -1  # not known
     records["header"]["timestamp"] = records["payload"]["capture_timestamp_ns"] * 1e-9
