@@ -97,13 +97,13 @@ def test_a_bout_is_the_rows_that_were_written(tmp_path, placement, accelerometer
 def test_a_text_is_a_sentence_over_the_whole_bout(tmp_path):
     write(tmp_path, 101, lines_of(session([1, 12, 24])))
     adapter = Adapter(Storage(tmp_path), {})
-    found = [adapter.load(take).texts for take in adapter.inventory().takes]
-    assert [texts[0].text for texts in found] == [
+    captions = [adapter.load(take).texts for take in adapter.inventory().takes]
+    assert [texts[0].text for texts in captions] == [
         "A person is lying down.",
         "A person is ascending stairs.",
         "A person is jumping rope.",
     ]
-    assert {(len(t), t[0].time_s, round(t[0].end_s, 6)) for t in found} == {(1, 0.0, 1.99)}
+    assert {(len(t), t[0].time_s, round(t[0].end_s, 6)) for t in captions} == {(1, 0.0, 1.99)}
     assert set(adapter.classes) == set(ACTIVITIES.values())
 
 
@@ -294,10 +294,10 @@ def test_the_four_real_rows(real_data, tmp_path):
     for (placement, scale), columns in BY_HAND.items():
         options = {"placement": placement, "accelerometer": scale, "min_bout_s": 0.005}
         adapter = Adapter(Storage(tmp_path), options)
-        found = [adapter.load(take) for take in adapter.inventory().takes]
-        got = np.concatenate([recording.imu for recording in found])
+        recordings = [adapter.load(take) for take in adapter.inventory().takes]
+        got = np.concatenate([recording.imu for recording in recordings])
         assert_allclose(got, raw[:, columns], rtol=1e-6)
-        assert [recording.duration_s for recording in found] == pytest.approx([0.01, 0.01])
+        assert [recording.duration_s for recording in recordings] == pytest.approx([0.01, 0.01])
         gravity[placement, scale] = np.linalg.norm(got[:, :3], axis=1)
     # Nearly at rest: both accelerometers of every IMU measure gravity, so these are their columns.
     for norm in gravity.values():
