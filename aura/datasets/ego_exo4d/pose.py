@@ -74,18 +74,18 @@ def read_pose(data: bytes, min_views: int = 0) -> Pose:
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
         reason = str(e)[:90] or type(e).__name__
         raise CorruptFile(f"The body pose cannot be read: {reason}.") from None
-    few = cells[..., 3] < min_views  # NaN, where it does not say, is not less
+    too_few = cells[..., 3] < min_views  # NaN, where it does not say, is not less
     seen = np.all(np.abs(cells[..., :3]) < _FAR_M, axis=2)
     cells[~seen] = np.nan
     joints = cells[..., :3].astype(np.float32)
     occupied = np.array([bool(p) for p in points], bool)
-    joints[few] = np.nan
+    joints[too_few] = np.nan
     return Pose(
         frames,
         joints,
         empty=int((~occupied).sum()),
         absent=int((~seen[occupied]).sum()),
-        few_views=int((seen & few).sum()),
+        few_views=int((seen & too_few).sum()),
     )
 
 

@@ -150,8 +150,8 @@ def _detail(kind: str, slot: Slot, frames: int, rng: np.random.Generator) -> dic
         joints = JOINT_SETS[int(rng.integers(len(JOINT_SETS)))]
         return {"first_frame": first, "frames": frames // 3, "joints": joints}
     if kind == "empty_pose_frames":
-        lost = rng.choice(frames, max(3, frames // 12), replace=False)
-        return {"frames": sorted(lost.tolist())}
+        empty = rng.choice(frames, max(3, frames // 12), replace=False)
+        return {"frames": sorted(empty.tolist())}
     if kind == "corrupt_mp4":
         return {"camera": slot.best, "keep": 0.4}
     if kind in ("camera_file_missing", "full_resolution_only", "portrait_video"):

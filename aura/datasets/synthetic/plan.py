@@ -165,12 +165,12 @@ def _participant_splits(size: SyntheticSize) -> list[str]:
 
 def _devices(size: SyntheticSize, names: list[str]) -> dict[str, tuple[str, str]]:
     """The glasses and the prefix of the exo cameras of those captures that have unusual ones."""
-    few = max(1, len(names) // 6)
-    if not size.flaws or len(names) < 2 * few:
+    count = max(1, len(names) // 6)
+    if not size.flaws or len(names) < 2 * count:
         return {}
     order = np.random.default_rng(derive_seed(size.seed, "devices")).permutation(len(names))
-    second = {names[i]: ("aria02", "cam") for i in order[:few]}
-    return second | {names[i]: ("aria01", "gp") for i in order[few : 2 * few]}
+    second = {names[i]: ("aria02", "cam") for i in order[:count]}
+    return second | {names[i]: ("aria01", "gp") for i in order[count : 2 * count]}
 
 
 def _slots(takes: list[dict[str, Any]]) -> list[Slot]:

@@ -28,16 +28,16 @@ def field_offsets(layout: str, fields: np.dtype) -> list[tuple[int, np.dtype]]:
     zeros for a field that is absent or of another type. So both offsets have to agree, and a layout
     without one of the fields is refused here.
     """
-    found: dict[str, list[tuple]] = {name: [] for name in fields.names or ()}
+    pieces_of: dict[str, list[tuple]] = {name: [] for name in fields.names or ()}
     position = 0
     for piece in json.loads(layout)["data_layout"]:
-        if piece["name"] in found:
+        if piece["name"] in pieces_of:
             size = piece.get("size", 1)
             offset = piece.get("offset", position)
-            found[piece["name"]].append((piece["type"], size, position, offset))
+            pieces_of[piece["name"]].append((piece["type"], size, position, offset))
         position += _piece_bytes(piece)
     offsets = []
-    for name, pieces in found.items():
+    for name, pieces in pieces_of.items():
         dtype = fields[name]
         expected = f"DataPiece{DATA_PIECES[dtype.base.str[1:]]}", *(dtype.shape or (1,))
         if [piece[:2] for piece in pieces] != [expected]:
