@@ -23,7 +23,7 @@ from aura.report.card import sensors
 from aura.signals import inputs
 from aura.signals.inputs import RATES, Floats, Signals
 from aura.signals.mocap import canonicalize
-from aura.signals.windows import window_starts
+from aura.signals.windows import starts
 
 if TYPE_CHECKING:  # open_clip takes longer to import than all the rest, and only texts need it
     from aura.teacher.clip import Teacher
@@ -156,7 +156,7 @@ class Encoders:
         rate, given = inputs.rate_of(rate_hz), inputs.read(modality, signal, valid, recording=True)
         duration_s, length = given.values.shape[1] / rate, self._length[modality]
         whole = inputs.resample(given, rate, self._recipe)
-        begin_s = window_starts(duration_s, self.window_s, stride_s, pad_short=True)
+        begin_s = starts(duration_s, self.window_s, stride_s, pad_short=True)
         begin = np.rint(begin_s * RATES[modality]).astype(np.int64)
         # A window that goes on beyond the end is as valid as the part of it that was recorded.
         total = whole.valid.shape[1]

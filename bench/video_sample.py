@@ -14,7 +14,7 @@ from aura.datasets.synthetic.camera import cameras
 from aura.datasets.synthetic.motion import Person
 from aura.datasets.synthetic.plan import FPS
 from aura.datasets.synthetic.render import write_video
-from aura.signals.windows import window_starts
+from aura.signals.windows import starts
 from aura.teacher.ffmpeg import ffmpeg_program
 from aura.teacher.video import decode_frames, probe, window_frames
 from bench import peers
@@ -96,7 +96,7 @@ def _write(scene: Scene, frames: int, height: int, take: synthetic.TakePlan) -> 
 
 def numbers_of(seconds: float) -> np.ndarray:
     """Frame numbers (windows, PER_WINDOW) of the windows of a video."""
-    begin = window_starts(seconds, WINDOW_S, STRIDE_S, True)
+    begin = starts(seconds, WINDOW_S, STRIDE_S, True)
     return window_frames(begin.tolist(), WINDOW_S, PER_WINDOW, FPS)
 
 

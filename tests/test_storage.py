@@ -110,25 +110,23 @@ def test_a_data_set_in_a_store_is_read_as_the_same_in_a_folder(
     folder, _ = flawed
     local = folder / "data/raw/synthetic"
     url = store(local, "ego")
-    local_adapter, store_adapter = (
-        open_dataset("ego-exo4d", root, {}) for root in (str(local), url)
-    )
-    ours, theirs = local_adapter.inventory(), store_adapter.inventory()
+    here, there = (open_dataset("ego-exo4d", root, {}) for root in (str(local), url))
+    ours, theirs = here.inventory(), there.inventory()
     assert theirs == ours
     assert ours.skips
     for a, b in list(zip(ours.takes, theirs.takes, strict=True))[::3]:
         assert a.source == b.source
         try:
-            expected = local_adapter.load(a)
+            expected = here.load(a)
         except CorruptFile as error:
             with pytest.raises(CorruptFile, match=str(error)):
-                store_adapter.load(b)
+                there.load(b)
             continue
-        recording = store_adapter.load(b)
-        np.testing.assert_array_equal(recording.imu, expected.imu)
-        np.testing.assert_array_equal(recording.mocap, expected.mocap)
-        assert (recording.skips, recording.counts) == (expected.skips, expected.counts)
-        assert (recording.videos, recording.texts) == (expected.videos, expected.texts)
+        found = there.load(b)
+        np.testing.assert_array_equal(found.imu, expected.imu)
+        np.testing.assert_array_equal(found.mocap, expected.mocap)
+        assert (found.skips, found.counts) == (expected.skips, expected.counts)
+        assert (found.videos, found.texts) == (expected.videos, expected.texts)
     monkeypatch.chdir(tmp_path)
     shutil.copy(folder / "params.yaml", tmp_path)
     results = []
@@ -136,9 +134,9 @@ def test_a_data_set_in_a_store_is_read_as_the_same_in_a_folder(
         params = tiny_params("resample.takes_per_shard=16").model_copy()
         settings = params.dataset("synthetic").model_copy(update={"root": root})
         params = params.model_copy(update={"datasets": {"synthetic": settings}})
-        report = doctor.run(params, "synthetic").splitlines()[1:]
+        said = doctor.run(params, "synthetic").splitlines()[1:]
         resample.run(params, "synthetic")
         shards = {p.name: p.read_bytes() for p in Path("data/signals/synthetic").iterdir()}
-        results.append((report, shards))
+        results.append((said, shards))
     assert results[0] == results[1]
     assert len(shards) > 2

@@ -34,7 +34,7 @@ ACTIVITIES = {
 }  # fmt: skip
 TRANSIENT = 0
 COLUMNS = tuple(f"{number}" for number in range(1, 55))  # as numbered in the data set's own guide
-_FIRST_COLUMN = {"hand": 4, "chest": 21, "ankle": 38}  # the first column, temperature, of each IMU
+_FIRST_COLUMN = {"hand": 4, "chest": 21, "ankle": 38}  # temperature, of each IMU
 _ACCEL = {"16g": 1, "6g": 4}  # columns after it
 _GYRO = 7
 _ACCEL_RANGE = {"16g": 16 * 9.80665, "6g": 6 * 9.80665}  # m/s2

@@ -79,9 +79,7 @@ class Window:
     largest_gap_ms: float
 
 
-def window_starts(
-    duration_s: float, window_s: float, stride_s: float, pad_short: bool
-) -> np.ndarray:
+def starts(duration_s: float, window_s: float, stride_s: float, pad_short: bool) -> np.ndarray:
     """Start times (n,) in s of the windows that lie inside a recording.
 
     A recording shorter than one window gives one padded window at 0, or, without `pad_short`, none.
@@ -104,12 +102,12 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
     rejected: Counter[str] = Counter()
     text_begin = np.array([text.begin_s for text in take.texts])
     text_end = np.array([text.end_s for text in take.texts])
-    starts = window_starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
-    if len(starts) == 0:
+    begins = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
+    if len(begins) == 0:
         rejected["recording shorter than a window"] += 1
     # A padded window is as valid as the part of it that was recorded.
     length = min(take.duration_s, params.window_s)
-    for start in starts:
+    for start in begins:
         end = start + length
         imu = _between(take.imu_valid, start, end, IMU_RATE_HZ)
         mocap = _between(take.mocap_valid, start, end, MOCAP_RATE_HZ)

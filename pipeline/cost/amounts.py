@@ -10,7 +10,7 @@ import numpy as np
 
 from aura.config import Params
 from aura.errors import AuraError
-from aura.signals.windows import window_starts
+from aura.signals.windows import starts
 from aura.teacher.video import window_frames
 
 GPU_EFFICIENCY = 0.3  # assumed share of a GPU's peak that CLIP's inference reaches; not measured
@@ -121,13 +121,13 @@ class Row:
 def windows_of(duration_s: float, params: Params) -> int:
     """Windows of a recording."""
     cut = params.slice
-    return len(window_starts(duration_s, cut.window_s, cut.stride_s, cut.pad_short))
+    return len(starts(duration_s, cut.window_s, cut.stride_s, cut.pad_short))
 
 
 def frames_of(duration_s: float, params: Params, fps: float) -> np.ndarray:
     """Distinct frame numbers (n,) that the windows of a recording need."""
     cut = params.slice
-    begin = window_starts(duration_s, cut.window_s, cut.stride_s, cut.pad_short)
+    begin = starts(duration_s, cut.window_s, cut.stride_s, cut.pad_short)
     return np.unique(
         window_frames(begin.tolist(), cut.window_s, params.embed.frames_per_window, fps)
     )

@@ -15,7 +15,7 @@ from aura.signals.windows import (
     action_of,
     longest_run,
     slice_take,
-    window_starts,
+    starts,
 )
 from tests import small
 
@@ -88,7 +88,7 @@ def test_starts_equal_counting_by_hand(frames, window, stride, pad):
         start += stride
     if frames < window:
         expected = [0.0] if pad and frames else []
-    np.testing.assert_allclose(window_starts(frames / 10, window / 10, stride / 10, pad), expected)
+    np.testing.assert_allclose(starts(frames / 10, window / 10, stride / 10, pad), expected)
 
 
 @given(st.lists(st.booleans(), max_size=60))

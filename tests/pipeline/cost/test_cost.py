@@ -8,7 +8,7 @@ import torch
 
 from aura import config
 from aura.errors import AuraError
-from aura.signals.windows import window_starts
+from aura.signals.windows import starts
 from aura.teacher.video import window_frames
 from pipeline import estimate
 from pipeline.cost import amounts, rates
@@ -51,7 +51,7 @@ def by_stage(rows):
 
 
 def test_distinct_frames_are_those_of_window_frames_over_an_hour(params):
-    begin = window_starts(3600, 5.0, 2.5, True)
+    begin = starts(3600, 5.0, 2.5, True)
     numbers = window_frames(begin.tolist(), 5.0, 8, 30.0)
     assert numbers.shape == (1439, 8)
     assert len(frames_of(3600, params, 30.0)) == len(np.unique(numbers)) == 5760
