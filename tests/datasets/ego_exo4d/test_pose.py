@@ -3,7 +3,7 @@ import shutil
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.datasets.ego_exo4d.pose import read_pose
@@ -12,6 +12,7 @@ from aura.schema import JOINTS
 from tests.datasets.ego_exo4d.roots import copy_of, edit, load_first, reasons
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.integers(0, 5000).map(str),

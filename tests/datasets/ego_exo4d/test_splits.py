@@ -2,7 +2,7 @@ from collections import Counter
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.datasets.ego_exo4d import Adapter
@@ -11,6 +11,7 @@ from aura.storage import Storage
 from tests.datasets.ego_exo4d.roots import SIZE, write
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(0, 12)), max_size=60), st.randoms())
 def test_a_split_by_person_shares_neither_people_nor_captures(takes, random):
     people, captures = [f"p{p}" for p, _ in takes], [f"c{c}" for _, c in takes]
