@@ -18,11 +18,10 @@ from aura.signals.imu import (
     Cleaned,
     clean,
     count_gaps,
-    decimate_imu,
-    pick_mocap,
     resample_imu,
     resample_mocap,
 )
+from aura.signals.published import decimate_imu, pick_mocap
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_json
