@@ -27,7 +27,7 @@ fuzz: $(VENV)/.installed
 	python -m tests.fuzz --inputs 100000
 
 scale: $(VENV)/.installed
-	python -m pipeline.bench.memory 50 500 5035
+	python -m bench.memory 50 500 5035
 
 # Hot paths beside their limits and peers, into docs/; half an hour on an idle machine.
 bench: $(VENV)/.installed
@@ -35,7 +35,7 @@ bench: $(VENV)/.installed
 
 # The environment of the peers that `aura bench` compares with, 7 GB; without it they are skipped.
 # FFmpeg's libraries inside PyAV get the names under which torchcodec looks for them.
-PEERS := pipeline/bench/peers
+PEERS := bench/peers
 peers:
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install -q --disable-pip-version-check -r $(PEERS)/requirements.txt
