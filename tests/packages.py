@@ -57,12 +57,12 @@ def write_package(
 
 
 def python(
-    *arguments: str, path: Path | str, cwd: Path, code: int | None = 0
+    *arguments: str, path: Path | str, cwd: Path, code: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run this Python with `path` before all else that it imports from, to its end."""
     done = subprocess.run(
         [sys.executable, *arguments], cwd=cwd, capture_output=True, text=True, check=False,
         timeout=300, env={**os.environ, "PYTHONPATH": str(path), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
-    assert code is None or done.returncode == code, done.stdout + done.stderr
+    assert done.returncode == code, done.stdout + done.stderr
     return done
