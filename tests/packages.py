@@ -37,12 +37,25 @@ def write_package(
     entry_points: Mapping[str, Mapping[str, str]],
     version: str = "1.0",
 ) -> Path:
-    """Lay out a package or a module that `pip` can install, and return its folder.
+    """Lay out a package or a module that `pip` can install.
 
     Parameters
     ----------
-    files : contents by path; all are in one package, or there is one module.
-    entry_points : of each group, objects by name.
+    folder : Path
+        Where it is written.
+    name : str
+        Of the distribution.
+    files : dict of str to str
+        Contents by path; all are in one package, or there is one module.
+    entry_points : dict of str to dict
+        Of each group, objects by name.
+    version : str
+        Of the distribution.
+
+    Returns
+    -------
+    Path
+        `folder`.
     """
     top = Path(next(iter(files)))
     what, module = ("packages", top.parts[0]) if len(top.parts) > 1 else ("py-modules", top.stem)
