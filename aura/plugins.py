@@ -56,11 +56,10 @@ class Plugin:
         """
         try:
             return getattr(importlib.import_module(self.module), self.attribute)
-        except Exception as error:  # of whatever kind: it is another package's code
-            last = traceback.extract_tb(error.__traceback__)[-1]
+        except (Exception, SystemExit) as error:  # of whatever kind: it is another package's code
             raise AuraError(
                 f"The {self.kind} '{self.name}' of the package {self.package} cannot be imported: "
-                f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})."
+                f"{type(error).__name__}: {' '.join(str(error).split())}{_line(error)}."
             ) from error
 
 
@@ -107,6 +106,17 @@ def _plugin(kind: Kind, entry: EntryPoint) -> Plugin:
     package = entry.dist.name if entry.dist else "unknown"
     attribute = entry.attr or kind.capitalize()
     return Plugin(kind, entry.name.replace("_", "-"), entry.module, attribute, package)
+
+
+def _line(error: BaseException) -> str:
+    """Where an import failed, in brackets; nothing where no line of the other package ran."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in (__file__, importlib.__file__)
+        and not frame.filename.startswith("<frozen ")
+    ]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
 def _provides(path: Path, name: str) -> bool:
