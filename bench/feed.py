@@ -19,7 +19,6 @@ from aura import config
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.learning import training
 from aura.learning.batches import Batch, Windows
-from aura.learning.sampling import move, on_device, tensors_of
 from aura.schema import IMU_CHANNELS, JOINTS, MODALITIES
 from bench import peers
 from bench.measure import Rival, Row, Scene, require
@@ -39,7 +38,7 @@ def rows(scene: Scene) -> Iterator[Row]:
     dealt = np.array_split(rng.permutation(len(windows)), max(1, len(windows) // size))
     few = dealt[: scene.size(4, 1)]
     device = torch.device(scene.device)
-    there = on_device(windows, device)
+    there = windows.to(device)
     copy, copied = _copies(there, dealt, device)
     part = len(few) / len(dealt)
     others = []
@@ -105,14 +104,14 @@ def _gather(windows: Windows, dealt: Deal, device: torch.device) -> None:
     """As training does: random captions, and all of it on the device."""
     rng = np.random.default_rng(0)
     for rows in dealt:
-        move(windows.batch(rows, rng), device)
+        windows.batch(rows, rng).to(device)
     finish(device.type)
 
 
 def _copies(windows: Windows, dealt: Deal, device: torch.device) -> tuple[Callable[[], None], int]:
     """A function that copies as many bytes as each batch has; and how many those are."""
-    one = move(windows.batch(dealt[0]), device)
-    total = sum(t.numel() * t.element_size() for t in tensors_of(one).values())
+    one = windows.batch(dealt[0]).to(device)
+    total = sum(t.numel() * t.element_size() for t in one.tensors().values())
     there = torch.ones(len(dealt), total, dtype=torch.uint8, device=device)
 
     def run() -> None:
@@ -176,7 +175,7 @@ def _check(
     """The batches are those of the other loader; and what share of a step of training one takes."""
     slow = _load(_Slices(windows), dealt)
     for rows, theirs in zip(dealt, slow, strict=True):
-        batch = move(there.batch(rows), device)
+        batch = there.batch(rows).to(device)
         for name in _LOADED[:-1]:
             same = torch.equal(getattr(batch, name).cpu(), theirs[name])
             require(same, f"{name} of a batch differs from the windows one by one.")

@@ -51,4 +51,4 @@ def loop_of(params: config.Train, windows: Windows, standard: bool = False) -> A
         trunk, dropout = cast(Trunk, model.imu.trunk), params.imu_encoder.dropout
         width, layers, heads = (params.imu_encoder.options[k] for k in ("width", "layers", "heads"))
         model.imu.trunk = StandardTrunk(trunk, width, layers, heads, dropout)
-    return training._Loop(model, windows, params.imu, params, 0, False, training.Group(), None)
+    return training.Trainer(model, windows, params.imu, params, 0, select=False)

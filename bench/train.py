@@ -116,7 +116,7 @@ def _epoch_row(scene: Scene) -> Row:
     files = training.Files(scene.folder / "checkpoint.pt", scene.folder / "bad.safetensors")
     model, told = model_of(params, windows), []
 
-    def log(figures: training.Figures) -> None:
+    def log(figures: training.Metrics) -> None:
         told.append(figures)
         with (scene.folder / "curve.jsonl").open("a") as curve:
             curve.write(json.dumps(figures) + "\n")
@@ -132,11 +132,11 @@ def _epoch_row(scene: Scene) -> Row:
         return {"loss": f"{told[-1]['loss']:.3f}", "checkpoint": "written"}
 
     loop = loop_of(params, windows)
-    fed = loop.feed()
+    views = loop.feed.views(0, 0)
 
     def learn() -> None:
         for _ in range(alone):
-            loop.learn(*fed)
+            loop.learn(views)
 
     least = 0.98 if on_cpu else None
     rivals = [Rival("its steps alone, on one batch", "limit", learn, least, alone / steps)]

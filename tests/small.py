@@ -10,7 +10,8 @@ import yaml
 
 from aura import config, schema
 from aura.config import Encoder
-from aura.learning import batches, training
+from aura.learning import training
+from aura.learning.join import join_tables
 from aura.teacher import identity
 from pipeline.engine import paths
 from pipeline.engine.output import write_table
@@ -83,7 +84,7 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
 
 def windows(**kwargs):
     found, blocks = tables(**kwargs)
-    return batches.build(*found, window_s=5.0), found, blocks
+    return join_tables(*found, window_s=5.0), found, blocks
 
 
 def learnable(seed=0):
@@ -105,7 +106,7 @@ def short(seed=0, **kwargs):
     """Windows of one second, to step through quickly; 41 of them to train on, of 3 takes."""
     wanted = {"seconds": (60, 35, 10, 20, 5), "splits": ("train", "train", "train", "val", "test")}
     found, _ = tables(**{**wanted, "seed": seed, **kwargs})
-    return batches.build(*found, window_s=1.0)
+    return join_tables(*found, window_s=1.0)
 
 
 def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Params:

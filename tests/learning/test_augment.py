@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.config import Augment
-from aura.learning import augment as changes
+from aura.learning import augment as transforms
+from aura.learning import timewarp
 from aura.learning.augment import augment
 from aura.learning.batches import Batch
 
@@ -135,7 +136,7 @@ def test_resampling_equals_numpy_row_by_row(seed, length, shape):
     place = torch.rand(2, 9, generator=g) * (length + 3) - 2
     place[:, ::2] = place[:, ::2].round()
     place = (place * 1024).round() / 1024  # what it rounds to itself
-    out, known = changes.resample(signal, valid, place)
+    out, known = timewarp.resample(signal, valid, place)
     for b, m in np.ndindex(2, 9):
         t = float(place[b, m])
         needed = [k for k in range(length) if abs(k - t) < 1]
@@ -153,7 +154,7 @@ def test_resampling_equals_numpy_row_by_row(seed, length, shape):
 def test_a_whole_shift_is_a_roll_with_invalid_edges(by):
     inputs = batch()
     place = (torch.arange(T) + by).expand(B, T).float()
-    out, known = changes.resample(inputs.imu, inputs.imu_valid, place)
+    out, known = timewarp.resample(inputs.imu, inputs.imu_valid, place)
     inside = (torch.arange(T) + by >= 0) & (torch.arange(T) + by < T)
     assert torch.equal(known, inputs.imu_valid.roll(-by, 1) & inside)
     assert torch.equal(out, inputs.imu.roll(-by, 1) * known[..., None])
@@ -161,7 +162,7 @@ def test_a_whole_shift_is_a_roll_with_invalid_edges(by):
 
 def test_a_warp_keeps_the_order_the_ends_and_its_bounds():
     place = torch.arange(T, dtype=torch.float32).expand(1000, T)
-    warped, speed = changes.warped(place, 0.5, seeded())
+    warped, speed = timewarp.warp_time(place, 0.5, seeded())
     steps = warped.diff(dim=1)
     assert (steps > 0).all()
     spread = speed.amax(dim=1) / speed.amin(dim=1)
@@ -227,7 +228,7 @@ def test_a_warp_covers_the_same_angle_with_the_gyroscope_and_the_same_gravity():
 
 @pytest.mark.parametrize("most", [5.0, 60.0, 179.0, 180.0])
 def test_rotations_are_proper_and_within_their_cone(most):
-    turns = changes.rotations(4000, most, torch.zeros(1), seeded())
+    turns = transforms.rotations(4000, most, torch.zeros(1), seeded())
     eye = torch.eye(3).expand(4000, 3, 3)
     torch.testing.assert_close(turns @ turns.transpose(1, 2), eye, atol=1e-5, rtol=0)
     torch.testing.assert_close(torch.linalg.det(turns), torch.ones(4000))
@@ -243,7 +244,7 @@ def test_rotations_are_proper_and_within_their_cone(most):
 
 def test_180_degrees_are_uniform_on_all_rotations():
     """Haar: no mean, and angles of density (1 - cos) / pi, of which 1 / 2 - 1 / pi are below 90."""
-    turns = changes.rotations(4000, 180, torch.zeros(1), seeded())
+    turns = transforms.rotations(4000, 180, torch.zeros(1), seeded())
     assert turns.mean(0).abs().max() < 0.05
     below = float((angles_deg(turns) < 90).float().mean())
     assert below == pytest.approx(0.5 - 1 / math.pi, abs=0.03)
@@ -301,14 +302,14 @@ def test_jitter_has_the_asked_size_on_each_channel_and_only_where_valid():
     torch.testing.assert_close(noise.std(0), 0.1 * SCALE[1], rtol=0.03, atol=0)
     assert (noise.mean(0).abs() < 0.01 * SCALE[1]).all()
     assert abs(float((noise[1:] * noise[:-1]).mean() / noise.square().mean())) < 0.02  # white
-    alone = changes.jitter(inputs.imu, inputs.imu_valid, SCALE[1], seeded())
+    alone = transforms.jitter(inputs.imu, inputs.imu_valid, SCALE[1], seeded())
     for changed in (out.imu, alone):
         assert (changed[~inputs.imu_valid] == 0).all()
 
 
 @pytest.mark.parametrize("shape", [(4000, 100), (4000, 100, 3)])
 def test_the_hidden_span_is_one_piece_of_any_length_up_to_its_share(shape):
-    hidden = ~changes.hide_span(torch.ones(shape, dtype=torch.bool), 0.3, seeded()).view(
+    hidden = ~transforms.mask_span(torch.ones(shape, dtype=torch.bool), 0.3, seeded()).view(
         4000, 100, -1
     )
     assert (hidden == hidden[..., :1]).all()
@@ -338,7 +339,7 @@ def test_one_whole_sensor_is_dropped_and_never_the_last():
         [[True] * 6, [True] * 3 + [False] * 3, [False] * 3 + [True] * 3, [False] * 6]
     )
     channels = has.repeat_interleave(2000, dim=0)
-    out = changes.drop_sensor(channels, 0.3, seeded())
+    out = transforms.drop_sensor(channels, 0.3, seeded())
     assert torch.equal(out[2000:], channels[2000:])
     acc, gyro = out[:2000, :3], out[:2000, 3:]
     for sensor in (acc, gyro):
@@ -351,6 +352,6 @@ def test_one_whole_sensor_is_dropped_and_never_the_last():
 
 def test_joints_are_dropped_for_the_whole_window_at_the_asked_rate():
     valid = torch.ones(2000, 5, J, dtype=torch.bool)
-    out = changes.drop_joints(valid, 0.2, seeded())
+    out = transforms.drop_joints(valid, 0.2, seeded())
     assert (out == out[:, :1]).all()
     assert float((~out).float().mean()) == pytest.approx(0.2, abs=0.01)

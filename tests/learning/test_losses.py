@@ -157,7 +157,7 @@ def test_no_gradient_flows_between_windows_that_are_ignored(views):
     a.requires_grad_()
     loss = InfoNCE(Loss(overlap="ignore"))
     one = (
-        loss.views(a, b, batch)
+        loss.view_loss(a, b, batch)
         if views
         else loss({"imu": a, "mocap": b}, batch, [("imu", "mocap")])
     )
@@ -197,7 +197,10 @@ def test_views_follow_overlap_and_neither_captions_nor_teacher():
     plain = settings.model_copy(update={"soft_targets": 0.0})
     loss = InfoNCE(settings)
     everything = torch.ones_like(has)
-    for found, keep in ((loss.views(a, b, batch), everything), (loss.views(a, b, batch, has), has)):
+    for found, keep in (
+        (loss.view_loss(a, b, batch), everything),
+        (loss.view_loss(a, b, batch, has), has),
+    ):
         expected = slow(a, b, batch, keep, False, plain, 1 / 0.07)
         assert found.item() == pytest.approx(expected, rel=1e-6)
 
@@ -215,7 +218,7 @@ def test_pairs_without_negatives_are_left_out_and_still_differentiable(left):
     assert torch.equal(vectors["mocap"].grad, torch.zeros_like(vectors["mocap"]))
     both = loss(vectors, batch, [("mocap", "video"), ("imu", "video")])
     assert both == loss(vectors, batch, [("imu", "video")])
-    assert loss.views(vectors["mocap"], vectors["mocap"], batch, batch.has["mocap"]) == 0
+    assert loss.view_loss(vectors["mocap"], vectors["mocap"], batch, batch.has["mocap"]) == 0
 
 
 def test_the_temperature_is_learned_and_clamped():

@@ -121,7 +121,7 @@ def test_a_resumed_run_does_not_start_anew(tmp_path):
         go(tmp_path, chosen, STEPS, "after")
     state = checkpoint.read_state(tmp_path / "checkpoint.pt")
     assert state["steps"] == 3 * STEPS - 1
-    assert len(state["curve"]) == 2
+    assert len(state["history"]["curve"]) == 2
 
 
 def test_a_damaged_checkpoint_is_one_sentence(tmp_path):

@@ -10,7 +10,8 @@ from safetensors import safe_open
 
 from aura import config, schema
 from aura.errors import AuraError
-from aura.learning import batches, training
+from aura.learning import device, optim, training
+from aura.learning.join import join_tables
 from aura.learning.losses import MAX_SCALE, InfoNCE
 from aura.signals.mocap import canonicalize
 from pipeline.study.joined import check_splits
@@ -83,7 +84,7 @@ def test_shuffling_breaks_pairs_inside_a_split_and_keeps_what_there_is():
 def test_tables_that_do_not_join_are_refused(change, sentence):
     found, _ = tables()
     with pytest.raises(AuraError, match=sentence):
-        batches.build(*change(*found), window_s=5.0)
+        join_tables(*change(*found), window_s=5.0)
 
 
 def test_a_leaking_split_is_refused_at_the_moment_of_use():
@@ -93,12 +94,12 @@ def test_a_leaking_split_is_refused_at_the_moment_of_use():
         index = table.column_names.index(column)
         same = pa.array(["shared"] * table.num_rows)
         leaking = table.set_column(index, schema.WINDOWS.field(column), same)
-        joined = batches.build(signals, leaking, texts, videos, 5.0)
+        joined = join_tables(signals, leaking, texts, videos, 5.0)
         with pytest.raises(AuraError, match=f"shares 1 {what} with training"):
             check_splits(joined)
         (warning,) = check_splits(joined, "warn")[:1]
         assert warning.startswith(f"The test split shares 1 {what}")
-    assert check_splits(batches.build(*found, window_s=5.0)) == []
+    assert check_splits(join_tables(*found, window_s=5.0)) == []
 
 
 def fit(joined, seed=0, **more):
@@ -186,7 +187,7 @@ def test_the_scale_is_that_of_windows_from_all_of_the_split():
     for start in joined.samples[last].tolist():
         joined.imu[start : start + 200] += 50.0
     model = fresh(joined, settings())
-    training.fit_scale(model, joined, rows, most=10)
+    training.fit_scale(model, joined, rows, max_windows=10)
     assert model.imu.scale[0].min() > 10
     training.fit_scale(model, joined, rows)
     samples = torch.cat([joined.batch(np.array([row])).imu[0] for row in rows])
@@ -212,7 +213,9 @@ def test_without_validation_the_last_weights_are_left():
     # The same weights as those of a run whose validation, each time better, is replaced.
     with pytest.MonkeyPatch.context() as patch:
         calls = []
-        patch.setattr(training, "validation_mrr", lambda *_: calls.append(1) or len(calls) / 10)
+        patch.setattr(
+            "aura.learning.trainer.validation_mrr", lambda *_: calls.append(1) or len(calls) / 10
+        )
         other, _, _ = run(joined, chosen)
     equal(model, other)
 
@@ -234,7 +237,7 @@ def test_patience_ends_a_phase_after_so_many_epochs_without_a_better_one(
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return next(given) / 10
 
-    monkeypatch.setattr(training, "validation_mrr", validated)
+    monkeypatch.setattr("aura.learning.trainer.validation_mrr", validated)
     model, curve, best = run(short(), settings(epochs=4, patience=2))
     assert len(curve) == epochs
     assert best["epoch"] == scores.index(max(scores))
@@ -262,8 +265,7 @@ def test_averaged_weights_are_what_is_validated_and_kept(monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     scored = training.validation_mrr
     monkeypatch.setattr(
-        training,
-        "validation_mrr",
+        "aura.learning.trainer.validation_mrr",
         lambda model, *rest: validated.append(model) or scored(model, *rest),
     )
     training.train_phase(live, joined, chosen.joint, chosen, 0, lambda _: None, select=False)
@@ -288,13 +290,13 @@ def test_norms_biases_and_the_temperature_do_not_decay():
     """One step with a learning rate and no gradient moves what decays, and nothing else."""
     joined = short()
     chosen = settings(epochs=1, weight_decay=0.5, batch=100)
-    loop = loop_of(joined, chosen)
-    for weight in loop.weights:
+    trainer = trainer_of(joined, chosen)
+    for weight in trainer.parameters:
         weight.grad = torch.zeros_like(weight)
-    loop.model.loss.log_scale.grad.zero_()
-    before = {name: w.detach().clone() for name, w in loop.model.named_parameters()}
-    loop.optimizer.step()
-    moved = {n for n, w in loop.model.named_parameters() if not torch.equal(w, before[n])}
+    trainer.model.loss.log_scale.grad.zero_()
+    before = {name: w.detach().clone() for name, w in trainer.model.named_parameters()}
+    trainer.optimizer.step()
+    moved = {n for n, w in trainer.model.named_parameters() if not torch.equal(w, before[n])}
     matrices = {n for n, w in before.items() if w.ndim > 1 and w.any()}
     assert moved == matrices
     assert "loss.log_scale" in before
@@ -309,13 +311,13 @@ def test_the_views_term_has_its_weight(monkeypatch):
         settings().mocap_encoder,
         config.Loss(),
     ).loss
-    real = type(loss).views
+    real = type(loss).view_loss
 
-    def views(self, a, b, batch, has=None):
+    def view_loss(self, a, b, batch, has=None):
         seen.append((a.detach(), b.detach(), has))
         return real(self, a, b, batch, has) * 0 + 1.0
 
-    monkeypatch.setattr(InfoNCE, "views", views)
+    monkeypatch.setattr(InfoNCE, "view_loss", view_loss)
     one = {"epochs": 1, "batch": 100}
     _, (plain,), _ = run(joined, settings(**one))
     assert not seen
@@ -339,53 +341,55 @@ def test_bf16_is_near_fp32_and_not_the_same():
     assert auto == exact  # on a CPU
 
 
-def loop_of(joined, chosen):
+def trainer_of(joined, chosen):
     model = fresh(joined, chosen)
-    return training._Loop(model, joined, chosen.joint, chosen, 0, True, training.Group(), None)
+    return training.Trainer(model, joined, chosen.joint, chosen, 0)
 
 
 def test_bf16_follows_fp32_for_some_steps():
     """On a CPU its attention, dropout and optimizer are other ones; dropout is off here."""
     joined, losses = short(), {}
     for precision in ("fp32", "bf16"):
-        loop = loop_of(joined, settings(batch=100, precision=precision))
+        trainer = trainer_of(joined, settings(batch=100, precision=precision))
         for _ in range(3):
-            loop.step()
-        losses[precision] = loop.losses
+            trainer.step()
+        losses[precision] = trainer.losses
     assert losses["bf16"] == pytest.approx(losses["fp32"], rel=1e-3)
     assert losses["bf16"] != losses["fp32"]
 
 
 def test_the_fused_optimizer_does_what_the_plain_one_does():
     joined, chosen = short(), settings(precision="bf16", weight_decay=0.3)
-    loops = [loop_of(joined, chosen) for _ in range(2)]
-    assert loops[0].optimizer.defaults["fused"]
-    assert not loop_of(joined, settings()).optimizer.defaults["fused"]
-    plain = [{k: g[k] for k in ("params", "weight_decay")} for g in loops[1].optimizer.param_groups]
-    loops[1].optimizer = torch.optim.AdamW(plain, lr=chosen.joint.learning_rate)
-    for loop in loops:
+    trainers = [trainer_of(joined, chosen) for _ in range(2)]
+    assert trainers[0].optimizer.defaults["fused"]
+    assert not trainer_of(joined, settings()).optimizer.defaults["fused"]
+    for group in trainers[1].optimizer.param_groups:
+        group["fused"] = None
+    for trainer in trainers:
         for _ in range(3):
-            loop.step()
-    for a, b in zip(loops[0].weights, loops[1].weights, strict=True):
+            trainer.step()
+    for a, b in zip(trainers[0].parameters, trainers[1].parameters, strict=True):
         torch.testing.assert_close(a, b, atol=1e-6, rtol=1e-4)
 
 
 def test_a_temperature_at_its_limit_comes_back():
     """Beyond the limit it has no gradient; a step puts it back to where it has one."""
-    loop = loop_of(short(), settings([("imu", "video")], learning_rate=1e-2))
+    trainer = trainer_of(short(), settings([("imu", "video")], learning_rate=1e-2))
     with torch.no_grad():
-        loop.model.loss.log_scale.fill_(9.0)
-    loop.step()
-    at_limit = loop.model.loss.scale.item()
+        trainer.model.loss.log_scale.fill_(9.0)
+    trainer.step()
+    at_limit = trainer.model.loss.scale.item()
     assert 99.9 < at_limit < MAX_SCALE
-    loop.step()
-    assert loop.model.loss.log_scale.grad.item() > 0  # nothing is learned yet: it asks for warmth
-    assert loop.model.loss.scale.item() < at_limit
+    trainer.step()
+    assert (
+        trainer.model.loss.log_scale.grad.item() > 0
+    )  # nothing is learned yet: it asks for warmth
+    assert trainer.model.loss.scale.item() < at_limit
 
 
 def test_where_there_is_no_glibc_memory_is_left_alone(monkeypatch):
-    monkeypatch.setattr(training.ctypes, "CDLL", lambda _: object())
-    training._keep_freed_memory()
+    monkeypatch.setattr(device.ctypes, "CDLL", lambda _: object())
+    device.keep_freed_memory()
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
@@ -463,7 +467,7 @@ def test_a_gradient_that_is_not_finite_stops_as_well(monkeypatch):
 
 
 def test_warm_up_then_cosine():
-    factors = [training.warmup_cosine(step, 100, 0.1) for step in range(100)]
+    factors = [optim.warmup_cosine(step, 100, 0.1) for step in range(100)]
     assert factors[0] == pytest.approx(0.1)
     assert max(factors) == factors[9] == 1
     assert factors[9:] == sorted(factors[9:], reverse=True)
@@ -482,10 +486,10 @@ def test_compiling_changes_neither_the_losses_nor_the_names_of_the_weights(monke
     monkeypatch.setattr(torch.nn.Module, "compile", traced)
     joined, found = short(), {}
     for compiled in (False, True):
-        loop = loop_of(joined, settings(batch=100, compile=compiled))
+        trainer = trainer_of(joined, settings(batch=100, compile=compiled))
         for _ in range(2):
-            loop.step()
-        found[compiled] = loop.losses, list(loop.model.state_dict())
+            trainer.step()
+        found[compiled] = trainer.losses, list(trainer.model.state_dict())
     assert len(called) == 2
     assert found[True][0] == pytest.approx(found[False][0], rel=1e-5)
     assert found[True][1] == found[False][1]
