@@ -26,7 +26,8 @@ from aura.datasets.ego_exo4d.pose import read_pose
 from aura.datasets.vrs import read_imu
 from aura.errors import AuraError
 from aura.evaluation.retrieval import ranks
-from aura.learning import join, training
+from aura.learning import training
+from aura.learning.join import join_tables
 from aura.schema import SIGNALS, TAKES, from_numpy, texts_schema, videos_schema
 from aura.signals.imu import clean, resample_imu, resample_mocap
 from aura.teacher import clip
@@ -188,7 +189,7 @@ def train(it: Recorded, params: Params, sample: Sample, threads: int) -> dict[st
     count = settings.batch * sample.train_steps
     copies = -(-(count + 2) // it.windows.num_rows)
     texts, videos = _embeddings(it.windows, rng)
-    joined = join.join_tables(
+    joined = join_tables(
         it.signals, pa.concat_tables([it.windows] * copies), texts, videos, params.slice.window_s
     )
     split = np.full(len(joined), "test", dtype="<U5")

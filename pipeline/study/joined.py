@@ -7,8 +7,8 @@ import torch
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
-from aura.learning import join
-from aura.learning.batches import Windows
+from aura.learning import batches
+from aura.learning.join import SIGNAL_COLUMNS, join_tables
 from aura.learning.model import Model
 from aura.learning.model import load as load_model
 from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
@@ -17,7 +17,9 @@ from pipeline.engine import paths
 from pipeline.engine.output import read_table
 
 
-def load(params: Params, dataset: str, check: bool = True) -> tuple[Windows, pa.Table, Identity]:
+def load(
+    params: Params, dataset: str, check: bool = True
+) -> tuple[batches.Windows, pa.Table, Identity]:
     """Join signals, windows and embeddings of `dataset`; also its text table and the teacher.
 
     Without `check` its own splits may overlap, for a caller that splits it anew.
@@ -33,8 +35,8 @@ def load(params: Params, dataset: str, check: bool = True) -> tuple[Windows, pa.
     else:
         videos = videos_schema(DIM).empty_table()
     teacher = same_teacher(named)
-    windows = join.join_tables(
-        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(join.SIGNAL_COLUMNS)),
+    windows = join_tables(
+        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(SIGNAL_COLUMNS)),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
         texts,
         videos,
@@ -45,7 +47,7 @@ def load(params: Params, dataset: str, check: bool = True) -> tuple[Windows, pa.
     return windows, texts, teacher
 
 
-def naming(windows: Windows, texts: pa.Table) -> list[set[int]]:
+def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
     """For each window the rows of `text` that contain the name of its class (rule 4)."""
     captions = texts.column("text").to_pylist()
     return [
@@ -65,7 +67,7 @@ def twins(dataset: str) -> dict[str, Model]:
     }
 
 
-def lengths_s(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
+def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     """Seconds of IMU and of mocap in each of `rows`, (N,) each."""
     index = torch.from_numpy(rows)
     measured = windows.imu_valid_from.index_select(0, windows.samples[index])
@@ -75,7 +77,7 @@ def lengths_s(windows: Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def check_splits(windows: Windows, on_overlap: str = "error") -> list[str]:
+def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[str]:
     """Refuse a test split that shares a person or a capture with the others; warn for validation.
 
     Evaluation protocol, rule 1. Returns the warnings; where `on_overlap` is "warn", as for an
@@ -102,7 +104,7 @@ def check_splits(windows: Windows, on_overlap: str = "error") -> list[str]:
     return warnings
 
 
-def overlaps(windows: Windows) -> list[tuple[str, set[str], set[str]]]:
+def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:
     """What splits share: kind of id, test with training or validation, validation with training."""
     found = []
     for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
@@ -111,7 +113,7 @@ def overlaps(windows: Windows) -> list[tuple[str, set[str], set[str]]]:
     return found
 
 
-def split_counts(windows: Windows) -> dict[str, dict[str, float]]:
+def split_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:
     """Participants, takes, hours and windows of each split, and windows with each modality."""
     table: dict[str, dict[str, float]] = {}
     start_s, length_s = windows.start_s.numpy(), windows.window_samples / IMU_RATE_HZ

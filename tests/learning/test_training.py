@@ -17,6 +17,8 @@ from aura.signals.mocap import canonicalize
 from pipeline.study.joined import check_splits
 from tests.small import DIM, fresh, learnable, settings, short, tables, windows
 
+VALIDATION = "aura.learning.trainer.validation_mrr"
+
 
 def test_a_batch_equals_cutting_every_window_by_hand():
     joined, (signals, table, texts, videos), blocks = windows()
@@ -213,9 +215,7 @@ def test_without_validation_the_last_weights_are_left():
     # The same weights as those of a run whose validation, each time better, is replaced.
     with pytest.MonkeyPatch.context() as patch:
         calls = []
-        patch.setattr(
-            "aura.learning.trainer.validation_mrr", lambda *_: calls.append(1) or len(calls) / 10
-        )
+        patch.setattr(VALIDATION, lambda *_: calls.append(1) or len(calls) / 10)
         other, _, _ = run(joined, chosen)
     equal(model, other)
 
@@ -237,7 +237,7 @@ def test_patience_ends_a_phase_after_so_many_epochs_without_a_better_one(
         seen.append({name: tensor.clone() for name, tensor in model.state_dict().items()})
         return next(given) / 10
 
-    monkeypatch.setattr("aura.learning.trainer.validation_mrr", validated)
+    monkeypatch.setattr(VALIDATION, validated)
     model, curve, best = run(short(), settings(epochs=4, patience=2))
     assert len(curve) == epochs
     assert best["epoch"] == scores.index(max(scores))
@@ -265,7 +265,7 @@ def test_averaged_weights_are_what_is_validated_and_kept(monkeypatch):
     monkeypatch.setattr(torch.optim.AdamW, "step", step)
     scored = training.validation_mrr
     monkeypatch.setattr(
-        "aura.learning.trainer.validation_mrr",
+        VALIDATION,
         lambda model, *rest: validated.append(model) or scored(model, *rest),
     )
     training.train_phase(live, joined, chosen.joint, chosen, 0, lambda _: None, select=False)
@@ -381,9 +381,8 @@ def test_a_temperature_at_its_limit_comes_back():
     at_limit = trainer.model.loss.scale.item()
     assert 99.9 < at_limit < MAX_SCALE
     trainer.step()
-    assert (
-        trainer.model.loss.log_scale.grad.item() > 0
-    )  # nothing is learned yet: it asks for warmth
+    gradient = trainer.model.loss.log_scale.grad.item()
+    assert gradient > 0  # nothing is learned yet: it asks for warmth
     assert trainer.model.loss.scale.item() < at_limit
 
 
