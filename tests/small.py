@@ -156,7 +156,7 @@ def fresh(joined, params, seed=0):
 
 
 def train(joined, params, **kwargs):
-    """Train from the first weights; returns the model, the curve and the figures."""
+    """Train from the first weights; returns the model, the curve and the best metrics."""
     model, curve = fresh(joined, params), []
     best = training.train_phase(model, joined, params.joint, params, 0, curve.append, **kwargs)
     return model, curve, best

@@ -25,14 +25,14 @@ def test_a_batch_equals_cutting_every_window_by_hand():
         zip(videos["window_id"].to_pylist(), videos["embedding"].to_pylist(), strict=True)
     )
     for i, row in enumerate(rows):
-        mine = takes == row["take_id"]
-        imu = blocks["imu"][mine].reshape(-1, 6)
+        in_take = takes == row["take_id"]
+        imu = blocks["imu"][in_take].reshape(-1, 6)
         first = round(row["start_s"] * 200)
         inside = imu[first : first + 1000]
         np.testing.assert_array_equal(batch.imu[i, : len(inside)].numpy(), inside)
         assert batch.imu_valid[i].sum() == len(inside)
-        pose = blocks["mocap"][mine].reshape(-1, 17, 3)[round(row["start_s"] * 10) :][:50]
-        seen = blocks["mocap_valid"][mine].reshape(-1, 17)[round(row["start_s"] * 10) :][:50]
+        pose = blocks["mocap"][in_take].reshape(-1, 17, 3)[round(row["start_s"] * 10) :][:50]
+        seen = blocks["mocap_valid"][in_take].reshape(-1, 17)[round(row["start_s"] * 10) :][:50]
         expected = canonicalize(pose[None], seen[None])[0]
         np.testing.assert_allclose(batch.mocap[i, : len(pose)].numpy(), expected, atol=1e-5)
         assert not batch.mocap_valid[i, len(pose) :].any()
@@ -41,8 +41,8 @@ def test_a_batch_equals_cutting_every_window_by_hand():
         assert bool(batch.has["video"][i]) == (row["window_id"] in video_vector)
         assert bool(batch.has["text"][i]) == bool(row["texts"])
         if row["texts"]:
-            own = {text["text"] for text in row["texts"]}
-            mean = np.mean([text_vector[t] for t in own], axis=0)
+            captions = {text["text"] for text in row["texts"]}
+            mean = np.mean([text_vector[t] for t in captions], axis=0)
             np.testing.assert_allclose(batch.text[i], mean / np.linalg.norm(mean), atol=1e-6)
 
 
@@ -52,8 +52,8 @@ def test_a_random_caption_is_one_of_the_windows_own():
     rng, picked = np.random.default_rng(0), set()
     for _ in range(20):
         text = joined.batch(np.array([0]), rng).text[0].numpy()
-        own = {text["text"] for text in table.to_pylist()[0]["texts"]}
-        (match,) = [t for t in own if np.allclose(vector[t], text)]
+        captions = {text["text"] for text in table.to_pylist()[0]["texts"]}
+        (match,) = [t for t in captions if np.allclose(vector[t], text)]
         picked.add(match)
     assert len(picked) == 2
 
@@ -62,11 +62,11 @@ def test_shuffling_breaks_pairs_inside_a_split_and_keeps_what_there_is():
     joined, _, _ = windows(seconds=(40, 30, 30))
     control = joined.shuffled(0)
     rows = joined.rows("train")
-    real, dealt = joined.batch(rows), control.batch(rows)
-    assert torch.equal(real.imu, dealt.imu)
-    assert not torch.equal(real.video, dealt.video)
-    assert sorted(map(tuple, real.video.tolist())) == sorted(map(tuple, dealt.video.tolist()))
-    same = (real.mocap == dealt.mocap).flatten(1).all(dim=1).float().mean()
+    real, shuffled = joined.batch(rows), control.batch(rows)
+    assert torch.equal(real.imu, shuffled.imu)
+    assert not torch.equal(real.video, shuffled.video)
+    assert sorted(map(tuple, real.video.tolist())) == sorted(map(tuple, shuffled.video.tolist()))
+    same = (real.mocap == shuffled.mocap).flatten(1).all(dim=1).float().mean()
     assert same < 0.3
 
 
@@ -79,14 +79,14 @@ def test_shuffling_breaks_pairs_inside_a_split_and_keeps_what_there_is():
     ],
 )
 def test_tables_that_do_not_join_are_refused(change, sentence):
-    found, _ = tables()
+    study, _ = tables()
     with pytest.raises(AuraError, match=sentence):
-        join_tables(*change(*found), window_s=5.0)
+        join_tables(*change(*study), window_s=5.0)
 
 
 def test_a_leaking_split_is_refused_at_the_moment_of_use():
-    found, _ = tables()
-    signals, table, texts, videos = found
+    study, _ = tables()
+    signals, table, texts, videos = study
     for column, what in (("participant_id", "participants"), ("capture_id", "captures")):
         index = table.column_names.index(column)
         same = pa.array(["shared"] * table.num_rows)
@@ -96,4 +96,4 @@ def test_a_leaking_split_is_refused_at_the_moment_of_use():
             check_splits(joined)
         (warning,) = check_splits(joined, "warn")[:1]
         assert warning.startswith(f"The test split shares 1 {what}")
-    assert check_splits(join_tables(*found, window_s=5.0)) == []
+    assert check_splits(join_tables(*study, window_s=5.0)) == []
