@@ -45,7 +45,7 @@ def model_of(params: config.Train, windows: Windows) -> training.Model:
 
 
 def loop_of(params: config.Train, windows: Windows, standard: bool = False) -> Any:
-    """The loop of `training.train_phase`, to go through step by step."""
+    """The trainer of `training.train_phase`, to go through step by step."""
     model = model_of(params, windows)
     if standard:
         trunk, dropout = cast(Trunk, model.imu.trunk), params.imu_encoder.dropout

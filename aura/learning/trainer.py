@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any, cast
 
 import numpy as np
@@ -45,7 +46,7 @@ class Trainer:
         self.feed = Feed(self.windows, params, seed, model.imu.scale)
         self.validation_rows = split_rows(windows, "val") if select else None
         self.pairs = usable_pairs(windows, phase.pairs)
-        if self.feed.smallest < self.group.world_size:
+        if self.feed.min_batch_size < self.group.world_size:
             raise AuraError(
                 f"A batch of {params.batch} is too small for {self.group.world_size} workers."
             )
@@ -68,11 +69,22 @@ class Trainer:
         self.history = History(phase.epochs, params.patience, select)
         self.steps = 0  # done, of all epochs
         self.losses: list[float] = []  # of the epoch so far
+        self._saved_at = monotonic()
 
     @property
     def position(self) -> tuple[int, int]:
         """Epoch of the next step, and its number within the epoch."""
         return divmod(self.steps, self.feed.steps_per_epoch)
+
+    @property
+    def epoch_is_done(self) -> bool:
+        """Whether the last step was the last one of an epoch."""
+        return self.position[1] == 0
+
+    @property
+    def unsaved_s(self) -> float:
+        """Seconds since the state was saved, or since the start."""
+        return monotonic() - self._saved_at
 
     @property
     def evaluated(self) -> Model:
@@ -125,6 +137,7 @@ class Trainer:
         """Write the state to resume from, where there are files."""
         if self.files and self.group.rank == 0:
             write_state(self.files.checkpoint, self.state_dict())
+        self._saved_at = monotonic()
 
     def resume(self) -> None:
         """Go on from the state that is there, if any."""

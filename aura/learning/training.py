@@ -1,7 +1,6 @@
 """Contrastive training of the sensor encoders against cached teacher embeddings."""
 
 from collections.abc import Callable
-from time import monotonic
 
 from aura import config
 from aura.encoders import Shape
@@ -73,17 +72,14 @@ def train_phase(
     trainer.resume()
     for metrics in trainer.history.curve:
         on_epoch_end(metrics)
-    saved_at = monotonic()
     while not trainer.history.finished:
         trainer.step()
-        epoch_ends = trainer.steps % trainer.feed.steps_per_epoch == 0
-        if epoch_ends:
+        if trainer.epoch_is_done:
             trainer.end_epoch()
-        if epoch_ends or monotonic() - saved_at >= params.checkpoint_s:
             trainer.save()
-            saved_at = monotonic()
-        if epoch_ends:
             on_epoch_end(trainer.history.curve[-1])
+        elif trainer.unsaved_s >= params.checkpoint_s:
+            trainer.save()
     model.load_state_dict(trainer.best_weights())
     model.to(home)
     return trainer.history.best
