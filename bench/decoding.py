@@ -34,9 +34,9 @@ def decode_every_step(setup: Setup, params: config.Train, epoch: int) -> Baselin
         return F.normalize(vectors.mean(dim=0), dim=0)
 
     def step() -> None:
-        rows, batches = loop.feed()
+        rows, views = loop.feed.rows(*loop.position), loop.feed.views(*loop.position)
         video = torch.stack([vector(*videos[row]) for row in rows])
-        loop.learn(rows, [replace(batch, video=video) for batch in batches])
+        loop.learn([replace(view, video=video) for view in views])
 
     name = f"decode and embed in every step, fp32, {len(videos)} windows"
     return Baseline(name, "peer", step, 14.0, len(videos) / epoch)

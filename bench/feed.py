@@ -19,7 +19,6 @@ from aura import config
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.learning import training
 from aura.learning.batches import Batch, Windows
-from aura.learning.sampling import move, on_device, tensors_of
 from aura.schema import IMU_CHANNELS, JOINTS, MODALITIES
 from bench import peers
 from bench.measure import Baseline, Row, Setup, require
@@ -39,7 +38,7 @@ def rows(setup: Setup) -> Iterator[Row]:
     batches = np.array_split(rng.permutation(len(windows)), max(1, len(windows) // size))
     subset = batches[: setup.size(4, 1)]
     device = torch.device(setup.device)
-    device_windows = on_device(windows, device)
+    device_windows = windows.to(device)
     copy, batch_bytes = _copies(device_windows, batches, device)
     part = len(subset) / len(batches)
     loaders = []
@@ -106,7 +105,7 @@ def _gather(windows: Windows, batches: Batches, device: torch.device) -> None:
     """As training does: random captions, and all of it on the device."""
     rng = np.random.default_rng(0)
     for rows in batches:
-        move(windows.batch(rows, rng), device)
+        windows.batch(rows, rng).to(device)
     synchronize(device.type)
 
 
@@ -114,8 +113,8 @@ def _copies(
     windows: Windows, batches: Batches, device: torch.device
 ) -> tuple[Callable[[], None], int]:
     """A function that copies as many bytes as each batch has; and how many those are."""
-    batch = move(windows.batch(batches[0]), device)
-    size = sum(t.numel() * t.element_size() for t in tensors_of(batch).values())
+    batch = windows.batch(batches[0]).to(device)
+    size = sum(t.numel() * t.element_size() for t in batch.tensors().values())
     copies = torch.ones(len(batches), size, dtype=torch.uint8, device=device)
 
     def run() -> None:
@@ -179,7 +178,7 @@ def _check(
     """The batches are those of the other loader; and what share of a step of training one takes."""
     expected = _run_loader(_SlicedDataset(windows), batches)
     for rows, theirs in zip(batches, expected, strict=True):
-        batch = move(device_windows.batch(rows), device)
+        batch = device_windows.batch(rows).to(device)
         for name in _FIELDS[:-1]:
             same = torch.equal(getattr(batch, name).cpu(), theirs[name])
             require(same, f"{name} of a batch differs from the windows one by one.")

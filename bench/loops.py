@@ -45,10 +45,10 @@ def make_model(params: config.Train, windows: Windows) -> training.Model:
 
 
 def make_loop(params: config.Train, windows: Windows, standard: bool = False) -> Any:
-    """The loop of `training.train_phase`, to go through step by step."""
+    """The trainer of `training.train_phase`, to go through step by step."""
     model = make_model(params, windows)
     if standard:
         trunk, dropout = cast(Trunk, model.imu.trunk), params.imu_encoder.dropout
         width, layers, heads = (params.imu_encoder.options[k] for k in ("width", "layers", "heads"))
         model.imu.trunk = StandardTrunk(trunk, width, layers, heads, dropout)
-    return training._Loop(model, windows, params.imu, params, 0, False, training.Group(), None)
+    return training.Trainer(model, windows, params.imu, params, 0, select=False)

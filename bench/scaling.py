@@ -146,7 +146,7 @@ def _batches(setup: Setup) -> Row:
         phase = params.joint.model_copy(update={"epochs": 1})
         training.train_phase(model, windows, phase, params, 0, figures.append, select=False)
 
-    figures: list[training.Figures] = []
+    figures: list[training.Metrics] = []
 
     def gate() -> dict[str, str]:
         epoch(large)

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
-from aura.learning.batches import SIGNAL_COLUMNS, Tracks, end_to_end
+from aura.learning.join import SIGNAL_COLUMNS, Tracks, concat_takes
 from aura.schema import SIGNALS, from_numpy
 from bench.measure import Baseline, Row, Setup, require
 from pipeline.engine.output import TableWriter, read_table
@@ -61,7 +61,7 @@ def rows(setup: Setup) -> Iterator[Row]:
 
 def read(folder: Path) -> Tracks:
     """What `pipeline.study.joined` does with the signals of a data set."""
-    return end_to_end(read_table(folder, SIGNALS, "resample", list(SIGNAL_COLUMNS)), _WINDOW_S)
+    return concat_takes(read_table(folder, SIGNALS, "resample", list(SIGNAL_COLUMNS)), _WINDOW_S)
 
 
 def windows_of(tracks: Tracks, starts: np.ndarray) -> dict[str, np.ndarray]:

@@ -116,7 +116,7 @@ def _epoch_row(setup: Setup) -> Row:
     files = training.Files(setup.folder / "checkpoint.pt", setup.folder / "bad.safetensors")
     model, curve = make_model(params, windows), []
 
-    def log(figures: training.Figures) -> None:
+    def log(figures: training.Metrics) -> None:
         curve.append(figures)
         with (setup.folder / "curve.jsonl").open("a") as file:
             file.write(json.dumps(figures) + "\n")
@@ -132,11 +132,11 @@ def _epoch_row(setup: Setup) -> Row:
         return {"loss": f"{curve[-1]['loss']:.3f}", "checkpoint": "written"}
 
     loop = make_loop(params, windows)
-    fed_batch = loop.feed()
+    views = loop.feed.views(0, 0)
 
     def learn() -> None:
         for _ in range(steps_alone):
-            loop.learn(*fed_batch)
+            loop.learn(views)
 
     target = 0.98 if on_cpu else None
     baselines = [

@@ -10,7 +10,8 @@ import yaml
 
 from aura import config, schema
 from aura.config import Encoder
-from aura.learning import batches, training
+from aura.learning import training
+from aura.learning.join import join_tables
 from aura.teacher import identity
 from pipeline.engine import paths
 from pipeline.engine.output import write_table
@@ -44,9 +45,9 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
     rows = []
     for take, length, split in zip(takes, seconds, splits, strict=True):
         for start in np.arange(0, max(length - 5, 0) + 0.1, 2.5):
-            said = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
-            said.append(said[0])  # a text said twice counts once
-            texts = [{"text": t, "offset_s": 1.0, "source": "keystep"} for t in said]
+            captions = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
+            captions.append(captions[0])  # one that is there twice counts once
+            texts = [{"text": t, "offset_s": 1.0, "source": "keystep"} for t in captions]
             rows.append(
                 {
                     "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
@@ -82,8 +83,8 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
 
 
 def windows(**kwargs):
-    found, blocks = tables(**kwargs)
-    return batches.build(*found, window_s=5.0), found, blocks
+    study, blocks = tables(**kwargs)
+    return join_tables(*study, window_s=5.0), study, blocks
 
 
 def learnable(seed=0):
@@ -103,9 +104,12 @@ def learnable(seed=0):
 
 def short(seed=0, **kwargs):
     """Windows of one second, to step through quickly; 41 of them to train on, of 3 takes."""
-    wanted = {"seconds": (60, 35, 10, 20, 5), "splits": ("train", "train", "train", "val", "test")}
-    found, _ = tables(**{**wanted, "seed": seed, **kwargs})
-    return batches.build(*found, window_s=1.0)
+    defaults = {
+        "seconds": (60, 35, 10, 20, 5),
+        "splits": ("train", "train", "train", "val", "test"),
+    }
+    study, _ = tables(**{**defaults, "seed": seed, **kwargs})
+    return join_tables(*study, window_s=1.0)
 
 
 def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Params:
@@ -135,17 +139,24 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
     return params
 
 
-def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **more):
+def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **others):
     """A section `train` with the small encoders and the same phase twice."""
     phase = config.Phase(pairs=list(pairs), epochs=epochs, learning_rate=learning_rate)
-    wanted = {"imu_encoder": IMU, "mocap_encoder": MOCAP, "batch": 8, "device": "cpu", **more}
-    return config.Train(imu=phase, joint=phase, **wanted)
+    others = {"imu_encoder": IMU, "mocap_encoder": MOCAP, "batch": 8, "device": "cpu", **others}
+    return config.Train(imu=phase, joint=phase, **others)
 
 
-def fresh(joined, chosen, seed=0):
+def fresh(joined, params, seed=0):
     """A model with its first weights."""
     torch.manual_seed(seed)
     shape = training.Shape(joined.window_samples, joined.mocap.shape[1], DIM)
-    model = training.Model(shape, chosen.imu_encoder, chosen.mocap_encoder, chosen.loss)
+    model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
     training.fit_scale(model, joined, joined.rows("train"))
     return model
+
+
+def train(joined, params, **kwargs):
+    """Train from the first weights; returns the model, the curve and the best metrics."""
+    model, curve = fresh(joined, params), []
+    best = training.train_phase(model, joined, params.joint, params, 0, curve.append, **kwargs)
+    return model, curve, best

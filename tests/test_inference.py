@@ -16,8 +16,8 @@ from aura.datasets.base import Recording
 from aura.encoders import Shape
 from aura.errors import AuraError
 from aura.inference import Encoders
-from aura.learning import batches
 from aura.learning import model as learned
+from aura.learning.join import join_tables
 from aura.report import card
 from aura.signals import inputs
 from aura.signals.imu import clean
@@ -141,7 +141,7 @@ def test_a_recording_gives_the_windows_and_vectors_of_the_pipeline(project, tmp_
     ]  # fmt: skip
     texts = schema.texts_schema(clip.DIM).empty_table()
     videos = schema.videos_schema(clip.DIM).empty_table()
-    windows = batches.build(signals, schema.from_rows(rows, schema.WINDOWS), texts, videos, 5.0)
+    windows = join_tables(signals, schema.from_rows(rows, schema.WINDOWS), texts, videos, 5.0)
 
     identity = clip.read_identity(project / "models/teacher")
     write_model(tmp_path / "model", identity, resample=params.model_dump())

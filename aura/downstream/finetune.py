@@ -15,9 +15,10 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Augment, Finetune
 from aura.downstream.heads import average
 from aura.encoders import ImuEncoder, SensorEncoder
 from aura.errors import AuraError
-from aura.learning.augment import augment, resample
+from aura.learning.augment import augment
 from aura.learning.batches import Batch, Windows
-from aura.learning.training import warmup_cosine
+from aura.learning.optim import warmup_cosine
+from aura.learning.timewarp import resample
 
 WEIGHT_DECAY, WARMUP, CLIP = 0.05, 0.1, 1.0
 

@@ -4,6 +4,7 @@ import json
 import os
 import pickle
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,15 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from aura.errors import AuraError
+from aura.learning.batches import Batch
+
+
+@dataclass(frozen=True)
+class Files:
+    """Where a phase keeps what it resumes from, and a batch that it could not go on with."""
+
+    checkpoint: Path
+    bad_batch: Path
 
 
 def write_state(path: Path, state: Mapping[str, Any]) -> None:
@@ -43,6 +53,11 @@ def write_model(folder: Path, state: Mapping[str, Tensor], card: Mapping[str, An
     write_tensors(folder / "model.safetensors", state)
     text = json.dumps(card, indent=1, sort_keys=True) + "\n"
     _atomically(folder / "model.json", lambda scratch: scratch.write_text(text))
+
+
+def write_batch(path: Path, batch: Batch, window_ids: list[str]) -> None:
+    """Write all tensors of a batch, with the ids of its windows in the metadata."""
+    write_tensors(path, batch.tensors(), {"window_ids": json.dumps(window_ids)})
 
 
 def write_tensors(

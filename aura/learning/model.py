@@ -18,7 +18,6 @@ from aura.evaluation.retrieval import mutual_ranks
 from aura.learning.batches import Batch, Windows
 from aura.learning.checkpoint import write_model
 from aura.learning.losses import InfoNCE
-from aura.learning.sampling import move
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -43,12 +42,12 @@ class Model(nn.Module):
         return batch.video if modality == "video" else batch.text
 
 
-def fit_scale(model: Model, windows: Windows, rows: np.ndarray, most: int = 1024) -> None:
+def fit_scale(model: Model, windows: Windows, rows: np.ndarray, max_windows: int = 1024) -> None:
     """Set the IMU encoder's channel mean and standard deviation from the training windows.
 
-    They are those of up to `most` windows, evenly spaced over `rows`.
+    They are those of up to `max_windows` windows, evenly spaced over `rows`.
     """
-    batch = windows.batch(rows[:: -(-len(rows) // most) or 1])
+    batch = windows.batch(rows[:: -(-len(rows) // max_windows) or 1])
     samples = batch.imu[batch.imu_valid]
     if len(samples) < 2:
         raise AuraError("The training windows hold no valid IMU sample.")
@@ -57,21 +56,42 @@ def fit_scale(model: Model, windows: Windows, rows: np.ndarray, most: int = 1024
 
 @torch.inference_mode()
 def embed(
-    model: Model, windows: Windows, rows: np.ndarray, modalities: Sequence[str], batch: int = 256
+    model: Model,
+    windows: Windows,
+    rows: np.ndarray,
+    modalities: Sequence[str],
+    batch_size: int = 256,
 ) -> dict[str, np.ndarray]:
     """Unit vectors (len(rows), D) of each modality; rows without it hold no meaning."""
     model.eval()
     device = next(model.parameters()).device
     parts: dict[str, list[np.ndarray]] = {m: [] for m in modalities}
-    for start in range(0, len(rows), batch):
-        inputs = move(windows.batch(rows[start : start + batch]), device)
+    for start in range(0, len(rows), batch_size):
+        batch = windows.batch(rows[start : start + batch_size]).to(device)
         for modality in modalities:
-            parts[modality].append(model.encode(modality, inputs).cpu().numpy())
+            parts[modality].append(model.encode(modality, batch).cpu().numpy())
     return {m: np.concatenate(p) for m, p in parts.items()}
 
 
 def validation_mrr(model: Model, windows: Windows, rows: np.ndarray, pairs: Pairs) -> float:
-    """Mean reciprocal rank, strict one-to-one, over the pairs in both directions."""
+    """Mean reciprocal rank, strict one-to-one, over the pairs in both directions.
+
+    Parameters
+    ----------
+    model : Model
+        On any device.
+    windows : Windows
+        Where they are shuffled, what each row has is that of the windows it is drawn from.
+    rows : np.ndarray
+        (N,) int64 row numbers of the split.
+    pairs : sequence of (str, str)
+        Modalities; a pair that fewer than two rows have is left out.
+
+    Returns
+    -------
+    float
+        The mean over pairs and directions, 0 where no pair is left.
+    """
     modalities = sorted({m for pair in pairs for m in pair})
     vectors = embed(model, windows, rows, modalities)
     order = windows.order

@@ -21,7 +21,8 @@ from aura.config import Params
 from aura.datasets.ego_exo4d.pose import read_pose
 from aura.datasets.vrs import read_imu
 from aura.evaluation.retrieval import ranks
-from aura.learning import batches, training
+from aura.learning import training
+from aura.learning.join import join_tables
 from aura.signals.imu import clean, resample_imu, resample_mocap
 from aura.teacher import clip
 from aura.teacher.video import decode_frames, probe
@@ -113,7 +114,7 @@ def train(sample: Sample, params: Params, effort: Effort, threads: int) -> dict[
     count = settings.batch * effort.train_steps
     copies = -(-(count + 2) // sample.windows.num_rows)
     texts, videos = embedding_tables(sample.windows, rng)
-    joined = batches.build(
+    joined = join_tables(
         sample.signals,
         pa.concat_tables([sample.windows] * copies),
         texts,

@@ -8,6 +8,7 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
 from aura.learning import batches
+from aura.learning.join import SIGNAL_COLUMNS, join_tables
 from aura.learning.model import Model
 from aura.learning.model import load as load_model
 from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
@@ -55,8 +56,8 @@ def load(
     else:
         videos = videos_schema(DIM).empty_table()
     teacher = same_teacher(identities)
-    windows = batches.build(
-        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(batches.SIGNAL_COLUMNS)),
+    windows = join_tables(
+        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(SIGNAL_COLUMNS)),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
         texts,
         videos,

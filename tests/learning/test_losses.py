@@ -19,7 +19,7 @@ def unit(n, dim=8, seed=0):
     return F.normalize(torch.randn(n, dim, generator=generator, dtype=torch.float64), dim=1)
 
 
-def rows(n=12, seed=0, whole=False):
+def make_batch(n=12, seed=0, whole=False):
     """A batch whose windows share takes, time and captions, and lack modalities here and there."""
     generator = torch.Generator().manual_seed(seed)
 
@@ -31,8 +31,8 @@ def rows(n=12, seed=0, whole=False):
         for m in ("imu", "mocap", "video", "text")
     }
     if not whole:  # the teacher knows nothing of the first window
-        for m, there in (("imu", True), ("mocap", True), ("video", False), ("text", False)):
-            has[m][0] = there
+        for m, present in (("imu", True), ("mocap", True), ("video", False), ("text", False)):
+            has[m][0] = present
     text = unit(n, seed=seed + 1) * has["text"][:, None]
     video = unit(n, seed=seed + 2) * has["video"][:, None]
     start_s, text_id = draw(4) * 2.5, torch.where(has["text"], draw(4), -1)
@@ -43,38 +43,38 @@ def rows(n=12, seed=0, whole=False):
 
 def vectors_of(batch, seed=5):
     n = len(batch.take)
-    own = {m: unit(n, seed=seed + i) for i, m in enumerate(("imu", "mocap"))}
-    return own | {"video": batch.video, "text": batch.text}
+    sensors = {m: unit(n, seed=seed + i) for i, m in enumerate(("imu", "mocap"))}
+    return sensors | {"video": batch.video, "text": batch.text}
 
 
-def kind(batch, i, j, captions, settings):
+def rule_of(batch, i, j, captions, settings):
     """What window j is to window i: its partner or another positive, ignored, or a negative."""
-    found = {"negative"}
+    rules = {"negative"}
     if batch.take[i] == batch.take[j] and abs(batch.start_s[i] - batch.start_s[j]) < 5:
-        found.add(settings.overlap)
+        rules.add(settings.overlap)
     if captions and batch.text_id[i] == batch.text_id[j] != -1:
-        found.add(settings.same_text)
-    if i == j or "positive" in found:
+        rules.add(settings.same_text)
+    if i == j or "positive" in rules:
         return "positive"
-    return "ignore" if "ignore" in found else "negative"
+    return "ignore" if "ignore" in rules else "negative"
 
 
-def agreement(batch, i, j):
+def teacher_similarity(batch, i, j):
     """The teacher's similarity of two windows, None where it knows of none."""
     both = [(m, getattr(batch, m)) for m in ("text", "video") if batch.has[m][i] & batch.has[m][j]]
     return sum(float(x[i] @ x[j]) for _, x in both) / len(both) if both else None
 
 
-def slow(a, b, batch, keep, captions, settings, scale):
+def naive_loss(a, b, batch, keep, captions, settings, scale):
     """The loss, one probability at a time."""
     keep, total = keep.nonzero().flatten().tolist(), 0.0
     for query, gallery in ((a, b), (b, a)):
         for i in keep:
-            kinds = {j: kind(batch, i, j, captions, settings) for j in keep}
+            kinds = {j: rule_of(batch, i, j, captions, settings) for j in keep}
             inside = [j for j in keep if kinds[j] != "ignore"]
             positive = [j for j in inside if kinds[j] == "positive"]
             target = {j: (j in positive) / len(positive) for j in inside}
-            sims = {j: agreement(batch, i, j) for j in inside}
+            sims = {j: teacher_similarity(batch, i, j) for j in inside}
             if sims[i] is not None:
                 weight = {j: math.exp(s / 0.1) for j, s in sims.items() if s is not None}
                 share = settings.soft_targets
@@ -93,12 +93,14 @@ def test_every_combination_of_rules_equals_the_slow_oracle(text, overlap, soft):
     settings = Loss(same_text=text, overlap=overlap, soft_targets=soft)
     loss = InfoNCE(settings)
     for seed in range(3):
-        batch = rows(seed=seed)
+        batch = make_batch(seed=seed)
         vectors = vectors_of(batch)
         expected = []
         for a, b in (("imu", "text"), ("video", "mocap"), ("imu", "mocap")):
             both = batch.has[a] & batch.has[b]
-            one = slow(vectors[a], vectors[b], batch, both, "text" in (a, b), settings, 1 / 0.07)
+            one = naive_loss(
+                vectors[a], vectors[b], batch, both, "text" in (a, b), settings, 1 / 0.07
+            )
             assert loss(vectors, batch, [(a, b)]).item() == pytest.approx(one, rel=1e-6)
             expected.append(one)
         pairs = [("imu", "text"), ("video", "mocap"), ("imu", "mocap")]
@@ -108,56 +110,58 @@ def test_every_combination_of_rules_equals_the_slow_oracle(text, overlap, soft):
 
 def test_the_batches_of_the_oracle_hold_every_case():
     """Neither rule, one of them, or both on a cell; and windows the teacher cannot compare."""
-    batch = rows()
+    batch = make_batch()
     cells = list(itertools.permutations(range(len(batch.take)), 2))
     text = Loss(same_text="positive", overlap="negative")
     time = Loss(same_text="negative", overlap="positive")
-    hit = {tuple(kind(batch, i, j, True, s) == "positive" for s in (text, time)) for i, j in cells}
+    hit = {
+        tuple(rule_of(batch, i, j, True, s) == "positive" for s in (text, time)) for i, j in cells
+    }
     assert len(hit) == 4
-    assert any(agreement(batch, i, j) is None for i, j in cells)
+    assert any(teacher_similarity(batch, i, j) is None for i, j in cells)
 
 
 def test_without_rules_it_is_cross_entropy_with_the_diagonal():
-    batch = rows(32, whole=True)
+    batch = make_batch(32, whole=True)
     vectors = vectors_of(batch)
     logits = vectors["imu"] @ vectors["text"].T / 0.07
     index = torch.arange(32)
     expected = (F.cross_entropy(logits, index) + F.cross_entropy(logits.T, index)) / 2
-    found = InfoNCE(PLAIN)(vectors, batch, [("imu", "text")])
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
+    loss = InfoNCE(PLAIN)(vectors, batch, [("imu", "text")])
+    torch.testing.assert_close(loss, expected, rtol=1e-6, atol=0)
 
 
 def test_several_positives_are_the_supervised_contrastive_loss():
     """L_out of Khosla et al. 2020: the mean over positives stands outside of the logarithm."""
-    batch = rows(16, whole=True)
+    batch = make_batch(16, whole=True)
     vectors = vectors_of(batch)
-    found = InfoNCE(Loss(same_text="positive", overlap="negative"))(
+    loss = InfoNCE(Loss(same_text="positive", overlap="negative"))(
         vectors, batch, [("imu", "text")]
     )
     logits = vectors["imu"] @ vectors["text"].T / 0.07
     total = 0.0
-    for way in (logits, logits.T):
+    for direction in (logits, logits.T):
         for i in range(16):
             positive = batch.text_id == batch.text_id[i]
-            total -= float((way[i, positive] - way[i].logsumexp(0)).mean()) / 32
-    assert found.item() == pytest.approx(total, rel=1e-6)
+            total -= float((direction[i, positive] - direction[i].logsumexp(0)).mean()) / 32
+    assert loss.item() == pytest.approx(total, rel=1e-6)
 
 
 def test_windows_without_a_caption_have_none_in_common():
-    found = same_text(torch.tensor([4, -1, 4, -1]))
-    assert found.int().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
+    mask = same_text(torch.tensor([4, -1, 4, -1]))
+    assert mask.int().tolist() == [[1, 0, 1, 0], [0, 0, 0, 0], [1, 0, 1, 0], [0, 0, 0, 0]]
 
 
 @pytest.mark.parametrize("views", [False, True])
 def test_no_gradient_flows_between_windows_that_are_ignored(views):
     """Two windows that overlap, and one of another take: the two do not push each other."""
-    batch = rows(3, whole=True)
+    batch = make_batch(3, whole=True)
     batch.take, batch.start_s = torch.tensor([7, 7, 8]), torch.tensor([0.0, 2.5, 0.0]).double()
     a, b = torch.eye(6, dtype=torch.float64)[:3], torch.eye(6, dtype=torch.float64)[3:]
     a.requires_grad_()
     loss = InfoNCE(Loss(overlap="ignore"))
     one = (
-        loss.views(a, b, batch)
+        loss.view_loss(a, b, batch)
         if views
         else loss({"imu": a, "mocap": b}, batch, [("imu", "mocap")])
     )
@@ -170,15 +174,15 @@ def test_windows_that_only_touch_do_not_overlap():
     """Times on a grid of 0.1 s are not exact in binary: 4.9 + 0.1 may be less than 5."""
     starts = torch.arange(0, 2000, dtype=torch.float64) / 10
     take = torch.zeros(2000, dtype=torch.int64)
-    found = overlaps(take, starts, 5.0)
+    mask = overlaps(take, starts, 5.0)
     steps = (torch.arange(2000)[:, None] - torch.arange(2000)).abs()
-    assert torch.equal(found, steps < 50)
+    assert torch.equal(mask, steps < 50)
     assert not overlaps(torch.arange(2), torch.zeros(2), 5.0)[0, 1]
 
 
 def test_the_teacher_pulls_towards_what_it_finds_alike():
     """Of two negatives, soft targets push less against the one whose video is the same."""
-    batch = rows(3, whole=True)
+    batch = make_batch(3, whole=True)
     batch.has["text"] = torch.zeros(3, dtype=torch.bool)
     batch.take, batch.video = torch.arange(3), torch.eye(8, dtype=torch.float64)[[0, 0, 1]]
     a, b = torch.eye(6, dtype=torch.float64)[:3], torch.eye(6, dtype=torch.float64)[3:]
@@ -191,20 +195,23 @@ def test_the_teacher_pulls_towards_what_it_finds_alike():
 
 
 def test_views_follow_overlap_and_neither_captions_nor_teacher():
-    batch, a, b = rows(whole=True), unit(12, seed=8), unit(12, seed=9)
-    has = rows(seed=3).has["imu"]
+    batch, a, b = make_batch(whole=True), unit(12, seed=8), unit(12, seed=9)
+    has = make_batch(seed=3).has["imu"]
     settings = Loss(overlap="ignore", same_text="positive", soft_targets=0.5)
     plain = settings.model_copy(update={"soft_targets": 0.0})
     loss = InfoNCE(settings)
     everything = torch.ones_like(has)
-    for found, keep in ((loss.views(a, b, batch), everything), (loss.views(a, b, batch, has), has)):
-        expected = slow(a, b, batch, keep, False, plain, 1 / 0.07)
-        assert found.item() == pytest.approx(expected, rel=1e-6)
+    for value, keep in (
+        (loss.view_loss(a, b, batch), everything),
+        (loss.view_loss(a, b, batch, has), has),
+    ):
+        expected = naive_loss(a, b, batch, keep, False, plain, 1 / 0.07)
+        assert value.item() == pytest.approx(expected, rel=1e-6)
 
 
 @pytest.mark.parametrize("left", [0, 1])
 def test_pairs_without_negatives_are_left_out_and_still_differentiable(left):
-    batch = rows(whole=True)
+    batch = make_batch(whole=True)
     batch.has["mocap"] = torch.arange(12) < left
     vectors = {m: v.clone().requires_grad_() for m, v in vectors_of(batch).items()}
     loss = InfoNCE(Loss())
@@ -215,11 +222,11 @@ def test_pairs_without_negatives_are_left_out_and_still_differentiable(left):
     assert torch.equal(vectors["mocap"].grad, torch.zeros_like(vectors["mocap"]))
     both = loss(vectors, batch, [("mocap", "video"), ("imu", "video")])
     assert both == loss(vectors, batch, [("imu", "video")])
-    assert loss.views(vectors["mocap"], vectors["mocap"], batch, batch.has["mocap"]) == 0
+    assert loss.view_loss(vectors["mocap"], vectors["mocap"], batch, batch.has["mocap"]) == 0
 
 
 def test_the_temperature_is_learned_and_clamped():
-    batch, same = rows(4, whole=True), torch.eye(4)
+    batch, same = make_batch(4, whole=True), torch.eye(4)
     loss = InfoNCE(PLAIN.model_copy(update={"temperature": 0.2}))
     assert loss.scale.item() == pytest.approx(5)
     loss({"imu": same, "video": same}, batch, [("imu", "video")]).backward()
@@ -230,7 +237,7 @@ def test_the_temperature_is_learned_and_clamped():
 
 
 def test_logits_are_precise_under_autocast():
-    batch = rows(32, whole=True)
+    batch = make_batch(32, whole=True)
     vectors = {m: v.float() for m, v in vectors_of(batch).items()}
     loss = InfoNCE(Loss())
     plain = loss(vectors, batch, [("imu", "text")])
@@ -239,6 +246,6 @@ def test_logits_are_precise_under_autocast():
 
 
 def test_a_pair_without_vectors_is_one_sentence():
-    batch = rows()
+    batch = make_batch()
     with pytest.raises(AuraError, match="no vectors of mocap"):
         InfoNCE(Loss())({"imu": unit(12)}, batch, [("imu", "mocap")])

@@ -23,7 +23,7 @@ from tests.small import IMU, MOCAP, fresh, settings, short, write_study
 
 EPOCHS, STEPS = 3, 5  # of an epoch
 # All that has a state or draws: dropout, augmentation, captions, views, averages, patience.
-CHOSEN = settings(
+PARAMS = settings(
     epochs=EPOCHS,
     imu_encoder=IMU.model_copy(update={"dropout": 0.2}),
     augment=config.Augment(jitter=0.1, drop_sensor=0.3, time_mask=0.2),
@@ -38,10 +38,10 @@ class Killed(BaseException):
     """Not an `Exception`, as SIGKILL is none: nothing may catch it."""
 
 
-def go(folder, chosen, kill_at=None, where="before"):
+def train_in(folder, params, kill_at=None, where="before"):
     """Train in `folder`, to the end or to the `kill_at`-th step that this process makes."""
     joined = short()
-    model, curve, made = fresh(joined, chosen), [], 0
+    model, curve, made = fresh(joined, params), [], 0
     real = torch.optim.AdamW.step
 
     def step(self, *args, **kwargs):
@@ -59,9 +59,9 @@ def go(folder, chosen, kill_at=None, where="before"):
             raise Killed
         real_save(state, path)
 
-    def done(figures):
-        curve.append(figures)
-        if kill_at and made >= kill_at and where == "telling":
+    def on_epoch_end(metrics):
+        curve.append(metrics)
+        if kill_at and made >= kill_at and where == "callback":
             raise Killed
 
     files = training.Files(folder / "checkpoint.pt", folder / "bad.safetensors")
@@ -69,20 +69,22 @@ def go(folder, chosen, kill_at=None, where="before"):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(torch.optim.AdamW, "step", step)
         patch.setattr(checkpoint.torch, "save", save)
-        best = training.train_phase(model, joined, chosen.joint, chosen, 3, done, files=files)
+        best = training.train_phase(
+            model, joined, params.joint, params, 3, on_epoch_end, files=files
+        )
     return model.state_dict(), curve, best
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    return go(tmp_path_factory.mktemp("whole"), CHOSEN)
+    return train_in(tmp_path_factory.mktemp("whole"), PARAMS)
 
 
 @given(
     kills=st.lists(
         st.tuples(
             st.integers(1, EPOCHS * STEPS),
-            st.sampled_from(["before", "after", "writing", "telling"]),
+            st.sampled_from(["before", "after", "writing", "callback"]),
         ),
         min_size=1,
         max_size=3,
@@ -90,7 +92,7 @@ def undisturbed(tmp_path_factory):
     every_s=st.sampled_from([0.0, 0.02, 1e9]),
 )
 @example(kills=[(1, "after"), (1, "after"), (1, "before")], every_s=0.0)
-@example(kills=[(STEPS, "telling"), (2 * STEPS, "writing")], every_s=1e9)
+@example(kills=[(STEPS, "callback"), (2 * STEPS, "writing")], every_s=1e9)
 @hypothesis_settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -98,13 +100,13 @@ def test_killed_at_any_step_the_weights_and_curves_are_the_same(
     undisturbed, tmp_path_factory, kills, every_s
 ):
     folder = tmp_path_factory.mktemp("killed")
-    chosen = CHOSEN.model_copy(update={"checkpoint_s": every_s})
+    params = PARAMS.model_copy(update={"checkpoint_s": every_s})
     for kill_at, where in kills:
         try:
-            go(folder, chosen, kill_at, where)
+            train_in(folder, params, kill_at, where)
         except Killed:
             continue
-    weights, curve, best = go(folder, chosen)
+    weights, curve, best = train_in(folder, params)
     expected, expected_curve, expected_best = undisturbed
     assert curve == expected_curve
     assert best == expected_best
@@ -115,24 +117,24 @@ def test_killed_at_any_step_the_weights_and_curves_are_the_same(
 
 def test_a_resumed_run_does_not_start_anew(tmp_path):
     """With a checkpoint of every step, five steps before the end are five, not fifteen."""
-    chosen = CHOSEN.model_copy(update={"checkpoint_s": 0.0, "patience": None})
+    params = PARAMS.model_copy(update={"checkpoint_s": 0.0, "patience": None})
     with pytest.raises(Killed):
-        go(tmp_path, chosen, 2 * STEPS + 1)
+        train_in(tmp_path, params, 2 * STEPS + 1)
     with pytest.raises(Killed):
-        go(tmp_path, chosen, STEPS, "after")
+        train_in(tmp_path, params, STEPS, "after")
     state = checkpoint.read_state(tmp_path / "checkpoint.pt")
     assert state["steps"] == 3 * STEPS - 1
-    assert len(state["curve"]) == 2
+    assert len(state["history"]["curve"]) == 2
 
 
 def test_a_damaged_checkpoint_is_one_sentence(tmp_path):
     with pytest.raises(Killed):
-        go(tmp_path, CHOSEN.model_copy(update={"checkpoint_s": 0.0}), 3)
+        train_in(tmp_path, PARAMS.model_copy(update={"checkpoint_s": 0.0}), 3)
     whole = (tmp_path / "checkpoint.pt").read_bytes()
     for damaged in (b"", b"x", whole[: len(whole) // 2]):
         (tmp_path / "checkpoint.pt").write_bytes(damaged)
         with pytest.raises(AuraError, match="cannot be read; delete it to train this phase anew"):
-            go(tmp_path, CHOSEN)
+            train_in(tmp_path, PARAMS)
 
 
 def test_a_checkpoint_cannot_run_code(tmp_path, monkeypatch):
@@ -183,9 +185,9 @@ def test_aura_train_that_was_killed_leaves_the_same_files(tmp_path, monkeypatch,
     for folder in (whole, killed):
         monkeypatch.chdir(folder)
         train.run(params, "tiny")
-    said = capfd.readouterr().err
-    assert "phase imu is done already" in said
-    assert "phase joint goes on from its checkpoint" in said
+    log = capfd.readouterr().err
+    assert "phase imu is done already" in log
+    assert "phase joint goes on from its checkpoint" in log
     left = hashes(killed)
     ends = ("model.json", "model.safetensors", "README.md")
     names = {f"models/tiny/{p}/{end}" for p in PHASES for end in ends}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from aura.config import Slice
 from aura.errors import AuraError
-from aura.learning import batches
+from aura.learning.join import SIGNAL_COLUMNS, concat_takes
 from aura.schema import SIGNALS
 from aura.signals.windows import (
     Span,
@@ -163,7 +163,7 @@ def in_pieces(table, rows):
 @pytest.mark.parametrize("rows", [1, 7, 100])
 def test_takes_lie_end_to_end_with_room_behind_a_short_one(rows):
     (signals, *_), blocks = small.tables(seconds=(12, 3, 9))
-    tracks = batches.end_to_end(in_pieces(signals, rows), 5.0)
+    tracks = concat_takes(in_pieces(signals, rows), 5.0)
     assert tracks.first_s == {"take0": 0, "take1": 12, "take2": 17}
     for name, rate in (("imu", 200), ("imu_valid", 200), ("mocap", 10), ("mocap_valid", 10)):
         got, block = getattr(tracks, name), blocks[name]
@@ -171,11 +171,11 @@ def test_takes_lie_end_to_end_with_room_behind_a_short_one(rows):
         np.testing.assert_array_equal(got[: 15 * rate], block[:15].reshape(-1, *got.shape[1:]))
         assert not got[15 * rate : 17 * rate].any()
         np.testing.assert_array_equal(got[17 * rate :], block[15:].reshape(-1, *got.shape[1:]))
-    few = batches.end_to_end(signals.select(list(batches.SIGNAL_COLUMNS)), 5.0)
+    few = concat_takes(signals.select(list(SIGNAL_COLUMNS)), 5.0)
     np.testing.assert_array_equal(few.imu, tracks.imu)
     for broken in (signals.slice(1), pa.concat_tables([signals, signals])):
         with pytest.raises(AuraError, match="aura resample"):
-            batches.end_to_end(broken, 5.0)
+            concat_takes(broken, 5.0)
     assert signals.schema.equals(SIGNALS)
 
 

@@ -26,13 +26,13 @@ def record(group, chosen):
     joined, losses, grads, curve = short(), [], [], []
     model = fresh(joined, chosen)
     model.loss.register_forward_hook(lambda _, __, out: losses.append(out.item()))
-    average = group.average
+    average = group.average_gradients
 
     def averaged(weights):
         average(weights)
         grads.append(torch.cat([w.grad.flatten() for w in weights if w.grad is not None]))
 
-    group.average = averaged
+    group.average_gradients = averaged
     training.train_phase(model, joined, chosen.joint, chosen, 3, curve.append, group=group)
     return {"losses": losses, "grads": grads, "curve": curve, "weights": model.state_dict()}
 
@@ -48,7 +48,7 @@ def rank(number, world, folder, chosen):
 def gathers(number, world):
     """Our gather against PyTorch's, whose backward sums over the ranks what each one has."""
     rows = torch.randn(world * 3, 5, generator=torch.Generator().manual_seed(0))
-    local = rows[Ranks().part(len(rows))]
+    local = rows[Ranks().local_rows(len(rows))]
     grads = []
     for gather in (
         lambda x: Ranks().gather(x, len(rows)),
@@ -64,4 +64,4 @@ def gathers(number, world):
 
 def refuse(group, device, on_epoch_end):
     on_epoch_end({"epoch": 0.0})
-    raise AuraError(f"rank {group.rank} of {group.world} on {device} gives up")
+    raise AuraError(f"rank {group.rank} of {group.world_size} on {device} gives up")

@@ -49,9 +49,9 @@ def test_parts_cover_a_batch_evenly():
     for world in (1, 2, 3, 5):
         for count in range(world, 12):
             group = Group()
-            group.world, rows = world, []
+            group.world_size, rows = world, []
             for group.rank in range(world):
-                rows.append(list(range(count))[group.part(count)])
+                rows.append(list(range(count))[group.local_rows(count)])
             assert [row for part in rows for row in part] == list(range(count))
             assert max(map(len, rows)) - min(map(len, rows)) <= 1
             assert max(map(len, rows)) == -(-count // world)
@@ -59,7 +59,7 @@ def test_parts_cover_a_batch_evenly():
 
 def test_a_batch_too_small_for_the_workers_is_one_sentence():
     group = Group()
-    group.world = 8
+    group.world_size = 8
     with pytest.raises(AuraError, match="A batch of 8 is too small for 8 workers"):
         training.train_phase(
             fresh(short(), ALL_PAIRS), short(), ALL_PAIRS.joint, ALL_PAIRS, 0, print, group=group

@@ -1,0 +1,99 @@
+"""Windows from tables, and batches of them."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import torch
+
+from aura import schema
+from aura.errors import AuraError
+from aura.learning.join import join_tables
+from aura.signals.mocap import canonicalize
+from pipeline.study.joined import check_splits
+from tests.small import DIM, tables, windows
+
+VALIDATION = "aura.learning.trainer.validation_mrr"
+
+
+def test_a_batch_equals_cutting_every_window_by_hand():
+    joined, (signals, table, texts, videos), blocks = windows()
+    takes = np.array(signals.column("take_id").to_pylist())
+    rows = table.to_pylist()
+    batch = joined.batch(np.arange(len(rows)))
+    text_vector = dict(zip(texts["text"].to_pylist(), texts["embedding"].to_pylist(), strict=True))
+    video_vector = dict(
+        zip(videos["window_id"].to_pylist(), videos["embedding"].to_pylist(), strict=True)
+    )
+    for i, row in enumerate(rows):
+        in_take = takes == row["take_id"]
+        imu = blocks["imu"][in_take].reshape(-1, 6)
+        first = round(row["start_s"] * 200)
+        inside = imu[first : first + 1000]
+        np.testing.assert_array_equal(batch.imu[i, : len(inside)].numpy(), inside)
+        assert batch.imu_valid[i].sum() == len(inside)
+        pose = blocks["mocap"][in_take].reshape(-1, 17, 3)[round(row["start_s"] * 10) :][:50]
+        seen = blocks["mocap_valid"][in_take].reshape(-1, 17)[round(row["start_s"] * 10) :][:50]
+        expected = canonicalize(pose[None], seen[None])[0]
+        np.testing.assert_allclose(batch.mocap[i, : len(pose)].numpy(), expected, atol=1e-5)
+        assert not batch.mocap_valid[i, len(pose) :].any()
+        expected_video = video_vector.get(row["window_id"], [0.0] * DIM)
+        np.testing.assert_allclose(batch.video[i].numpy(), expected_video)
+        assert bool(batch.has["video"][i]) == (row["window_id"] in video_vector)
+        assert bool(batch.has["text"][i]) == bool(row["texts"])
+        if row["texts"]:
+            captions = {text["text"] for text in row["texts"]}
+            mean = np.mean([text_vector[t] for t in captions], axis=0)
+            np.testing.assert_allclose(batch.text[i], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+def test_a_random_caption_is_one_of_the_windows_own():
+    joined, (_, table, texts, _), _ = windows()
+    vector = dict(zip(texts["text"].to_pylist(), texts["embedding"].to_pylist(), strict=True))
+    rng, picked = np.random.default_rng(0), set()
+    for _ in range(20):
+        text = joined.batch(np.array([0]), rng).text[0].numpy()
+        captions = {text["text"] for text in table.to_pylist()[0]["texts"]}
+        (match,) = [t for t in captions if np.allclose(vector[t], text)]
+        picked.add(match)
+    assert len(picked) == 2
+
+
+def test_shuffling_breaks_pairs_inside_a_split_and_keeps_what_there_is():
+    joined, _, _ = windows(seconds=(40, 30, 30))
+    control = joined.shuffled(0)
+    rows = joined.rows("train")
+    real, shuffled = joined.batch(rows), control.batch(rows)
+    assert torch.equal(real.imu, shuffled.imu)
+    assert not torch.equal(real.video, shuffled.video)
+    assert sorted(map(tuple, real.video.tolist())) == sorted(map(tuple, shuffled.video.tolist()))
+    same = (real.mocap == shuffled.mocap).flatten(1).all(dim=1).float().mean()
+    assert same < 0.3
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda s, w, t, v: (s.slice(12), w, t, v), "1 takes of the windows have no signals"),
+        (lambda s, w, t, v: (s, w, t.slice(2), v), "was never embedded"),
+        (lambda s, w, t, v: (s.take([1, 0, *range(2, 24)]), w, t, v), "not in order"),
+    ],
+)
+def test_tables_that_do_not_join_are_refused(change, sentence):
+    study, _ = tables()
+    with pytest.raises(AuraError, match=sentence):
+        join_tables(*change(*study), window_s=5.0)
+
+
+def test_a_leaking_split_is_refused_at_the_moment_of_use():
+    study, _ = tables()
+    signals, table, texts, videos = study
+    for column, what in (("participant_id", "participants"), ("capture_id", "captures")):
+        index = table.column_names.index(column)
+        same = pa.array(["shared"] * table.num_rows)
+        leaking = table.set_column(index, schema.WINDOWS.field(column), same)
+        joined = join_tables(signals, leaking, texts, videos, 5.0)
+        with pytest.raises(AuraError, match=f"shares 1 {what} with training"):
+            check_splits(joined)
+        (warning,) = check_splits(joined, "warn")[:1]
+        assert warning.startswith(f"The test split shares 1 {what}")
+    assert check_splits(join_tables(*study, window_s=5.0)) == []
