@@ -84,9 +84,9 @@ def run(params: Params, dataset: str) -> None:
     unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
     classes, label = len(test.class_names), test.label[rows]
     draws = params.evaluate.bootstrap_draws
-    table, gains = tasks.figures(said, label, unit, classes, draws, params.seed)
+    table, gains = tasks.score(said, label, unit, classes, draws, params.seed)
     guess = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
-    warnings = tasks.negative(gains)
+    warnings = tasks.negative_transfer(gains)
     details = {
         "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
         "classes": list(test.class_names), "baselines": guess, "rows": table, "gains": gains,
@@ -118,11 +118,11 @@ def _fold(
     by_length = tree.fit(length_s[known], test.label[known]).predict(length_s[rows])
     said[LENGTH_ALONE] = np.where(has, by_length, -1)[None]
     changes = config.Augment.model_validate(card["settings"]["augment"])
-    for answer in tasks.answers(
+    for answer in tasks.fit_predict(
         {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
         params.finetune, changes, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
-        said[answer.head] = answer.said
+        said[answer.head] = answer.predicted
     temporary = scratch(file)
     with temporary.open("wb") as stream:
         content = {"rows": rows, **{json.dumps(head): found for head, found in said.items()}}
@@ -164,7 +164,7 @@ def page(dataset: str, details: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for head, shots in heads:
-        first = "pretrained" if head != LENGTH_ALONE.how else LENGTH_ALONE.start
+        first = "pretrained" if head != LENGTH_ALONE.method else LENGTH_ALONE.start
         cells = [
             _span(of.get((head, shots, start, metric)))
             for start in (first, "random")
