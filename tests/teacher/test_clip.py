@@ -122,7 +122,7 @@ def test_bf16_is_near_fp32_and_says_so(folder, teacher):
 def test_embeddings_of_before_there_was_a_precision_are_fp32(teacher):
     older = {k: v for k, v in asdict(teacher.identity).items() if k != "precision"}
     metadata = {b"teacher": json.dumps(older).encode()}
-    assert clip.Identity.of(metadata, "x") == teacher.identity
+    assert clip.Identity.from_metadata(metadata, "x") == teacher.identity
 
 
 def test_items_are_made_one_ahead_in_order():
@@ -155,9 +155,9 @@ def test_two_teachers_are_not_mixed(teacher):
     assert same_teacher([("x", a), ("y", a)]) == a
     with pytest.raises(AuraError, match="x and y were embedded by different teachers"):
         same_teacher([("x", a), ("y", replace(a, weights_sha256="other"))])
-    assert clip.Identity.of(a.metadata(), "x") == a
+    assert clip.Identity.from_metadata(a.metadata(), "x") == a
     with pytest.raises(AuraError, match="does not say which teacher"):
-        clip.Identity.of({}, "x")
+        clip.Identity.from_metadata({}, "x")
 
 
 def test_changed_weights_are_noticed(folder, tmp_path):

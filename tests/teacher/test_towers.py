@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from aura.teacher import clip
-from aura.teacher.towers import PackedMlp, image_features, text_ends, text_features
+from aura.teacher.towers import PackedMlp, eot_positions, image_features, text_features
 
 SIDE = 48
 IDENTITY = clip.Identity("tiny", "random", "", "", True)
@@ -69,7 +69,7 @@ def test_what_is_behind_the_end_of_a_text_does_not_matter(lengths):
         found = F.normalize(text_features(model, tokens), dim=-1)
         expected = F.normalize(model.encode_text(tokens), dim=-1)
     assert (found - expected).abs().max() <= 1e-5
-    assert text_ends(tokens).tolist() == [length - 1 for length in lengths]
+    assert eot_positions(tokens).tolist() == [length - 1 for length in lengths]
 
 
 @pytest.mark.parametrize("kind", KINDS)
