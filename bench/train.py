@@ -53,7 +53,7 @@ def _step_row(scene: Scene, width: int, layers: int, batch: int, share: float) -
     windows = random_windows(2 * batch, DIM)
     params = params_of(scene, width, layers, batch)
     loop = loop_of(params, windows)
-    tokens = loop.model.imu.trunk.places.numel() + 1
+    tokens = loop.model.imu.trunk.positions.numel() + 1
 
     def step(of: Any) -> Callable[[], None]:
         def run() -> None:

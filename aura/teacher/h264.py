@@ -1,4 +1,4 @@
-"""What the headers of an H.264 stream in an MP4 say of its pictures; ITU-T H.264, sections 7 and E."""
+"""What the headers of an H.264 stream in an MP4 say of its pictures (ITU-T H.264, 7 and E)."""
 
 from dataclasses import dataclass
 

@@ -198,7 +198,7 @@ def _read_into(pipe: io.RawIOBase, buffer: memoryview, or_end: bool = False) -> 
 
 
 def _select_expression(numbers: Sequence[int]) -> str:
-    """Expression of ffmpeg that is true for these frame numbers: a search tree, so that hours fit."""
+    """Expression, for ffmpeg, of being one of these numbers: a search tree, so that hours fit."""
     if len(numbers) <= 1:
         return f"eq(n,{numbers[0]})" if numbers else "0"
     middle = len(numbers) // 2
