@@ -66,7 +66,7 @@ def test_attention_pooling_equals_the_plain_formula():
 
 @pytest.mark.parametrize("position", ["learned", "rotary"])
 @pytest.mark.parametrize("pool", ["cls", "attention"])
-def test_a_trunk_sees_places_but_not_what_is_masked_nor_the_order_in_memory(position, pool):
+def test_a_trunk_sees_positions_but_not_what_is_masked_nor_the_order_in_memory(position, pool):
     torch.manual_seed(0)
     options = TrunkOptions(**TINY, position=position, pool=pool)
     positions = torch.tensor([0, 0, 1, 2, 2, 3])
@@ -77,7 +77,7 @@ def test_a_trunk_sees_places_but_not_what_is_masked_nor_the_order_in_memory(posi
     hidden = x.clone()
     hidden[:, 3:5] = 50.0
     torch.testing.assert_close(trunk(hidden, mask), base)
-    torch.testing.assert_close(trunk(x[:, [1, 0, 2, 3, 4, 5]], mask), base)  # both at place 0
+    torch.testing.assert_close(trunk(x[:, [1, 0, 2, 3, 4, 5]], mask), base)  # both at position 0
     assert not torch.allclose(trunk(x[:, [0, 2, 1, 3, 4, 5]], mask), base, atol=1e-4)
 
 
