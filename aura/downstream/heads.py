@@ -147,7 +147,7 @@ def draw_shots(labels: np.ndarray, k: int, seed: int, draw: int = 0) -> NDArray[
         Rows of `labels`.
     """
     order = np.random.default_rng([seed, draw]).permutation(len(labels))
-    shots = [order[labels[order] == c][:k] for c in np.unique(labels[labels >= 0])]
+    shots = [order[labels[order] == y][:k] for y in np.unique(labels[labels >= 0])]
     return np.sort(np.concatenate([np.empty(0, np.int64), *shots]))
 
 
