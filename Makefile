@@ -10,8 +10,9 @@ export RAY_USAGE_STATS_ENABLED := 0
 
 repro: $(VENV)/.installed
 	dvc repro
-	@for folder in reports/*/report; do \
-		echo; cat $$folder/summary.md; echo; echo "Report: $$folder/index.html"; done
+	@for name in $$(python -c "from aura import config; print(*config.load().study)"); do \
+		echo; cat reports/$$name/report/summary.md; \
+		echo; echo "Report: reports/$$name/report/index.html"; done
 
 test: $(VENV)/.installed lint
 	pytest

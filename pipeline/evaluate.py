@@ -15,6 +15,7 @@ from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation import twins
 from aura.evaluation.chance import class_prior
+from aura.evaluation.comparable import fingerprint_test
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import measure
 from aura.evaluation.retrieval import all_pairs
@@ -72,6 +73,7 @@ def run(params: Params, dataset: str) -> None:
     )
     directions = {m: effective_rank(vectors[m][test.valid[m]]) for m in present}
     named = share_naming_class(windows, texts)
+    ids = [windows.ids[row] for row in rows]
     with stage_output(paths.report(dataset, "evaluate"), None) as folder:
         write_json(folder / "metrics.json", headline_metrics(headlines))
         write_json(
@@ -93,9 +95,9 @@ def run(params: Params, dataset: str) -> None:
                 "fine_grained": actions.fine_grained(vectors, windows, texts, test, rows, params),
                 "retrieval": [*pairs, *class_prior(pairs)],
                 "splits": joined.split_counts(windows),
+                "test": fingerprint_test(ids, windows.label[rows].tolist()),
             },
         )
-        ids = [windows.ids[row] for row in rows]
         write_vectors(folder / "embeddings.parquet", ids, vectors, test.valid)
         write_text(folder / "plots" / "retrieval.csv", retrieval_csv(pairs))
         for modality, vector in vectors.items():

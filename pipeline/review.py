@@ -1,7 +1,7 @@
 """review: what a change did to the committed reports, as a comment for its pull request.
 
 Metrics and plots are in git, so that neither data nor DVC's cache is needed; the plots drawn are
-those that dvc.yaml names, for each data set that has reports.
+those that `reports/<dataset>/dvc.yaml` names.
 """
 
 import csv
@@ -44,14 +44,16 @@ def run(base: str = "main", out: str | Path = "review") -> Path:
         )
     target = Path(out)
     if target.exists():
-        others = {p.name for p in target.iterdir()} - KNOWN if target.is_dir() else {"no folder"}
-        if others:
-            raise AuraError(f"{out} is there and is no review ({min(others)}); name another.")
-    plots, not_drawn = _plots()
+        strange = {p.name for p in target.iterdir()} - KNOWN if target.is_dir() else {"no folder"}
+        if strange:
+            raise AuraError(f"{out} is there and is no review ({min(strange)}); name another.")
     sections: dict[str, str] = {}
     drawn: dict[str, bytes] = {}
+    not_drawn: list[str] = []
     for dataset in sorted(_datasets(before) | _datasets(now)):
-        pictures = _pictures(plots, dataset, before, now) if dataset in _datasets(now) else {}
+        plots, others = _plots(dataset, now)
+        not_drawn += (name for name in others if name not in not_drawn)
+        pictures = _pictures(plots, dataset, before, now)
         drawn |= {picture.path: content for picture, content in pictures.items()}
         sections[dataset] = section(
             _report(dataset, before, base), _report(dataset, now, "the working tree"),
@@ -135,8 +137,7 @@ def _pictures(
     plots: Sequence[tuple[Plot, Mapping[str, str]]], dataset: str, before: Files, now: Files
 ) -> dict[Picture, bytes]:
     pictures = {}
-    for plot, places in plots:
-        files = {name: place.format(dataset=dataset) for name, place in places.items()}
+    for plot, files in plots:
         old, new = (
             {name: _table(side[path](), path) for name, path in files.items() if path in side}
             for side in (before, now)
@@ -151,19 +152,17 @@ def _table(text: str, path: str) -> Table:
     return list(csv.DictReader(io.StringIO(text), delimiter="\t" if path.endswith("tsv") else ","))
 
 
-def _plots() -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
-    """The plots of dvc.yaml with the place of each file, and the names of those not drawn here.
-
-    Plots cannot go over a matrix in dvc.yaml: what it names of one data set is drawn of each.
-    """
-    path, plots, others = Path("dvc.yaml"), [], []
+def _plots(dataset: str, files: Files) -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
+    """Plots of a data set with the place of each file, and the names of those not drawn here."""
+    path = (paths.REPORTS / dataset / "dvc.yaml").as_posix()
+    plots, others = [], []
     try:
-        specs = yaml.safe_load(path.read_text()).get("plots", []) if path.exists() else []
+        specs = yaml.safe_load(files[path]()).get("plots", []) if path in files else []
     except (yaml.YAMLError, AttributeError):
-        raise AuraError("dvc.yaml is not a YAML mapping.") from None
+        raise AuraError(f"{path} is not a YAML mapping.") from None
     for spec in specs:
         for name, how in spec.items() if isinstance(spec, dict) else [(spec, None)]:
-            plot = _plot(name, how) if isinstance(how, dict) else None
+            plot = _plot(name, how, dataset) if isinstance(how, dict) else None
             if plot:
                 plots.append(plot)
             else:
@@ -171,18 +170,17 @@ def _plots() -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
     return plots, others
 
 
-def _plot(name: str, how: Mapping[str, Any]) -> tuple[Plot, dict[str, str]] | None:
+def _plot(name: str, how: Mapping[str, Any], dataset: str) -> tuple[Plot, dict[str, str]] | None:
     template, x, y = how.get("template", "linear"), how.get("x"), how.get("y")
     if template not in TEMPLATES or not isinstance(x, str) or not isinstance(y, dict) or not y:
         return None
-    files = [PurePosixPath(path).parts for path in y]
-    if not all(isinstance(column, str) for column in y.values()) or min(map(len, files)) < 3:
+    if not all(isinstance(column, str) for column in y.values()):
         return None
-    labels = _apart(files)
+    labels = _apart([PurePosixPath(path).parts for path in y])
     plot = Plot(
         name, how.get("title", name), template, x, dict(zip(labels, y.values(), strict=True))
     )
-    places = ["/".join((root, "{dataset}", *rest)) for root, _, *rest in files]
+    places = [(paths.REPORTS / dataset / path).as_posix() for path in y]
     return plot, dict(zip(labels, places, strict=True))
 
 

@@ -27,8 +27,7 @@ from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined
-
-CURVES = ("loss", "val_mrr", "temperature")
+from pipeline.study.curves import Curves
 
 
 def run(params: Params, dataset: str) -> None:
@@ -127,27 +126,20 @@ def _phase(
         if work.files.checkpoint.is_file():
             say(f"train: phase {name} goes on from its checkpoint.")
         work.files.checkpoint.parent.mkdir(exist_ok=True)
-        from dvclive import Live  # with pandas, for which the report need not wait
+        curve = Curves(curves / name)
 
-        live = Live(
-            str(curves / name), dvcyaml=False, save_dvc_exp=False, report=None, monitor_system=False
-        )
-
-        def told(figures: dict[str, float]) -> None:
-            for key in CURVES:
-                live.log_metric(key, figures[key], timestamp=False)
-            live.next_step()
+        def on_epoch_end(figures: dict[str, float]) -> None:
+            curve.log(figures)
             say(
                 f"train {name}: epoch {figures['epoch'] + 1:.0f}/{work.phase.epochs}  "
                 f"loss {figures['loss']:.3f}  validation MRR {figures['val_mrr']:.3f}"
             )
 
-        with live:
-            ranks, device = work.settings.workers, work.settings.device
-            if ranks > 1:
-                workers.run_ranks(work, ranks, device, params.ray, models / name, told)
-            else:
-                work(Group(), device, told)
+        ranks, device = work.settings.workers, work.settings.device
+        if ranks > 1:
+            workers.run_ranks(work, ranks, device, params.ray, models / name, on_epoch_end)
+        else:
+            work(Group(), device, on_epoch_end)
         say(f"train {name}: {time.monotonic() - start:.0f} s")
     for leftover in (models / name).iterdir():  # the checkpoint, and what a killed writer left
         if leftover.is_dir():

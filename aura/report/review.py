@@ -5,6 +5,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from aura.evaluation.comparable import why_not_comparable
+
 MARKER = "<!-- aura review -->"
 """First line of the comment, by which the next push finds it."""
 
@@ -36,12 +38,27 @@ class Figure:
 
 @dataclass(frozen=True)
 class Report:
-    """What the stages reported of one data set at one commit."""
+    """What the stages reported of one data set at one commit.
+
+    Attributes
+    ----------
+    figures
+        Headline figures by name.
+    counts
+        What was used, skipped, dropped and masked.
+    warnings
+        Sentences of `evaluate` and other stages.
+    teacher
+        Hash of the teacher's weights.
+    test
+        What `fingerprint_test` gave for the test windows.
+    """
 
     figures: Mapping[str, Figure] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     teacher: str | None = None
+    test: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -68,7 +85,8 @@ def read(files: Mapping[str, Any]) -> Report:
         for name, count in _counts(files.get(f"{stage}/metrics.json", {}))
     }
     teacher = files.get("embed/metrics.json", {}).get("teacher", {}).get("weights_sha256")
-    return Report(figures, counts, warnings, teacher)
+    test = files.get("evaluate/details.json", {}).get("test")
+    return Report(figures, counts, warnings, teacher, test)
 
 
 def _figures(content: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
@@ -132,12 +150,14 @@ def section(before: Report | None, now: Report | None, pictures: Sequence[Pictur
     if now is None:
         return "Its reports are gone."
     old = before or Report()
-    table, same = _figure_table(old.figures, now.figures)
+    reason = why_not_comparable(old.test, now.test) if before else ""
+    table, same = _figure_table(old.figures, now.figures, bool(reason))
     names = "; ".join(_cell(name) for name in same)
     unchanged = [f"Unchanged figures: {len(same)} ({names})."] if same else []
     parts = [
         *([] if before else ["Its reports are new: there is nothing to compare with."]),
         *_other_teacher(old, now),
+        *([f"**Not comparable with before**: {reason}."] if reason and table else []),
         *table,
         *unchanged,
         *_warning_lists(old.warnings, now.warnings),
@@ -157,16 +177,19 @@ def _other_teacher(before: Report, now: Report) -> list[str]:
 
 
 def _figure_table(
-    before: Mapping[str, Figure], now: Mapping[str, Figure]
+    before: Mapping[str, Figure], now: Mapping[str, Figure], other_test: bool
 ) -> tuple[list[str], list[str]]:
-    """The table of figures that changed, with what its marks mean; and the names of the others."""
+    """The table of figures that changed, with what its marks mean; and the names of the others.
+
+    Where the test windows are others, no figure is marked as better or worse.
+    """
     rows, same, marked = [], [], False
     for name in dict.fromkeys([*now, *before]):
         old, new = before.get(name), now.get(name)
         if old and new and _shown(old) == _shown(new):
             same.append(name)
             continue
-        mark = moved(old, new)
+        mark = "" if other_test else moved(old, new)
         marked |= bool(mark)
         change = f"{_change(old, new)} {mark}".strip()
         first = f"{old.value:.3f}" if old else "new"

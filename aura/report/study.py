@@ -122,10 +122,13 @@ class Earlier:
         Why none is on record.
     figures
         Its headline figures.
+    not_comparable
+        Why they cannot be compared with those of this run; empty where they can.
     """
 
     run: str = ""
     why: str = ""
+    not_comparable: str = ""
     figures: list[Past] = field(default_factory=list)
 
 

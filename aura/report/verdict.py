@@ -27,14 +27,14 @@ class Change:
     ----------
     kind
         "better" or "worse" where the old value lies outside the new interval, else "same"; "new"
-        where the last run has no such figure.
+        where the last run has no such figure, "other" where it was measured on other windows.
     old
         The last run's value and number of windows.
     arrow
         ▲, ▼ or = by the bare values.
     """
 
-    kind: Literal["better", "worse", "same", "new"]
+    kind: Literal["better", "worse", "same", "new", "other"]
     arrow: str = ""
     old: Past | None = None
 
@@ -65,6 +65,8 @@ def change(line: Headline, earlier: Earlier) -> Change:
     old = next((p for p in earlier.figures if (p.name, p.metric) == (line.name, line.metric)), None)
     if old is None:
         return Change("new")
+    if earlier.not_comparable or old.n != line.n:
+        return Change("other", "", old)
     arrow = "▲" if line.value > old.value else "▼" if line.value < old.value else "="
     if line.low is None or line.high is None or line.low <= old.value <= line.high:
         return Change("same", arrow, old)
@@ -108,6 +110,10 @@ def against_last_run(lines: Sequence[Headline], earlier: Earlier) -> Answer:
     if not earlier.run:
         why = f" ({earlier.why})" if earlier.why else ""
         return Answer(question, "", f"No earlier run on record{why}.")
+    if earlier.not_comparable:
+        return Answer(
+            question, "", f"Not comparable with the run of {earlier.run}: {earlier.not_comparable}."
+        )
     changes = [(line, change(line, earlier)) for line in lines]
     parts, found = [], {}
     for kind in ("worse", "better"):
@@ -122,6 +128,9 @@ def against_last_run(lines: Sequence[Headline], earlier: Earlier) -> Answer:
     same = sum(c.kind == "same" for _, c in changes)
     if same:
         parts.append(f"{same} the same within {'its interval' if same == 1 else 'their intervals'}")
+    others = [line.name for line, c in changes if c.kind == "other"]
+    if others:
+        parts.append(f"not comparable, on another number of windows: {' and '.join(others)}")
     fresh = [line.name for line, c in changes if c.kind == "new"]
     if fresh:
         parts.append(f"new: {' and '.join(fresh)}")
@@ -132,7 +141,9 @@ def against_last_run(lines: Sequence[Headline], earlier: Earlier) -> Answer:
     if found["worse"]:
         head = "Partly better, partly worse than" if found["better"] else "Worse than"
     else:
-        head = "Better than" if found["better"] else "The same as"
+        head = (
+            "Better than" if found["better"] else "The same as" if same else "Nothing shared with"
+        )
     mark: Mark = "good" if found["better"] else ""
     if found["worse"] or gone:
         mark = "bad" if found["worse"] else "note"

@@ -14,7 +14,6 @@ VERSION = importlib.metadata.version("clip-retrieval")
 
 def prepare(commands: list[list[str]], model: str, weights: str) -> Callable[[], np.ndarray]:
     """Write pictures by commands that end in a pattern of file names, and embed them."""
-
     name = f"open_clip:{model}/{weights}"
 
     def run() -> np.ndarray:

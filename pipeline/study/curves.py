@@ -1,6 +1,43 @@
-"""Curves of a training, as dvclive wrote them."""
+"""Curves of a training: a folder a phase, a TSV a figure, as `dvc plots` reads them."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
 
 from pipeline.engine import paths
+
+CURVES = ("loss", "val_mrr", "temperature")
+
+
+class Curves:
+    """Writes the figures of one phase, a line an epoch, in dvclive's layout.
+
+    dvclive itself makes a DVC repository of any git repository that it runs in, whatever it is
+    asked to log, and cannot start in one without a commit.
+
+    Parameters
+    ----------
+    folder : Path
+        Of the phase. What is there of an earlier start is written anew.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._step = folder, 0
+        (folder / "plots/metrics").mkdir(parents=True, exist_ok=True)
+        for name in CURVES:
+            self._file(name).write_text(f"step\t{name}\n")
+
+    def _file(self, name: str) -> Path:
+        return self._folder / f"plots/metrics/{name}.tsv"
+
+    def log(self, figures: Mapping[str, float]) -> None:
+        """Add the figures of the next epoch."""
+        for name in CURVES:
+            with self._file(name).open("a") as file:
+                file.write(f"{self._step}\t{figures[name]}\n")
+        last = {**{name: figures[name] for name in CURVES}, "step": self._step}
+        (self._folder / "metrics.json").write_text(json.dumps(last, indent=4) + "\n")
+        self._step += 1
 
 
 def curves_of(dataset: str) -> dict[str, list[dict[str, float]]]:

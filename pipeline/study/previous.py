@@ -1,4 +1,4 @@
-"""The run before this one, from git: the newest commit whose figures are not those at hand.
+"""The run before this one, from git: the newest commit whose headlines are not those at hand.
 
 Just after a run is committed that is still the run before it, so the page stays the same.
 """
@@ -8,11 +8,23 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from aura.evaluation.comparable import why_not_comparable
 from aura.report.study import Earlier, Past
 
 
 def earlier_run(details: Path) -> Earlier:
-    """Headlines of the newest commit in which `details` differs from the file on disk."""
+    """Headlines of the newest commit in which those of `details` differ from the file on disk.
+
+    Parameters
+    ----------
+    details : Path
+        `details.json` of evaluate.
+
+    Returns
+    -------
+    Earlier
+        Says why the two cannot be compared, where their test windows differ.
+    """
     shallow = _git("rev-parse", "--is-shallow-repository")
     if shallow is None:
         return Earlier(why="not a git repository")
@@ -23,16 +35,17 @@ def earlier_run(details: Path) -> Earlier:
     for line in log.splitlines():
         commit, day = line.split()
         found = _content(commit, details)
-        if found is None or found == at_hand:
-            continue
         try:
             figures = [
                 Past(str(h["name"]), str(h["metric"]), float(h["value"]), int(h["n"]))
                 for h in found["headlines"]
             ]
+            if found["headlines"] == at_hand.get("headlines"):
+                continue
+            reason = why_not_comparable(found.get("test"), at_hand.get("test"))
         except (KeyError, TypeError, ValueError):  # of a version with another form
             continue
-        return Earlier(run=f"{day} ({commit[:7]})", figures=figures)
+        return Earlier(f"{day} ({commit[:7]})", "", reason, figures)
     return Earlier()
 
 

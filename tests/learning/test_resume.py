@@ -18,6 +18,7 @@ from aura.errors import AuraError
 from aura.learning import checkpoint, training
 from pipeline import train
 from pipeline.study.curves import curves_of
+from tests.conftest import run
 from tests.small import IMU, MOCAP, fresh, settings, short, write_study
 
 EPOCHS, STEPS = 3, 5  # of an epoch
@@ -189,7 +190,7 @@ def test_aura_train_that_was_killed_leaves_the_same_files(tmp_path, monkeypatch,
     ends = ("model.json", "model.safetensors", "README.md")
     names = {f"models/tiny/{p}/{end}" for p in PHASES for end in ends}
     assert {name for name in left if name.startswith("models")} == names
-    # The curve files of DVCLive are among them: no epoch is there twice.
+    # The files of the curves are among them: no epoch is there twice.
     assert left == hashes(whole)
 
 
@@ -197,7 +198,9 @@ def test_simultaneous_is_one_phase_from_scratch_for_the_epochs_of_both(tmp_path,
     monkeypatch.chdir(tmp_path)
     chosen = settings(epochs=2, schedule="simultaneous", imu_encoder=IMU, mocap_encoder=MOCAP)
     params = write_study(tmp_path, chosen.model_dump(mode="json"))
+    assert run("git", "init", "-q", cwd=tmp_path).returncode == 0  # no commit yet, and no DVC
     train.run(params, "tiny")
+    assert not (tmp_path / ".dvc").exists()
     curves = curves_of("tiny")
     twins = [*(f"shuffled-{number}" for number in range(3)), "unnamed"]
     assert {name: len(rows) for name, rows in curves.items()} == dict.fromkeys(["joint", *twins], 4)

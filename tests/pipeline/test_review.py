@@ -14,10 +14,14 @@ import pipeline.review
 from aura.errors import AuraError
 from aura.evaluation.diagnosis import Headline
 from pipeline import evaluate
+from pipeline.study.plots import definitions
 from tests.conftest import ROOT, run
 
 AUTHOR = ("-c", "user.name=test", "-c", "user.email=test@localhost")
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/review.yml").read_text())
+
+
+TEST = {"windows": 100, "sha256": "same"}
 
 
 def headline(name, metric, value, low, high):
@@ -34,7 +38,7 @@ def write(folder, text, *, mrr, warnings, takes, loss):
     ]
     files = {
         "evaluate/metrics.json": evaluate.headline_metrics(headlines),
-        "evaluate/details.json": {"warnings": warnings, "headlines": []},
+        "evaluate/details.json": {"warnings": warnings, "headlines": [], "test": TEST},
         "resample/metrics.json": {"takes_used": takes, "skips": {"imu: no VRS file": 9 - takes}},
         "slice/metrics.json": {"windows": 40, "clock_offset_ms": mrr},
     }
@@ -55,6 +59,8 @@ def write(folder, text, *, mrr, warnings, takes, loss):
     for name, content in plots.items():
         (reports / name).parent.mkdir(parents=True, exist_ok=True)
         (reports / name).write_text(content)
+    plots = yaml.safe_dump({"plots": definitions(reports)})
+    (reports / "dvc.yaml").write_text(plots)
     commit(folder, text)
 
 

@@ -340,17 +340,30 @@ def test_a_figure_worse_than_last_time_is_said_to_be_worse():
     lines = full_study().headlines
     past = [Past(h.name, h.metric, h.value, h.n) for h in lines]
     past[0] = replace(past[0], value=lines[0].high + 0.01)
-    past[3] = replace(past[3], value=lines[3].low - 0.01, n=7)
+    past[3] = replace(past[3], value=lines[3].low - 0.01)
+    past[4] = replace(past[4], value=lines[4].low - 0.01, n=7)
     study = replace(full_study(), earlier=Earlier("2026-01-31 (abc1234)", figures=past))
     page = render(study)
     assert "Partly better, partly worse than the run of 2026-01-31 (abc1234)." in page
     assert f"1 worse: {lines[0].name} {number(lines[0].value)}, was {number(past[0].value)}" in page
     assert f"1 better: {lines[3].name} {number(lines[3].value)}" in page
     kinds = [re.search(r'class="change (\w+)"', row).group(1) for row in rows_of(page)]
-    assert kinds == ["worse", "same", "same", "better", "same"]
+    assert kinds == ["worse", "same", "same", "better", "other"]
     assert "▼" in rows_of(page)[0]
     assert "▲" in rows_of(page)[3]
-    assert "on 7" in rows_of(page)[3]
+    assert re.search(r"not comparable <small>.* on 7</small>", rows_of(page)[4])
+    assert f"not comparable, on another number of windows: {lines[4].name}" in page
+
+
+def test_a_run_over_other_windows_is_neither_better_nor_worse():
+    study = full_study()
+    past = [replace(figure, value=2.0) for figure in study.earlier.figures]
+    earlier = Earlier("2026-01-31 (abc1234)", "", "other test windows (431 then, 107 now)", past)
+    page = render(replace(study, earlier=earlier))
+    sentence = "Not comparable with the run of 2026-01-31 (abc1234): other test windows (431 then,"
+    assert sentence in page
+    assert "Worse than" not in page
+    assert {re.search(r'class="change (\w+)"', row).group(1) for row in rows_of(page)} == {"other"}
 
 
 def test_a_figure_that_is_gone_is_missed():

@@ -84,6 +84,17 @@ def test_figures_under_another_teacher_are_not_compared_in_silence():
     assert text.endswith("Unchanged figures: 1 (a).")
 
 
+@pytest.mark.parametrize("test", [None, {"windows": 431, "sha256": "other"}])
+def test_figures_over_other_test_windows_are_not_marked(test):
+    now = {"windows": 107, "sha256": "now"}
+    old, new = Figure(0.9), Figure(0.5, 0.4, 0.6)
+    assert "▼" in section(Report({"a": old}, test=now), Report({"a": new}, test=now))
+    text = section(Report({"a": old}, test=test), Report({"a": new}, test=now))
+    assert "**Not comparable with before**" in text
+    assert "▼" not in text
+    assert "| a | 0.900 | 0.500 | −0.400 | 0.400 to 0.600 |" in text
+
+
 def test_what_is_new_or_gone_is_said():
     now = Report({"kept": Figure(0.5, 0.4, 0.6), "more": Figure(0.25)})
     text = section(Report({"kept": Figure(0.6), "less": Figure(0.1)}), now)

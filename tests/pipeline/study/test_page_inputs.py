@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from aura.errors import AuraError
+from aura.evaluation.comparable import fingerprint_test
 from aura.schema import MODALITIES
 from aura.teacher import clip
 from pipeline.study.previous import earlier_run
@@ -31,9 +32,9 @@ def history(tmp_path, monkeypatch):
     author = ("-c", "user.name=test", "-c", "user.email=test@localhost")
     run("git", "init", "-q", cwd=tmp_path)
 
-    def write(value, commit=False, text=None):
+    def write(value, commit=False, text=None, test=None):
         line = {"name": "IMU → text", "metric": "MRR", "value": value, "n": 5, "low": None}
-        path.write_text(text or json.dumps({"headlines": [line]}))
+        path.write_text(text or json.dumps({"headlines": [line], "test": test}))
         if commit:
             run("git", "add", "-A", cwd=tmp_path)
             done = run("git", *author, "commit", "-qm", str(value), "--allow-empty", cwd=tmp_path)
@@ -65,6 +66,25 @@ def test_earlier_run_is_the_newest_other_one_before_and_after_a_commit(history, 
     assert earlier_run(path) == before
     write(0.2)  # back to the figures of before: the last other run is that of 0.3
     assert [p.value for p in earlier_run(path).figures] == [0.3]
+
+
+def test_runs_over_other_test_windows_are_not_comparable(history):
+    write, path = history
+    one, two = (fingerprint_test([name, "b"], ["Dance", None]) for name in "ac")
+    write(0.1, commit=True)
+    write(0.2, commit=True, test=one)
+    assert earlier_run(path).not_comparable == "its test windows are not on record"
+    write(0.3, test=one)
+    assert earlier_run(path).not_comparable == ""
+    write(0.3, test=two)
+    assert earlier_run(path).not_comparable == "other test windows (2 then, 2 now)"
+
+
+def test_a_file_of_the_same_figures_is_no_earlier_run(history):
+    write, path = history
+    write(0.1, commit=True)
+    write(0.1, test=fingerprint_test(["a"], [None]))
+    assert earlier_run(path).run == ""
 
 
 def test_versions_that_cannot_be_read_are_passed_over(history):
