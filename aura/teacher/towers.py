@@ -18,7 +18,8 @@ from torch.nn import functional as F
 def image_features(model: Any, images: torch.Tensor) -> torch.Tensor:
     """What `model.encode_image` gives, (n, d), of images (n, 3, side, side).
 
-    `encode_image` itself takes 12 % more CPU time (ViT-B-32, 32 images, fp32) and rounds otherwise.
+    `encode_image` itself takes 4 to 12 % more CPU time (ViT-B-32, 32 images, fp32) and rounds
+    otherwise.
     """
     tower = model.visual
     if not _is_openai_image_tower(tower):
