@@ -1,4 +1,5 @@
-# Fresh machine to result: Python 3.11, git and make are all that is needed.
+# Fresh machine to result: Python 3.11 or newer, git and make are all that is needed; of another
+# Python than 3.11, `make test PYTHON=python3.14`.
 PYTHON ?= python3.11
 VENV := .venv
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -27,7 +28,7 @@ fuzz: $(VENV)/.installed
 	python -m tests.fuzz --inputs 100000
 
 scale: $(VENV)/.installed
-	python -m pipeline.bench.memory 50 500 5035
+	python -m bench.memory 50 500 5035
 
 # Hot paths beside their limits and peers, into docs/; half an hour on an idle machine.
 bench: $(VENV)/.installed
@@ -35,7 +36,7 @@ bench: $(VENV)/.installed
 
 # The environment of the peers that `aura bench` compares with, 7 GB; without it they are skipped.
 # FFmpeg's libraries inside PyAV get the names under which torchcodec looks for them.
-PEERS := pipeline/bench/peers
+PEERS := bench/peers
 peers:
 	$(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/pip install -q --disable-pip-version-check -r $(PEERS)/requirements.txt
@@ -45,20 +46,21 @@ peers:
 		ln -sf $$file $$(echo $$file | sed -E 's/-[0-9a-f]+(\.so\.[0-9]+).*/\1/'); done
 
 # Versions come from constraints.txt; projectaria-tools, the tests' oracle for VRS files, comes
-# without its dependencies (a viewer of 1.5 GB).
+# without its dependencies (a viewer of 1.5 GB), and has no wheel beyond Python 3.12.
+ORACLE := "projectaria-tools; python_version < '3.13'"
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	pip install -q --disable-pip-version-check --no-deps -c constraints.txt projectaria-tools
+	pip install -q --disable-pip-version-check --no-deps -c constraints.txt $(ORACLE)
 	touch $@
 
 # Rewrites constraints.txt from the newest versions that pyproject.toml allows.
 lock:
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
 	$(VENV).lock/bin/pip install -q -e '.[dev]'
-	$(VENV).lock/bin/pip install -q --no-deps projectaria-tools
-	$(VENV).lock/bin/pip freeze --exclude-editable > constraints.txt
+	$(VENV).lock/bin/pip install -q --no-deps $(ORACLE)
+	$(VENV).lock/bin/pip freeze --all --exclude pip --exclude-editable > constraints.txt
 	rm -rf $(VENV).lock
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build *.egg-info
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist *.egg-info

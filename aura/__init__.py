@@ -6,7 +6,7 @@ encoders = aura.load("models/synthetic/joint")  # see aura.inference
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Imported when asked for, by name only: `import aura` loads no torch, and what a stage depends on,
 # which is read from the import statements of its code, does not grow by the whole of inference.

@@ -38,62 +38,64 @@ app = typer.Typer(
 )
 
 
-def sentences(command: Callable[..., None]) -> Callable[..., None]:
-    """Show an `AuraError` as its sentence with exit code 1, and an interrupt with 130."""
+def command(
+    example: str, name: str | None = None, hidden: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command, with an example below its help.
 
-    @functools.wraps(command)
-    def wrapper(*args: Any, **kwargs: Any) -> None:
-        try:
-            command(*args, **kwargs)
-        except AuraError as error:
-            typer.echo(f"aura: {error}", err=True)
-            raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            typer.echo("aura: interrupted; the same command resumes.", err=True)
-            raise typer.Exit(130) from None
+    It shows an `AuraError` as its sentence with exit code 1, and an interrupt with 130.
+    """
 
-    return wrapper
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> None:
+            try:
+                function(*args, **kwargs)
+            except AuraError as error:
+                typer.echo(f"aura: {error}", err=True)
+                raise typer.Exit(1) from None
+            except KeyboardInterrupt:
+                typer.echo("aura: interrupted; the same command resumes.", err=True)
+                raise typer.Exit(130) from None
+
+        return app.command(name, epilog=f"Example:  {example}", hidden=hidden)(wrapper)
+
+    return register
 
 
 def _run(
-    stage: str, dataset: str | None, root: str | None, overrides: list[str] | None, *more: Any
+    stage: str, dataset: str | None, root: str | None, overrides: list[str] | None, *args: Any
 ) -> Any:
     from aura import config
 
-    changed = list(overrides or [])
-    config.load(overrides=changed, dataset=dataset)  # an unknown name is said before all else
+    overrides = list(overrides or [])
+    config.load(overrides=overrides, dataset=dataset)  # an unknown name is said before all else
     if root is not None:
-        changed.append(f"datasets.{dataset}.root={json.dumps(root)}")
-    params = config.load(overrides=changed, dataset=dataset)
+        overrides.append(f"datasets.{dataset}.root={json.dumps(root)}")
+    params = config.load(overrides=overrides, dataset=dataset)
     module = import_module(f"pipeline.{stage}")
-    return module.run(params) if dataset is None else module.run(params, dataset, *more)
+    return module.run(params) if dataset is None else module.run(params, dataset, *args)
 
 
-@app.command(hidden=True)
-@sentences
+@command("aura fingerprint", hidden=True)
 def fingerprint(overrides: Overrides = None) -> None:
     """Hashes of the code of adapters and encoders, on which `dvc repro` decides what to run."""
     _run("fingerprint", None, None, overrides)
 
 
-@app.command(epilog="Example:  aura synthesize --set synthesize.take_seconds=10")
-@sentences
+@command("aura synthesize --set synthesize.take_seconds=10")
 def synthesize(overrides: Overrides = None) -> None:
     """Write the synthetic data set, in Ego-Exo4D's own format."""
     _run("synthesize", None, None, overrides)
 
 
-@app.command(
-    epilog="Example:  aura teach --set teacher.model=ViT-B-32 --set teacher.pretrained=openai"
-)
-@sentences
+@command("aura teach --set teacher.model=ViT-B-32 --set teacher.pretrained=openai")
 def teach(overrides: Overrides = None) -> None:
     """Prepare the frozen teacher: a pretrained CLIP, or train the stand-in."""
     _run("teach", None, None, overrides)
 
 
-@app.command(epilog="Example:  aura resample --dataset utd-mhad --root ~/UTD-MHAD")
-@sentences
+@command("aura resample --dataset utd-mhad --root ~/UTD-MHAD")
 def resample(
     dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None
 ) -> None:
@@ -101,22 +103,19 @@ def resample(
     _run("resample", dataset, root, overrides)
 
 
-@app.command("slice", epilog="Example:  aura slice --dataset synthetic --set slice.stride_s=1.0")
-@sentences
+@command("aura slice --dataset synthetic --set slice.stride_s=1.0", name="slice")
 def slice_(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """Signals to synchronised sliding windows."""
     _run("slice", dataset, root, overrides)
 
 
-@app.command(epilog="Example:  aura embed --dataset synthetic --set embed.frames_per_window=4")
-@sentences
+@command("aura embed --dataset synthetic --set embed.frames_per_window=4")
 def embed(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """Texts and video of the windows to frozen teacher embeddings."""
     _run("embed", dataset, root, overrides)
 
 
-@app.command(epilog="Example:  aura preprocess --dataset utd-mhad --root ~/UTD-MHAD")
-@sentences
+@command("aura preprocess --dataset utd-mhad --root ~/UTD-MHAD")
 def preprocess(
     dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None
 ) -> None:
@@ -124,64 +123,55 @@ def preprocess(
     _run("preprocess", dataset, root, overrides)
 
 
-@app.command(epilog="Example:  aura train --dataset synthetic --set train.joint.epochs=50")
-@sentences
+@command("aura train --dataset synthetic --set train.joint.epochs=50")
 def train(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Train the IMU encoder, then IMU and mocap jointly, and their twins."""
     _run("train", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura evaluate --dataset synthetic")
-@sentences
+@command("aura evaluate --dataset synthetic")
 def evaluate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Retrieval and zero-shot classification on the test split."""
     _run("evaluate", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura finetune --dataset synthetic --set 'finetune.shots=[1,50]'")
-@sentences
+@command("aura finetune --dataset synthetic --set 'finetune.shots=[1,50]'")
 def finetune(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Few labels, linear probes and fine-tuning, beside random weights."""
     _run("finetune", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura report --dataset synthetic")
-@sentences
+@command("aura report --dataset synthetic")
 def report(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """One self-contained HTML page of what was measured."""
     _run("report", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura ablate --dataset synthetic --set 'ablate.seeds=[0,1,2,3,4]'")
-@sentences
+@command("aura ablate --dataset synthetic --set 'ablate.seeds=[0,1,2,3,4]'")
 def ablate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Variants of the training over seeds and folds, side by side with paired intervals."""
     _run("ablate", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura transfer --dataset pamap2 --set transfer.source=synthetic")
-@sentences
+@command("aura transfer --dataset pamap2 --set transfer.source=synthetic")
 def transfer(dataset: Dataset = "sp-sw-har", overrides: Overrides = None) -> None:
     """A model trained on one data set, tested on another whose participants are left out."""
     _run("transfer", dataset, None, overrides)
 
 
-@app.command(epilog="Example:  aura shift --set 'shift.study=[synthetic,sp-sw-har]'")
-@sentences
+@command("aura shift --set 'shift.study=[synthetic,sp-sw-har]'")
 def shift(overrides: Overrides = None) -> None:
     """How far data sets lie apart, in one table and one figure."""
     _run("shift", None, None, overrides)
 
 
-@app.command(epilog="Example:  aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
-@sentences
+@command("aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
 def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """What is on disk, what is missing, and what a run would skip. Writes nothing."""
     typer.echo(_run("doctor", dataset, root, overrides))
 
 
-@app.command(epilog="Example:  aura estimate --dataset ego-exo4d --gpu-tflops 300")
-@sentences
+@command("aura estimate --dataset ego-exo4d --gpu-tflops 300")
 def estimate(
     dataset: Dataset = "ego-exo4d",
     gpu_tflops: Annotated[
@@ -193,8 +183,7 @@ def estimate(
     typer.echo(_run("estimate", dataset, None, overrides, gpu_tflops))
 
 
-@app.command(epilog="Example:  aura export --dataset synthetic --out my-model")
-@sentences
+@command("aura export --dataset synthetic --out my-model")
 def export(
     dataset: Dataset = "synthetic",
     phase: Annotated[str, typer.Option(help="imu, joint or the name of a twin.")] = "joint",
@@ -207,8 +196,7 @@ def export(
     _run("export", dataset, None, overrides, phase, out)
 
 
-@app.command(epilog="Example:  aura review --base main --out review")
-@sentences
+@command("aura review --base main --out review")
 def review(
     base: Annotated[str, typer.Option(help="Commit or branch to compare with.")] = "main",
     out: Annotated[str, typer.Option(help="Folder to write.")] = "review",
@@ -217,8 +205,7 @@ def review(
     import_module("pipeline.review").run(base, out)
 
 
-@app.command(epilog="Example:  aura bench imu_resample train --rounds 9")
-@sentences
+@command("aura bench imu_resample train --rounds 9")
 def bench(
     rows: Annotated[
         list[str] | None, typer.Argument(help="Modules of bench; all if none is named.")
@@ -244,7 +231,7 @@ def main() -> None:
     app(prog_name="aura")
 
 
-def _join_typer_cli() -> None:
+def _add_to_typer_group() -> None:
     """Let `typer aura preprocess …` work beside Typer's own form `typer aura run preprocess …`.
 
     Typer's command imports this module in the middle of parsing, and then knows one command, `run`;
@@ -253,9 +240,9 @@ def _join_typer_cli() -> None:
     context = get_current_context(silent=True)
     group = context.command if context is not None else None
     if type(group).__name__ == "TyperCLIGroup":
-        for name, command in get_command(app).commands.items():  # type: ignore[attr-defined]
-            group.commands.setdefault(name, command)  # type: ignore[union-attr]
+        for name, subcommand in get_command(app).commands.items():  # type: ignore[attr-defined]
+            group.commands.setdefault(name, subcommand)  # type: ignore[union-attr]
 
 
 if os.path.basename(sys.argv[0]).startswith("typer"):  # noqa: PTH119
-    _join_typer_cli()
+    _add_to_typer_group()

@@ -28,11 +28,16 @@ class Plugin:
 
     Attributes
     ----------
-    kind : "adapter" or "encoder".
-    name : as in params.yaml, with `-`.
-    module : dotted name of the module that defines it.
-    attribute : name of the class in that module.
-    package : name of the distribution that it comes with, `aura` for this project's own.
+    kind : {"adapter", "encoder"}
+        What it is.
+    name : str
+        As in params.yaml, with `-`.
+    module : str
+        Dotted name of the module that defines it.
+    attribute : str
+        Name of the class in that module.
+    package : str
+        Name of the distribution that it comes with, `aura` for this project's own.
     """
 
     kind: Kind
@@ -51,11 +56,10 @@ class Plugin:
         """
         try:
             return getattr(importlib.import_module(self.module), self.attribute)
-        except Exception as error:  # of whatever kind: it is another package's code
-            last = traceback.extract_tb(error.__traceback__)[-1]
+        except (Exception, SystemExit) as error:  # of whatever kind: it is another package's code
             raise AuraError(
                 f"The {self.kind} '{self.name}' of the package {self.package} cannot be imported: "
-                f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})."
+                f"{type(error).__name__}: {' '.join(str(error).split())}{_line(error)}."
             ) from error
 
 
@@ -67,41 +71,52 @@ def find(kind: Kind, name: str) -> Plugin:
     AuraError
         There is none, or two packages have one.
     """
-    offered = [plugin for plugin in plugins(kind) if plugin.name == name.replace("_", "-")]
-    if not offered:
+    candidates = [plugin for plugin in plugins(kind) if plugin.name == name.replace("_", "-")]
+    if not candidates:
         known = ", ".join(sorted({plugin.name for plugin in plugins(kind)}))
         raise AuraError(f"There is no {kind} '{name}'; known: {known}.")
-    if len(offered) > 1:
-        packages = " and ".join(plugin.package for plugin in offered)
+    if len(candidates) > 1:
+        packages = " and ".join(plugin.package for plugin in candidates)
         raise AuraError(
             f"The {kind} '{name}' is offered by the packages {packages}; uninstall one of them, "
             "or rename its entry point."
         )
-    return offered[0]
+    return candidates[0]
 
 
 def plugins(kind: Kind) -> list[Plugin]:
     """All adapters or encoders that are installed, this project's own first, each in order."""
     group = GROUPS[kind]
     folder = Path(__file__).parent / group.rpartition(".")[2]
-    own = sorted(
+    names = sorted(
         path.stem if path.name != "__init__.py" else path.parent.name
         for path in (*folder.glob("*.py"), *folder.glob("*/__init__.py"))
         if path.parent != folder or path.name not in ("__init__.py", "base.py")
         if _provides(path, kind.capitalize())
     )
-    found = [
+    builtin = [
         Plugin(kind, name.replace("_", "-"), f"{group}.{name}", kind.capitalize(), "aura")
-        for name in own
+        for name in names
     ]
-    others = sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value))
-    return found + [_plugin(kind, entry) for entry in others]
+    entries = sorted(entry_points(group=group), key=lambda entry: (entry.name, entry.value))
+    return builtin + [_plugin(kind, entry) for entry in entries]
 
 
 def _plugin(kind: Kind, entry: EntryPoint) -> Plugin:
     package = entry.dist.name if entry.dist else "unknown"
     attribute = entry.attr or kind.capitalize()
     return Plugin(kind, entry.name.replace("_", "-"), entry.module, attribute, package)
+
+
+def _line(error: BaseException) -> str:
+    """Where an import failed, in brackets; nothing where no line of the other package ran."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename not in (__file__, importlib.__file__)
+        and not frame.filename.startswith("<frozen ")
+    ]
+    return f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
 
 
 def _provides(path: Path, name: str) -> bool:

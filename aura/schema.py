@@ -172,9 +172,26 @@ def embeddings_schema(dim: int) -> pa.Schema:
 
 
 def to_numpy(table: pa.Table, name: str) -> np.ndarray:
-    """Read a block or an embedding column as one array (rows, *shape), read-only.
+    """Read a block or an embedding column as one array.
 
     A column of one chunk is a view of Arrow's memory; several chunks are joined first.
+
+    Parameters
+    ----------
+    table : pa.Table
+        The table.
+    name : str
+        Of the column.
+
+    Returns
+    -------
+    ndarray
+        (rows, *shape), read-only.
+
+    Raises
+    ------
+    AuraError
+        The column is no block.
     """
     field = table.schema.field(name)
     column = table.column(name)
@@ -195,7 +212,25 @@ def to_numpy(table: pa.Table, name: str) -> np.ndarray:
 
 
 def from_numpy(values: np.ndarray, field: pa.Field) -> pa.Array:
-    """Arrow array of a block or embedding field from (rows, *shape); checks dtype and shape."""
+    """Turn an array into a column.
+
+    Parameters
+    ----------
+    values : ndarray
+        (rows, *shape), of the dtype and shape of the field.
+    field : pa.Field
+        A block or an embedding.
+
+    Returns
+    -------
+    pa.Array
+        The column.
+
+    Raises
+    ------
+    AuraError
+        Dtype or shape is another one.
+    """
     if pa.types.is_fixed_size_list(field.type):
         flat = np.ascontiguousarray(values, dtype=np.float32)
         if flat.ndim != 2 or flat.shape[1] != field.type.list_size:

@@ -24,6 +24,13 @@ def is_url(root: str) -> bool:
 class Storage:
     """Read-only files under one root, by their path relative to it with `/` between its parts.
 
+    Parameters
+    ----------
+    root : str or Path
+        A folder, or the URL of an object store.
+
+    Notes
+    -----
     A missing file is `FileNotFoundError`. A local file that cannot be read is `CorruptFile`, which
     costs one file; a store that does not answer is an `AuraError`, which ends the run, since to
     take its files as missing would lose data without a word.
@@ -37,7 +44,7 @@ class Storage:
         return Storage, (self.root,)
 
     @cached_property
-    def _files(self) -> tuple[fs.FileSystem, str]:
+    def _filesystem(self) -> tuple[fs.FileSystem, str]:
         if not self.remote:
             return fs.LocalFileSystem(), self.root
         try:
@@ -46,11 +53,11 @@ class Storage:
             raise AuraError(f"{self.root} is not a usable URL: {_line(error)}.") from None
 
     def _full(self, path: str) -> str:
-        return f"{self._files[1].rstrip('/')}/{path}" if path else self._files[1]
+        return f"{self._filesystem[1].rstrip('/')}/{path}" if path else self._filesystem[1]
 
     def _info(self, path: str) -> fs.FileInfo:
         try:
-            return self._files[0].get_file_info(self._full(path))
+            return self._filesystem[0].get_file_info(self._full(path))
         except OSError as error:
             raise self._failure(path, error) from None
 
@@ -73,11 +80,11 @@ class Storage:
         """Paths of all files under a folder, sorted; empty where there is no such folder."""
         selector = fs.FileSelector(self._full(folder), recursive=True, allow_not_found=True)
         try:
-            found = self._files[0].get_file_info(selector)
+            infos = self._filesystem[0].get_file_info(selector)
         except OSError as error:
             raise self._failure(folder, error) from None
         start = len(self._full("").rstrip("/")) + 1
-        return sorted(info.path[start:] for info in found if info.type == fs.FileType.File)
+        return sorted(info.path[start:] for info in infos if info.type == fs.FileType.File)
 
     def read(self, path: str) -> bytes:
         """Content of a file."""
@@ -91,7 +98,7 @@ class Storage:
     def open(self, path: str) -> Iterator[IO[bytes]]:
         """A file as a stream of bytes."""
         try:
-            file = self._files[0].open_input_file(self._full(path))
+            file = self._filesystem[0].open_input_file(self._full(path))
         except OSError as error:
             raise self._failure(path, error) from None
         with file:

@@ -17,25 +17,30 @@ from torch.nn import functional as F
 
 from aura.teacher import clip
 from aura.teacher.towers import image_features
-from bench.measure import Rival, Row, Scene, require
-from bench.products import finish
+from bench.measure import Baseline, Row, Setup, require
+from bench.products import synchronize
 
 MODEL = "ViT-B-32"
 _TINY = (48, 64, 2)  # picture, width and layers of a smoke run's
-_COSINE, _TEXT_COSINE, _TEXT_ERROR = 0.9999, 0.9995, 1e-5
-_DOES = ("picks up", "turns", "looks at", "carefully puts down", "moves", "wipes", "holds")
-_WHAT = ("the knife", "the pedal of the bicycle", "a bowl of chopped onions", "the ball")
-_HOW = ("with both hands", "with the right hand", "on the table", "to the other side of the room")
+_COSINE, _TEXT_COSINE, _MAX_TEXT_ERROR = 0.9999, 0.9995, 1e-5
+_VERBS = ("picks up", "turns", "looks at", "carefully puts down", "moves", "wipes", "holds")
+_OBJECTS = ("the knife", "the pedal of the bicycle", "a bowl of chopped onions", "the ball")
+_PLACES = (
+    "with both hands",
+    "with the right hand",
+    "on the table",
+    "to the other side of the room",
+)
 _PRECISIONS: tuple[clip.Precision, ...] = ("fp32", "bf16")
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 # Least ratios hoped for on a CPU, by precision.
-_OF_GEMM = {"fp32": None, "bf16": 0.90}
-_OF_EAGER = {"fp32": None, "bf16": 2.5}
-_OF_77_TOKENS = {"fp32": 5.0, "bf16": 11.0}
+_GEMM_TARGET = {"fp32": None, "bf16": 0.90}
+_EAGER_TARGET = {"fp32": None, "bf16": 2.5}
+_77_TOKENS_TARGET = {"fp32": 5.0, "bf16": 11.0}
 
 
 @dataclass(frozen=True)
-class Product:
+class MatMul:
     """A matrix product (m, k) x (k, n), `batches` at once, `count` times in a forward pass."""
 
     m: int
@@ -45,38 +50,38 @@ class Product:
     count: int = 1
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """Images and texts, each in fp32 and in bf16; on a GPU also the forward pass alone."""
-    network, tokenizer = random_network(scene)
-    images = scene.size(32 if scene.device == "cpu" else 256, 2)
+    network, tokenizer = random_network(setup)
+    images = setup.size(32 if setup.device == "cpu" else 256, 2)
     frames = smooth_frames(images)
-    texts = captions(scene.size(256, 8))
+    texts = captions(setup.size(256, 8))
     for precision in _PRECISIONS:
-        teacher = teacher_of(copy.deepcopy(network), tokenizer, precision)
-        yield _image_row(scene, network, teacher, frames)
-        if scene.device != "cpu":
-            yield _forward_row(scene, network, teacher, frames)
-        yield _text_row(scene, network, teacher, texts)
+        teacher = make_teacher(copy.deepcopy(network), tokenizer, precision)
+        yield _image_row(setup, network, teacher, frames)
+        if setup.device != "cpu":
+            yield _forward_row(setup, network, teacher, frames)
+        yield _text_row(setup, network, teacher, texts)
 
 
-def random_network(scene: Scene) -> tuple[Any, Any]:
+def random_network(setup: Setup) -> tuple[Any, Any]:
     """A CLIP with random weights, frozen, and its tokenizer; a small one in a smoke run."""
     name = MODEL
-    more: dict[str, Any] = {"pretrained": None}
-    if scene.smoke:
-        content = {"model_cfg": clip.stand_in_config(*_TINY), "preprocess_cfg": {"size": _TINY[0]}}
-        (scene.folder / "open_clip_config.json").write_text(json.dumps(content))
-        name, more = f"local-dir:{scene.folder}", {"load_weights": False}
+    kwargs: dict[str, Any] = {"pretrained": None}
+    if setup.smoke:
+        config = {"model_cfg": clip.stand_in_config(*_TINY), "preprocess_cfg": {"size": _TINY[0]}}
+        (setup.folder / "open_clip_config.json").write_text(json.dumps(config))
+        name, kwargs = f"local-dir:{setup.folder}", {"load_weights": False}
     logging.disable(logging.WARNING)  # open_clip's, that the weights are random
     try:
         torch.manual_seed(0)
-        network = open_clip.create_model(name, **more)
+        network = open_clip.create_model(name, **kwargs)
     finally:
         logging.disable(logging.NOTSET)
-    return network.to(scene.device).eval().requires_grad_(False), open_clip.get_tokenizer(name)
+    return network.to(setup.device).eval().requires_grad_(False), open_clip.get_tokenizer(name)
 
 
-def teacher_of(network: Any, tokenizer: Any, precision: clip.Precision) -> clip.Teacher:
+def make_teacher(network: Any, tokenizer: Any, precision: clip.Precision) -> clip.Teacher:
     """The production teacher of a network."""
     identity = clip.Identity(MODEL, "random weights", "", "", False, precision)
     return clip.Teacher(network, tokenizer, identity)
@@ -93,86 +98,86 @@ def smooth_frames(count: int) -> np.ndarray:
 
 def captions(count: int) -> list[str]:
     """Sentences like those of annotators: 7 to 16 words of what somebody does."""
-    said = [f"C {does} {what} {how}." for how in _HOW for what in _WHAT for does in _DOES]
-    return [said[i * 5 % len(said)] for i in range(count)]
+    sentences = [f"C {v} {o} {place}." for place in _PLACES for o in _OBJECTS for v in _VERBS]
+    return [sentences[i * 5 % len(sentences)] for i in range(count)]
 
 
-def gemms(tower: Any, images: int) -> list[Product]:
+def vit_matmuls(tower: Any, images: int) -> list[MatMul]:
     """The matrix products of a Vision Transformer."""
     width, blocks = tower.conv1.out_channels, tower.transformer.resblocks
     heads, layers = blocks[0].attn.num_heads, len(blocks)
     patches, hidden = tower.grid_size[0] * tower.grid_size[1], blocks[0].mlp.c_fc.out_features
-    tokens, each, per = images * (patches + 1), images * heads, width // heads
+    tokens, attentions, head_dim = images * (patches + 1), images * heads, width // heads
     return [
-        Product(images * patches, tower.conv1.weight[0].numel(), width),
-        Product(tokens, width, 3 * width, count=layers),
-        Product(patches + 1, per, patches + 1, each, layers),
-        Product(patches + 1, patches + 1, per, each, layers),
-        Product(tokens, width, width, count=layers),
-        Product(tokens, width, hidden, count=layers),
-        Product(tokens, hidden, width, count=layers),
-        Product(images, width, tower.output_dim),
+        MatMul(images * patches, tower.conv1.weight[0].numel(), width),
+        MatMul(tokens, width, 3 * width, count=layers),
+        MatMul(patches + 1, head_dim, patches + 1, attentions, layers),
+        MatMul(patches + 1, patches + 1, head_dim, attentions, layers),
+        MatMul(tokens, width, width, count=layers),
+        MatMul(tokens, width, hidden, count=layers),
+        MatMul(tokens, hidden, width, count=layers),
+        MatMul(images, width, tower.output_dim),
     ]
 
 
-def products(shapes: Sequence[Product], dtype: torch.dtype, device: str) -> Callable[[], None]:
+def matmul_runner(shapes: Sequence[MatMul], dtype: torch.dtype, device: str) -> Callable[[], None]:
     """A function that does these products and nothing else; weights are (n, k), as of a layer."""
-    made = [
+    operands = [
         (
-            torch.randn(s.batches, s.m, s.k, device=device, dtype=dtype).squeeze(0),
-            torch.randn(s.batches, s.n, s.k, device=device, dtype=dtype).squeeze(0),
-            s.count,
+            torch.randn(shape.batches, shape.m, shape.k, device=device, dtype=dtype).squeeze(0),
+            torch.randn(shape.batches, shape.n, shape.k, device=device, dtype=dtype).squeeze(0),
+            shape.count,
         )
-        for s in shapes
+        for shape in shapes
     ]
 
     @torch.inference_mode()
     def run() -> None:
-        for left, right, count in made:
+        for left, right, count in operands:
             for _ in range(count):
                 left @ right.mT
-        finish(device)
+        synchronize(device)
 
     return run
 
 
-def _image_row(scene: Scene, network: Any, teacher: clip.Teacher, frames: np.ndarray) -> Row:
-    precision, on_cpu = teacher.identity.precision, scene.device == "cpu"
+def _image_row(setup: Setup, network: Any, teacher: clip.Teacher, frames: np.ndarray) -> Row:
+    precision, on_cpu = teacher.identity.precision, setup.device == "cpu"
     transform = image_transform_v2(PreprocessCfg(**network.visual.preprocess_cfg), is_train=False)
-    ready = clip.preprocess(frames, network.visual, scene.device)
+    preprocessed = clip.preprocess(frames, network.visual, setup.device)
 
     @torch.inference_mode()
     def eager() -> np.ndarray:
-        return network.encode_image(ready).cpu().numpy()
+        return network.encode_image(preprocessed).cpu().numpy()
 
     @torch.inference_mode()
     def official() -> np.ndarray:
         images = torch.stack([transform(Image.fromarray(frame)) for frame in frames])
-        return network.encode_image(images.to(scene.device)).cpu().numpy()
+        return network.encode_image(images.to(setup.device)).cpu().numpy()
 
-    products_of = gemms(network.visual, len(frames))
-    limit = products(products_of, _DTYPES[precision], scene.device)
+    shapes = vit_matmuls(network.visual, len(frames))
+    limit = matmul_runner(shapes, _DTYPES[precision], setup.device)
     return Row(
         name=f"clip.image.{precision}",
         what=f"{len(frames)} frames of 448p to vectors, {MODEL}, {precision}",
         ours=lambda: teacher.encode_frames(frames),
-        rivals=[
-            Rival(f"matrix products of the same shapes, {precision}", "limit", limit,
-                  _OF_GEMM[precision] if on_cpu else None),
-            Rival("open_clip fp32 eager, preprocessed before", "peer", eager,
-                  _OF_EAGER[precision] if on_cpu else None),
-            Rival("open_clip fp32 eager with its transform", "peer", official),
+        baselines=[
+            Baseline(f"matrix products of the same shapes, {precision}", "limit", limit,
+                     _GEMM_TARGET[precision] if on_cpu else None),
+            Baseline("open_clip fp32 eager, preprocessed before", "peer", eager,
+                     _EAGER_TARGET[precision] if on_cpu else None),
+            Baseline("open_clip fp32 eager with its transform", "peer", official),
         ],
-        gate=partial(_cosines, lambda: teacher.encode_frames(frames), eager, _COSINE),
+        gate=partial(_check_cosines, lambda: teacher.encode_frames(frames), eager, _COSINE),
         work=len(frames),
         unit="frames",
     )  # fmt: skip
 
 
-def _forward_row(scene: Scene, network: Any, teacher: clip.Teacher, frames: np.ndarray) -> Row:
+def _forward_row(setup: Setup, network: Any, teacher: clip.Teacher, frames: np.ndarray) -> Row:
     precision = teacher.identity.precision
-    ready = clip.preprocess(frames, network.visual, scene.device)
-    images = ready.to(_DTYPES[precision])
+    preprocessed = clip.preprocess(frames, network.visual, setup.device)
+    images = preprocessed.to(_DTYPES[precision])
 
     @torch.inference_mode()
     def ours() -> np.ndarray:
@@ -180,44 +185,46 @@ def _forward_row(scene: Scene, network: Any, teacher: clip.Teacher, frames: np.n
 
     @torch.inference_mode()
     def eager() -> np.ndarray:
-        return network.encode_image(ready).cpu().numpy()
+        return network.encode_image(preprocessed).cpu().numpy()
 
-    limit = products(gemms(network.visual, len(frames)), _DTYPES[precision], scene.device)
+    limit = matmul_runner(
+        vit_matmuls(network.visual, len(frames)), _DTYPES[precision], setup.device
+    )
     return Row(
         name=f"clip.forward.{precision}",
         what=f"{len(frames)} images on the GPU to vectors, {MODEL}, {precision}",
         ours=ours,
-        rivals=[
-            Rival(f"matrix products of the same shapes, {precision}", "limit", limit),
-            Rival("open_clip fp32 eager", "peer", eager),
+        baselines=[
+            Baseline(f"matrix products of the same shapes, {precision}", "limit", limit),
+            Baseline("open_clip fp32 eager", "peer", eager),
         ],
-        gate=partial(_cosines, ours, eager, _COSINE),
+        gate=partial(_check_cosines, ours, eager, _COSINE),
         work=len(frames),
         unit="images",
     )
 
 
-def _text_row(scene: Scene, network: Any, teacher: clip.Teacher, texts: list[str]) -> Row:
-    precision, on_cpu = teacher.identity.precision, scene.device == "cpu"
+def _text_row(setup: Setup, network: Any, teacher: clip.Teacher, texts: list[str]) -> Row:
+    precision, on_cpu = teacher.identity.precision, setup.device == "cpu"
 
     @torch.inference_mode()
     def eager() -> np.ndarray:
-        tokens = teacher.tokenizer(texts).to(scene.device)
+        tokens = teacher.tokenizer(texts).to(setup.device)
         return F.normalize(network.encode_text(tokens), dim=-1).cpu().numpy()
 
     def gate() -> dict[str, str]:
-        found = _cosines(lambda: teacher.encode_text(texts), eager, _TEXT_COSINE)
+        result = _check_cosines(lambda: teacher.encode_text(texts), eager, _TEXT_COSINE)
         error = float(np.abs(teacher.encode_text(texts) - eager()).max())
-        require(precision != "fp32" or error <= _TEXT_ERROR, f"A text is {error:.1e} off.")
-        return {**found, "largest difference": f"{error:.1e}"}
+        require(precision != "fp32" or error <= _MAX_TEXT_ERROR, f"A text is {error:.1e} off.")
+        return {**result, "largest difference": f"{error:.1e}"}
 
     return Row(
         name=f"clip.text.{precision}",
         what=f"{len(texts)} captions to vectors, {MODEL}, {precision}",
         ours=lambda: teacher.encode_text(texts),
-        rivals=[
-            Rival("open_clip fp32 at 77 tokens", "peer", eager,
-                  _OF_77_TOKENS[precision] if on_cpu else None),
+        baselines=[
+            Baseline("open_clip fp32 at 77 tokens", "peer", eager,
+                     _77_TOKENS_TARGET[precision] if on_cpu else None),
         ],
         gate=gate,
         work=len(texts),
@@ -225,11 +232,11 @@ def _text_row(scene: Scene, network: Any, teacher: clip.Teacher, texts: list[str
     )  # fmt: skip
 
 
-def _cosines(
+def _check_cosines(
     ours: Callable[[], np.ndarray], theirs: Callable[[], np.ndarray], least: float
 ) -> dict[str, str]:
-    one, other = ours(), theirs()
-    norms = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
-    cosine = float(((one * other).sum(axis=1) / norms).min())
+    vectors, expected = ours(), theirs()
+    norms = np.linalg.norm(vectors, axis=1) * np.linalg.norm(expected, axis=1)
+    cosine = float(((vectors * expected).sum(axis=1) / norms).min())
     require(cosine >= least, f"A cosine to open_clip in fp32 is only {cosine:.5f}.")
     return {"least cosine to open_clip in fp32": f"{cosine:.6f}"}

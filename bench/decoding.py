@@ -12,31 +12,31 @@ from aura import config
 from aura.teacher.clip import DIM, preprocess
 from aura.teacher.video import decode_frames
 from bench.clip import random_network
-from bench.loops import loop_of
-from bench.measure import Rival, Scene
+from bench.loops import make_loop
+from bench.measure import Baseline, Setup
 from bench.noise import random_windows
-from bench.video_sample import BATCH, numbers_of, write_videos
+from bench.video_sample import BATCH, frame_numbers, write_videos
 
 
-def every_step(scene: Scene, params: config.Train, epoch: int) -> Rival:
+def decode_every_step(setup: Setup, params: config.Train, epoch: int) -> Baseline:
     """One such step, of the windows of two short videos; an epoch has `epoch` windows."""
-    seconds = scene.size(12, 6)
-    numbers = numbers_of(seconds)
-    films = [(path, window) for path in write_videos(scene, seconds) for window in numbers]
-    network, _ = random_network(scene)
-    windows = random_windows(len(films), DIM)
-    loop = loop_of(params.model_copy(update={"batch": len(films)}), windows)
+    seconds = setup.size(12, 6)
+    numbers = frame_numbers(seconds)
+    videos = [(path, window) for path in write_videos(setup, seconds) for window in numbers]
+    network, _ = random_network(setup)
+    windows = random_windows(len(videos), DIM)
+    loop = make_loop(params.model_copy(update={"batch": len(videos)}), windows)
 
     @torch.inference_mode()
     def vector(path: Path, window: np.ndarray) -> Tensor:
         frames = np.concatenate(list(decode_frames(path, window, BATCH, "gop")))
-        each = F.normalize(network.encode_image(preprocess(frames, network.visual)), dim=-1)
-        return F.normalize(each.mean(dim=0), dim=0)
+        vectors = F.normalize(network.encode_image(preprocess(frames, network.visual)), dim=-1)
+        return F.normalize(vectors.mean(dim=0), dim=0)
 
     def step() -> None:
         rows, batches = loop.feed()
-        video = torch.stack([vector(*films[row]) for row in rows])
+        video = torch.stack([vector(*videos[row]) for row in rows])
         loop.learn(rows, [replace(batch, video=video) for batch in batches])
 
-    name = f"decode and embed in every step, fp32, {len(films)} windows"
-    return Rival(name, "peer", step, 14.0, len(films) / epoch)
+    name = f"decode and embed in every step, fp32, {len(videos)} windows"
+    return Baseline(name, "peer", step, 14.0, len(videos) / epoch)

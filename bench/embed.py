@@ -18,27 +18,27 @@ from aura.teacher import clip
 from aura.teacher.ffmpeg import ffmpeg_program
 from aura.teacher.video import decode_frames
 from bench import peers
-from bench.clip import MODEL, random_network, teacher_of
-from bench.measure import Rival, Row, Scene, require
+from bench.clip import MODEL, make_teacher, random_network
+from bench.measure import Baseline, Row, Setup, require
 from bench.video_sample import (
     BATCH,
     PER_WINDOW,
     WINDOW_S,
     Decoder,
     decode,
-    numbers_of,
+    frame_numbers,
     write_videos,
 )
 from pipeline.embed import embed_video
 
-_NTH = round(WINDOW_S / PER_WINDOW * FPS)  # frames from one that peers embed to the next
+_FRAME_STEP = round(WINDOW_S / PER_WINDOW * FPS)  # frames from one that peers embed to the next
 _COSINE = 0.999  # to the bare loop, whose colours and resize are other programs'
 _ROUNDS = 3
-_KINDS: tuple[tuple[clip.Precision, Decoder], ...] = (("fp32", "ffmpeg"), ("bf16", "gop"))
+_SETTINGS: tuple[tuple[clip.Precision, Decoder], ...] = (("fp32", "ffmpeg"), ("bf16", "gop"))
 
 
 @dataclass(frozen=True)
-class Films:
+class Videos:
     """Videos and the frame numbers (windows, frames) that are wanted of each."""
 
     paths: list[Path]
@@ -50,46 +50,46 @@ class Films:
         return len(np.unique(self.numbers)) * len(self.paths)
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """What is the default, and what is fastest, with peers beside it."""
-    seconds = scene.size(30, 5)
-    films = Films(write_videos(scene, seconds), numbers_of(seconds))
-    network, tokenizer = random_network(scene)
-    loop = partial(bare_loop, network, films)
-    others = [Rival("bare loop: PyAV, PIL, fp32 by windows", "peer", loop)]
-    others += _peers(scene, network, films, round(seconds * FPS))
-    for precision, decoder in _KINDS:
-        teacher = teacher_of(copy.deepcopy(network), tokenizer, precision)
+    seconds = setup.size(30, 5)
+    videos = Videos(write_videos(setup, seconds), frame_numbers(seconds))
+    network, tokenizer = random_network(setup)
+    run_bare_loop = partial(bare_loop, network, videos)
+    peer_baselines = [Baseline("bare loop: PyAV, PIL, fp32 by windows", "peer", run_bare_loop)]
+    peer_baselines += _peers(setup, network, videos, round(seconds * FPS))
+    for precision, decoder in _SETTINGS:
+        teacher = make_teacher(copy.deepcopy(network), tokenizer, precision)
         yield Row(
             name=f"embed.{precision}",
-            what=f"{len(films.paths)} videos of {seconds} s and 448p to vectors of "
-            f"{len(films.numbers)} windows each, {precision}, decoder {decoder}",
-            ours=partial(ours, teacher, films, decoder),
-            rivals=[
-                Rival("decoding, then the forward pass", "limit",
-                      apart(teacher, films, decoder), 0.95),
-                *(others if precision == "bf16" else []),
+            what=f"{len(videos.paths)} videos of {seconds} s and 448p to vectors of "
+            f"{len(videos.numbers)} windows each, {precision}, decoder {decoder}",
+            ours=partial(ours, teacher, videos, decoder),
+            baselines=[
+                Baseline("decoding, then the forward pass", "limit",
+                         decode_then_encode(teacher, videos, decoder), 0.95),
+                *(peer_baselines if precision == "bf16" else []),
             ],
-            gate=partial(gate, teacher, films, decoder, loop),
-            work=films.distinct,
+            gate=partial(gate, teacher, videos, decoder, run_bare_loop),
+            work=videos.distinct,
             unit="frames",
             rounds=_ROUNDS,
         )  # fmt: skip
 
 
-def ours(teacher: clip.Teacher, films: Films, decoder: Decoder) -> list[tuple[int, np.ndarray]]:
+def ours(teacher: clip.Teacher, videos: Videos, decoder: Decoder) -> list[tuple[int, np.ndarray]]:
     """Frames found and window vectors of each video."""
-    return [embed_video(teacher, path, films.numbers, BATCH, decoder)[:2] for path in films.paths]
+    return [embed_video(teacher, path, videos.numbers, BATCH, decoder)[:2] for path in videos.paths]
 
 
-def apart(teacher: clip.Teacher, films: Films, decoder: Decoder) -> Any:
+def decode_then_encode(teacher: clip.Teacher, videos: Videos, decoder: Decoder) -> Any:
     """A function that decodes all, and then embeds pictures that were there before."""
-    wanted = np.unique(films.numbers)
-    batches = [b for path in films.paths for b in decode_frames(path, wanted, BATCH)]
+    numbers = np.unique(videos.numbers)
+    batches = [b for path in videos.paths for b in decode_frames(path, numbers, BATCH)]
 
     def run() -> None:
-        for path in films.paths:
-            decode(path, films.numbers, decoder)
+        for path in videos.paths:
+            decode(path, videos.numbers, decoder)
         for frames in batches:
             teacher.encode_frames(frames)
 
@@ -97,48 +97,61 @@ def apart(teacher: clip.Teacher, films: Films, decoder: Decoder) -> Any:
 
 
 @torch.inference_mode()
-def bare_loop(network: Any, films: Films) -> np.ndarray:
+def bare_loop(network: Any, videos: Videos) -> np.ndarray:
     """Unit vectors (videos, windows, d), as one writes it at first."""
     transform = image_transform_v2(PreprocessCfg(**network.visual.preprocess_cfg), is_train=False)
-    found = []
-    for path in films.paths:
-        wanted = set(films.numbers.ravel().tolist())
+    vectors_of_videos = []
+    for path in videos.paths:
+        numbers = set(videos.numbers.ravel().tolist())
         with av.open(str(path)) as video:
             frames = enumerate(video.decode(video=0))
-            pictures = {n: frame.to_image() for n, frame in frames if n in wanted}
+            pictures = {n: frame.to_image() for n, frame in frames if n in numbers}
         vectors = []
-        for window in films.numbers.tolist():
+        for window in videos.numbers.tolist():
             images = torch.stack([transform(pictures[number]) for number in window])
-            each = torch.nn.functional.normalize(network.encode_image(images), dim=-1)
-            vectors.append(torch.nn.functional.normalize(each.mean(dim=0), dim=-1))
-        found.append(torch.stack(vectors))
-    return torch.stack(found).numpy()
+            frame_vectors = torch.nn.functional.normalize(network.encode_image(images), dim=-1)
+            vectors.append(torch.nn.functional.normalize(frame_vectors.mean(dim=0), dim=-1))
+        vectors_of_videos.append(torch.stack(vectors))
+    return torch.stack(vectors_of_videos).numpy()
 
 
-def gate(teacher: clip.Teacher, films: Films, decoder: Decoder, loop: Any) -> dict[str, str]:
+def gate(
+    teacher: clip.Teacher, videos: Videos, decoder: Decoder, run_bare_loop: Any
+) -> dict[str, str]:
     """Every frame is found, and the vectors are those of the bare loop."""
-    found = ours(teacher, films, decoder)
-    count = sum(frames for frames, _ in found)
-    require(count == films.distinct, f"{count} of {films.distinct} frames were embedded.")
-    cosine = float((np.stack([vectors for _, vectors in found]) * loop()).sum(axis=-1).min())
+    results = ours(teacher, videos, decoder)
+    count = sum(frames for frames, _ in results)
+    require(count == videos.distinct, f"{count} of {videos.distinct} frames were embedded.")
+    cosine = float(
+        (np.stack([vectors for _, vectors in results]) * run_bare_loop()).sum(axis=-1).min()
+    )
     require(cosine >= _COSINE, f"A cosine to the bare loop is only {cosine:.4f}.")
     return {"frames": str(count), "least cosine to the bare loop": f"{cosine:.5f}"}
 
 
-def _peers(scene: Scene, network: Any, films: Films, frames: int) -> Sequence[Rival]:
+def _peers(setup: Setup, network: Any, videos: Videos, frames: int) -> Sequence[Baseline]:
     """Programs that embed every nth frame; theirs are as many as ours, up to one or two."""
-    if scene.smoke:
+    if setup.smoke:
         return []
-    weights = scene.folder / "weights.safetensors"
+    weights = setup.folder / "weights.safetensors"
     save_file({k: v.contiguous() for k, v in network.state_dict().items()}, weights)
     model = {"model": MODEL, "weights": str(weights)}
     program = [ffmpeg_program(), "-loglevel", "error", "-nostdin", "-y", "-i"]
-    chosen = ["-vf", f"select=not(mod(n\\,{_NTH}))", "-fps_mode", "passthrough", "-q:v", "2"]
-    commands = [[*program, str(path), *chosen, f"{path.stem}-%05d.jpg"] for path in films.paths]
-    each = peers.start("clip_video_encode", paths=[str(p) for p in films.paths], nth=_NTH, **model)
-    folder = peers.start("clip_retrieval", commands=commands, **model)
-    share = len(range(0, frames, _NTH)) * len(films.paths) / films.distinct
+    options = [
+        "-vf",
+        f"select=not(mod(n\\,{_FRAME_STEP}))",
+        "-fps_mode",
+        "passthrough",
+        "-q:v",
+        "2",
+    ]
+    commands = [[*program, str(path), *options, f"{path.stem}-%05d.jpg"] for path in videos.paths]
+    clip_video_encode = peers.start(
+        "clip_video_encode", paths=[str(p) for p in videos.paths], nth=_FRAME_STEP, **model
+    )
+    clip_retrieval = peers.start("clip_retrieval", commands=commands, **model)
+    share = len(range(0, frames, _FRAME_STEP)) * len(videos.paths) / videos.distinct
     return [
-        Rival("clip-video-encode", "peer", each, 2.8, share),
-        Rival("clip-retrieval", "peer", folder, 3.0, share),
+        Baseline("clip-video-encode", "peer", clip_video_encode, 2.8, share),
+        Baseline("clip-retrieval", "peer", clip_retrieval, 3.0, share),
     ]

@@ -15,7 +15,7 @@ from scipy.signal import resample_poly
 from aura.config import IMU_RATE_HZ
 from aura.signals.imu import resample_imu
 from bench import peers
-from bench.measure import Rival, Row, Scene, require
+from bench.measure import Baseline, Row, Setup, require
 
 _JITTER_S = 20e-6
 _RIPPLE_DB, _ALIAS_DB, _ERROR_DB = 0.01, -84.0, -85.0
@@ -24,20 +24,20 @@ _WINDOW_S, _STRIDE_S = 5.0, 2.5
 _TARGETS = {False: (0.3, 1.0, 2.5), True: (1.0, 1.0, 7.0)}
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """Each rate of an Aria's two IMUs, plain, and compiled where numba is there."""
     for rate in (1000, 800):
         for compiled in (False, True):
             if compiled and not find_spec("numba"):
                 continue
-            yield _row(scene, rate, compiled)
+            yield _row(setup, rate, compiled)
 
 
-def _row(scene: Scene, rate: int, compiled: bool) -> Row:
-    seconds = scene.size(600, 20)
+def _row(setup: Setup, rate: int, compiled: bool) -> Row:
+    seconds = setup.size(600, 20)
     times = stamps(rate, seconds)
     values = np.random.default_rng(1).normal(size=(len(times), 6)).astype(np.float32)
-    file = scene.folder / f"imu-{rate}.npy"
+    file = setup.folder / f"imu-{rate}.npy"
     np.save(file, values)
     grid = np.arange(seconds * IMU_RATE_HZ) / IMU_RATE_HZ
     window = peers.start(
@@ -53,20 +53,20 @@ def _row(scene: Scene, rate: int, compiled: bool) -> Row:
         name=f"imu.resample {rate} Hz" + ", compiled" * compiled,
         what=f"{rate} to {IMU_RATE_HZ} Hz by true stamps, 6 channels, {seconds} s, with gaps",
         ours=partial(resample_imu, times, values, float(seconds), compiled=compiled),
-        rivals=[
-            Rival(
+        baselines=[
+            Baseline(
                 "np.interp, no filter",
                 "peer",
                 lambda: np.stack([np.interp(grid, times, values[:, c]) for c in range(6)], axis=1),
                 linear,
             ),
-            Rival(
+            Baseline(
                 "scipy resample_poly, by index",
                 "peer",
                 lambda: resample_poly(values, 1, rate // IMU_RATE_HZ, axis=0),
                 poly,
             ),
-            Rival("IMU2CLIP, per window", "peer", window, per_window),
+            Baseline("IMU2CLIP, per window", "peer", window, per_window),
         ],
         gate=partial(quality, rate, partial(resample_imu, compiled=compiled)),
         work=float(seconds),
@@ -100,39 +100,41 @@ def quality(rate: int, resample: Callable[..., tuple[np.ndarray, np.ndarray]]) -
         One of them is beyond its limit.
     """
     even = np.arange(int(rate * 13)) / rate - 0.5
-    gains = [_gain(even, hz, resample) for hz in (5.0, 20.0, 40.0, 60.0, 75.0, 79.0)]
+    gains = [_tone_gain(even, hz, resample) for hz in (5.0, 20.0, 40.0, 60.0, 75.0, 79.0)]
     high = (120.0, 130.0, 150.0, 170.0, 190.0, 210.0, 275.0, 310.0, 0.45 * rate)
     exact, between = (stamps(rate, 30, phase, 0.0, gaps=False) for phase in (0.0, 0.5))
-    found = {
+    measured = {
         "ripple": (max(abs(20 * np.log10(gain)) for gain in gains), _RIPPLE_DB),
-        "alias": (max(_decibels(_ask(even, hz, resample)[0]) for hz in high), _ALIAS_DB),
-        "jitter": (_error(exact, 40.0, resample), _ERROR_DB),
-        "drift": (_error(stamps(rate, 30, 0.3, 5e-4, gaps=False), 20.0, resample), _ERROR_DB),
+        "alias": (max(_decibels(_resample_tone(even, hz, resample)[0]) for hz in high), _ALIAS_DB),
+        "jitter": (_tone_error(exact, 40.0, resample), _ERROR_DB),
+        "drift": (_tone_error(stamps(rate, 30, 0.3, 5e-4, gaps=False), 20.0, resample), _ERROR_DB),
     }
-    for name, (decibels, most) in found.items():
-        require(bool(decibels <= most), f"{name} is {decibels:.3f} dB, and {most} dB is allowed.")
-    told = {name: f"{decibels:.3f} dB" for name, (decibels, _) in found.items()}
-    return told | {"40 Hz half way between samples": f"{_error(between, 40.0, resample):.1f} dB"}
+    for name, (decibels, limit) in measured.items():
+        require(bool(decibels <= limit), f"{name} is {decibels:.3f} dB, and {limit} dB is allowed.")
+    report = {name: f"{decibels:.3f} dB" for name, (decibels, _) in measured.items()}
+    return report | {
+        "40 Hz half way between samples": f"{_tone_error(between, 40.0, resample):.1f} dB"
+    }
 
 
-def _ask(times: np.ndarray, hz: float, resample: Any) -> tuple[np.ndarray, np.ndarray]:
+def _resample_tone(times: np.ndarray, hz: float, resample: Any) -> tuple[np.ndarray, np.ndarray]:
     """Valid samples of a tone that was resampled, and when they are, s."""
     tone = np.repeat(np.sin(2 * np.pi * hz * times)[:, None], 6, axis=1).astype(np.float32)
-    got, valid = resample(times, tone, np.floor(times[-1]))
-    return got[valid, 0].astype(float), np.flatnonzero(valid) / IMU_RATE_HZ
+    signal, valid = resample(times, tone, np.floor(times[-1]))
+    return signal[valid, 0].astype(float), np.flatnonzero(valid) / IMU_RATE_HZ
 
 
-def _gain(times: np.ndarray, hz: float, resample: Any) -> float:
+def _tone_gain(times: np.ndarray, hz: float, resample: Any) -> float:
     """Amplitude that is left of a tone, by least squares."""
-    got, at = _ask(times, hz, resample)
-    turn = 2 * np.pi * hz * at
-    basis = np.stack([np.sin(turn), np.cos(turn)], axis=1)
-    return float(np.linalg.norm(np.linalg.lstsq(basis, got, rcond=None)[0]))
+    signal, at_s = _resample_tone(times, hz, resample)
+    angle = 2 * np.pi * hz * at_s
+    basis = np.stack([np.sin(angle), np.cos(angle)], axis=1)
+    return float(np.linalg.norm(np.linalg.lstsq(basis, signal, rcond=None)[0]))
 
 
-def _error(times: np.ndarray, hz: float, resample: Any) -> float:
-    got, at = _ask(times, hz, resample)
-    return _decibels(got - np.sin(2 * np.pi * hz * at))
+def _tone_error(times: np.ndarray, hz: float, resample: Any) -> float:
+    signal, at_s = _resample_tone(times, hz, resample)
+    return _decibels(signal - np.sin(2 * np.pi * hz * at_s))
 
 
 def _decibels(signal: np.ndarray) -> float:

@@ -35,7 +35,7 @@ class StandardTrunk(nn.Module):
         return features
 
 
-def model_of(params: config.Train, windows: Windows) -> training.Model:
+def make_model(params: config.Train, windows: Windows) -> training.Model:
     """With the same first weights each time."""
     torch.manual_seed(0)
     shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
@@ -44,9 +44,9 @@ def model_of(params: config.Train, windows: Windows) -> training.Model:
     return model
 
 
-def loop_of(params: config.Train, windows: Windows, standard: bool = False) -> Any:
+def make_loop(params: config.Train, windows: Windows, standard: bool = False) -> Any:
     """The loop of `training.train_phase`, to go through step by step."""
-    model = model_of(params, windows)
+    model = make_model(params, windows)
     if standard:
         trunk, dropout = cast(Trunk, model.imu.trunk), params.imu_encoder.dropout
         width, layers, heads = (params.imu_encoder.options[k] for k in ("width", "layers", "heads"))

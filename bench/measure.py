@@ -17,8 +17,8 @@ import numpy as np
 
 from aura.errors import AuraError
 
-_LEAST_S = 0.2  # a timed stretch is of as many calls as take this long
-_MOST_CALLS = 10_000
+_MIN_S = 0.2  # a timed stretch is of as many calls as take this long
+_MAX_CALLS = 10_000
 
 
 class Seconds(float):
@@ -26,12 +26,21 @@ class Seconds(float):
 
 
 @dataclass(frozen=True)
-class Rival:
+class Baseline:
     """What a function is compared with.
 
-    `run` does the work of one call of ours, or is a sentence that says why it is skipped. `target`
-    is the least ratio hoped for, ours being that many times as fast; None is for the record only.
-    `share` is how much of the work of one call of ours a call of the rival does.
+    Attributes
+    ----------
+    name : str
+        As in the table.
+    kind : {"limit", "peer"}
+        A bound of the machine, or another program.
+    run : callable or str
+        Does the work of one call of ours, or is a sentence that says why it is skipped.
+    target : float or None
+        The least ratio hoped for, ours being that many times as fast; None is for the record only.
+    share : float
+        How much of the work of one call of ours a call of it does.
     """
 
     name: str
@@ -45,15 +54,31 @@ class Rival:
 class Row:
     """One function of the project.
 
-    `gate` is called first: it raises `AuraError` where the results are not right, and returns what
-    it measured of them by name. `work` is how many of `unit` a call does. Where a call takes long,
-    `rounds` is the most there shall be, and there is no warm-up.
+    Attributes
+    ----------
+    name, what : str
+        Of the row, and what a call does.
+    ours : callable
+        The function.
+    baselines : sequence of Baseline
+        What it is compared with.
+    gate : callable
+        Called first: it raises `AuraError` where the results are not right, and returns what it
+        measured of them by name.
+    work : float
+        How many of `unit` a call does.
+    unit : str
+        Such as windows.
+    notes : sequence of str
+        Sentences below the table.
+    rounds : int or None
+        Where a call takes long, the most rounds there shall be; there is no warm-up then.
     """
 
     name: str
     what: str
     ours: Callable[[], object]
-    rivals: Sequence[Rival]
+    baselines: Sequence[Baseline]
     gate: Callable[[], dict[str, str]]
     work: float
     unit: str
@@ -62,8 +87,22 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Scene:
-    """Where and how large: a scratch folder, the device, and whether all is to be tiny."""
+class Setup:
+    """Where and how large a row is measured.
+
+    Attributes
+    ----------
+    folder : Path
+        An empty folder, which goes after the row.
+    rounds : int
+        Interleaved rounds.
+    smoke : bool
+        Whether all is to be tiny.
+    device : str
+        `cpu` or `cuda`.
+    threads : int
+        Of the machine.
+    """
 
     folder: Path
     rounds: int = 5
@@ -82,39 +121,39 @@ def require(holds: bool, sentence: str) -> None:
         raise AuraError(sentence)
 
 
-def measure(row: Row, scene: Scene) -> dict[str, Any]:
+def measure(row: Row, setup: Setup) -> dict[str, Any]:
     """Gate, warm up, and time a row; ready for JSON."""
     gate = row.gate()
-    there = [rival for rival in row.rivals if not isinstance(rival.run, str)]
+    runnable = [baseline for baseline in row.baselines if not isinstance(baseline.run, str)]
     runs: list[Callable[[], object]] = [row.ours]
-    runs += [rival.run for rival in there if not isinstance(rival.run, str)]
+    runs += [baseline.run for baseline in runnable if not isinstance(baseline.run, str)]
     if row.rounds is None:
-        calls = [_calls(run, scene) for run in runs]
+        calls = [_count_calls(run, setup) for run in runs]
     else:
         calls = [1] * len(runs)
-    rounds = 1 if scene.smoke else min(scene.rounds, row.rounds or scene.rounds)
+    rounds = 1 if setup.smoke else min(setup.rounds, row.rounds or setup.rounds)
     seconds = np.empty((rounds, len(runs)))
     for number in range(rounds):
-        for place in range(len(runs)):
-            which = (place + number) % len(runs)
-            seconds[number, which] = _timed(runs[which], calls[which])
+        for offset in range(len(runs)):
+            index = (offset + number) % len(runs)
+            seconds[number, index] = _time(runs[index], calls[index])
     ours = seconds[:, 0]
-    rivals: dict[str, Any] = {
-        rival.name: {"kind": rival.kind, "target": rival.target, "skipped": rival.run}
-        for rival in row.rivals
-        if isinstance(rival.run, str)
+    baselines: dict[str, Any] = {
+        baseline.name: {"kind": baseline.kind, "target": baseline.target, "skipped": baseline.run}
+        for baseline in row.baselines
+        if isinstance(baseline.run, str)
     }
-    for column, rival in enumerate(there, 1):
-        ratios = seconds[:, column] / rival.share / ours
-        middle = float(np.median(ratios))
-        rivals[rival.name] = {
-            "kind": rival.kind,
-            "target": rival.target,
+    for column, baseline in enumerate(runnable, 1):
+        ratios = seconds[:, column] / baseline.share / ours
+        median = float(np.median(ratios))
+        baselines[baseline.name] = {
+            "kind": baseline.kind,
+            "target": baseline.target,
             "min": float(ratios.min()),
-            "median": middle,
+            "median": median,
             "max": float(ratios.max()),
             "rounds": [float(ratio) for ratio in ratios],
-            "met": None if rival.target is None else bool(middle >= rival.target),
+            "met": None if baseline.target is None else bool(median >= baseline.target),
         }
     return {
         "what": row.what,
@@ -122,33 +161,33 @@ def measure(row: Row, scene: Scene) -> dict[str, Any]:
         "rate": row.work / float(np.median(ours)),
         "unit": row.unit,
         "seconds": float(np.median(ours)),
-        "rivals": {rival.name: rivals[rival.name] for rival in row.rivals},
+        "rivals": {baseline.name: baselines[baseline.name] for baseline in row.baselines},
         "notes": list(row.notes),
     }
 
 
-def _calls(run: Callable[[], object], scene: Scene) -> int:
+def _count_calls(run: Callable[[], object], setup: Setup) -> int:
     """How many calls make a timed stretch; warms up on the way."""
-    once = _timed(run, 1)
-    if scene.smoke or once >= _LEAST_S:
+    once = _time(run, 1)
+    if setup.smoke or once >= _MIN_S:
         return 1
-    once = min(once, _timed(run, 1))
-    return min(_MOST_CALLS, max(1, math.ceil(_LEAST_S / max(once, 1e-7))))
+    once = min(once, _time(run, 1))
+    return min(_MAX_CALLS, max(1, math.ceil(_MIN_S / max(once, 1e-7))))
 
 
-def _timed(run: Callable[[], object], calls: int) -> float:
+def _time(run: Callable[[], object], calls: int) -> float:
     """Seconds of one of so many calls."""
-    collected = gc.isenabled()
+    gc_enabled = gc.isenabled()
     gc.disable()
     try:
-        own = 0.0
+        self_timed = 0.0
         begin = time.perf_counter()
         for _ in range(calls):
             result = run()
             if isinstance(result, Seconds):
-                own += result
+                self_timed += result
         wall = time.perf_counter() - begin
     finally:
-        if collected:
+        if gc_enabled:
             gc.enable()
-    return (own or wall) / calls
+    return (self_timed or wall) / calls

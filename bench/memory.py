@@ -30,7 +30,7 @@ SMALL = (
 )
 
 
-def aura(stage: str, folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
+def start_stage(stage: str, folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
     """Start a stage."""
     flags = [flag for override in (*SMALL, *overrides) for flag in ("--set", override)]
     with (folder / f"{stage}.log").open("wb") as log:
@@ -38,7 +38,7 @@ def aura(stage: str, folder: Path, *overrides: str) -> subprocess.Popen[bytes]:
                                 stdout=log, stderr=log)  # fmt: skip
 
 
-def watch(process: subprocess.Popen[bytes]) -> tuple[float, float, float]:
+def watch_memory(process: subprocess.Popen[bytes]) -> tuple[float, float, float]:
     """Peak MB of the driver, of the largest Ray worker, and of all processes at one time.
 
     The first two are the kernel's high-water marks of resident memory; the last is the largest sum
@@ -46,25 +46,25 @@ def watch(process: subprocess.Popen[bytes]) -> tuple[float, float, float]:
     """
     driver = worker = total = 0.0
     while process.poll() is None:
-        everything = 0.0
-        for pid, name in family(process.pid):
+        in_use = 0.0
+        for pid, name in process_tree(process.pid):
             try:
                 status = Path(f"/proc/{pid}/status").read_text()
                 rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
             except (OSError, ProcessLookupError):
                 continue
             peak = field(status, "VmHWM:")
-            everything += field(rollup, "Pss:")
+            in_use += field(rollup, "Pss:")
             if pid == process.pid:
                 driver = max(driver, peak)
             elif name.startswith("ray::"):
                 worker = max(worker, peak)
-        total = max(total, everything)
+        total = max(total, in_use)
         time.sleep(0.3)
     return driver, worker, total
 
 
-def family(pid: int) -> Iterator[tuple[int, str]]:
+def process_tree(pid: int) -> Iterator[tuple[int, str]]:
     """A process and all below it, with their titles."""
     import psutil  # of the extra `dev`
 
@@ -87,11 +87,11 @@ def measure(folder: Path, takes: int, shard_mb: float) -> list[str]:
     shutil.copy(ROOT / "params.yaml", folder)
     settings = (f"synthesize.takes={takes}", f"resample.shard_mb={shard_mb}")
     for stage in ("synthesize", "teach"):
-        if aura(stage, folder, *settings).wait():
+        if start_stage(stage, folder, *settings).wait():
             raise SystemExit((folder / f"{stage}.log").read_text()[-2000:])
     begin = time.perf_counter()
-    process = aura("preprocess", folder, *settings)
-    driver, worker, total = watch(process)
+    process = start_stage("preprocess", folder, *settings)
+    driver, worker, total = watch_memory(process)
     if process.returncode:
         raise SystemExit((folder / "preprocess.log").read_text()[-2000:])
     seconds = time.perf_counter() - begin

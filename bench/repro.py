@@ -18,7 +18,7 @@ import yaml
 
 from aura import config
 from aura.errors import AuraError
-from bench.measure import Rival, Row, Scene, Seconds
+from bench.measure import Baseline, Row, Seconds, Setup
 from bench.memory import ROOT
 
 STAGES = ("train", "evaluate", "finetune", "report")
@@ -38,24 +38,28 @@ _SMALL = (
 )
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """One row; in a smoke run DVC only says what it would run."""
-    folder = project(scene.folder / "project", _SMALL)
-    again = ("repro", "--force", "--downstream", f"{STAGES[0]}@synthetic")
-    if scene.smoke:
-        yield _row(partial(dvc, folder, *again, "--dry", "--allow-missing"), "not in a smoke run")
+    folder = project(setup.folder / "project", _SMALL)
+    arguments = ("repro", "--force", "--downstream", f"{STAGES[0]}@synthetic")
+    if setup.smoke:
+        yield _row(
+            partial(dvc, folder, *arguments, "--dry", "--allow-missing"), "not in a smoke run"
+        )
         return
     dvc(folder, "repro", "embed@synthetic")
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield _row(partial(dvc, folder, *again), lambda: pool.submit(run_stages, folder).result())
+        yield _row(
+            partial(dvc, folder, *arguments), lambda: pool.submit(run_stages, folder).result()
+        )
 
 
-def _row(ours: Callable[[], object], own: Callable[[], object] | str) -> Row:
+def _row(ours: Callable[[], object], stages: Callable[[], object] | str) -> Row:
     return Row(
         name="repro",
         what=f"dvc repro of {', '.join(STAGES)} of a small study, embeddings cached",
         ours=ours,
-        rivals=[Rival("the stages' own work", "limit", own, 0.8)],
+        baselines=[Baseline("the stages' own work", "limit", stages, 0.8)],
         gate=dict,
         work=len(STAGES),
         unit="stages",
@@ -73,10 +77,10 @@ def project(folder: Path, overrides: Sequence[str]) -> Path:
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     params = config.load(ROOT / "params.yaml", overrides)
     (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
-    _run(folder, "git", "init", "-q")
+    _run_program(folder, "git", "init", "-q")
     dvc(folder, "init", "-q")
-    _run(folder, "git", "add", "-A")
-    _run(folder, "git", *_AUTHOR, "commit", "-qm", "start")
+    _run_program(folder, "git", "add", "-A")
+    _run_program(folder, "git", *_AUTHOR, "commit", "-qm", "start")
     return folder
 
 
@@ -88,17 +92,17 @@ def dvc(folder: Path, *arguments: str) -> None:
     AuraError
         It failed; with the end of what it said.
     """
-    _run(folder, "dvc", *arguments)
+    _run_program(folder, "dvc", *arguments)
 
 
-def _run(folder: Path, *command: str) -> None:
+def _run_program(folder: Path, *command: str) -> None:
     programs = str(Path(sys.executable).parent)
     path = f"{programs}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "DVC_NO_ANALYTICS": "1"}
-    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-    if done.returncode:
-        said = " ".join((done.stdout + done.stderr).split())[-500:]
-        raise AuraError(f"{' '.join(command)} failed: {said}")
+    completed = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    if completed.returncode:
+        output = " ".join((completed.stdout + completed.stderr).split())[-500:]
+        raise AuraError(f"{' '.join(command)} failed: {output}")
 
 
 def run_stages(folder: Path) -> Seconds:

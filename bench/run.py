@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from aura.errors import AuraError
-from bench.measure import Row, Scene, measure
+from bench.measure import Row, Setup, measure
 from pipeline.engine.output import write_text
 from pipeline.engine.progress import say
 
-# Modules of this package, each with `rows(scene)`, which yields rows and tidies up behind them.
+# Modules of this package, each with `rows(setup)`, which yields rows and tidies up behind them.
 MODULES = (
     "imu_resample",
     "vrs_read",
@@ -57,10 +57,10 @@ def run(names: Sequence[str], rounds: int, smoke: bool, device: str, out: Path) 
     results: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     for module in chosen:
         with tempfile.TemporaryDirectory(prefix="aura-bench-") as folder:
-            scene = Scene(Path(folder), rounds, smoke, device, os.cpu_count() or 1)
-            for row in _rows(module, scene):
+            setup = Setup(Path(folder), rounds, smoke, device, os.cpu_count() or 1)
+            for row in _rows(module, setup):
                 say(f"{row.name} …")
-                results[row.name] = measure(row, scene) | {"machine": machine(device)}
+                results[row.name] = measure(row, setup) | {"machine": machine(device)}
                 say(_line(row.name, results[row.name]))
                 if not smoke:
                     write_text(file, json.dumps(results, indent=1) + "\n")
@@ -71,39 +71,39 @@ def run(names: Sequence[str], rounds: int, smoke: bool, device: str, out: Path) 
     say(f"Wrote {out}.json, .md and .svg.")
 
 
-def _rows(module: str, scene: Scene) -> Iterator[Row]:
-    yield from import_module(f"bench.{module}").rows(scene)
+def _rows(module: str, setup: Setup) -> Iterator[Row]:
+    yield from import_module(f"bench.{module}").rows(setup)
 
 
 def _line(name: str, result: dict[str, Any]) -> str:
-    parts = [
-        f"{rival}: skipped, {found['skipped']}"
-        if "skipped" in found
-        else f"{rival}: {found['min']:.2f} / {found['median']:.2f} / {found['max']:.2f}"
-        + ("" if found["target"] is None else f" (at least {found['target']:g})")
-        for rival, found in result["rivals"].items()
+    ratios = [
+        f"{baseline}: skipped, {figures['skipped']}"
+        if "skipped" in figures
+        else f"{baseline}: {figures['min']:.2f} / {figures['median']:.2f} / {figures['max']:.2f}"
+        + ("" if figures["target"] is None else f" (at least {figures['target']:g})")
+        for baseline, figures in result["rivals"].items()
     ]
-    return f"  {name}, {result['rate']:.4g} {result['unit']} a second; " + "; ".join(parts)
+    return f"  {name}, {result['rate']:.4g} {result['unit']} a second; " + "; ".join(ratios)
 
 
 def machine(device: str) -> dict[str, Any]:
     """Processor, threads and versions; for the record."""
     import torch
 
-    found = {
+    record = {
         "cpu": _cpu(),
         "threads": os.cpu_count(),
         "torch threads": torch.get_num_threads(),
         "python": platform.python_version(),
     }
     if device != "cpu":
-        found["gpu"] = torch.cuda.get_device_name()
+        record["gpu"] = torch.cuda.get_device_name()
     for name in _VERSIONS:
         try:
-            found[name] = version(name)
+            record[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
+    return record
 
 
 def _cpu() -> str:

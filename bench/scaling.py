@@ -17,57 +17,58 @@ import torch
 from aura import config
 from aura.learning import training
 from aura.teacher.identity import DIM
-from bench.measure import Rival, Row, Scene, Seconds, require
+from bench.measure import Baseline, Row, Seconds, Setup, require
 from bench.memory import ROOT, SMALL, field
 from bench.noise import random_windows
-from bench.ray_overhead import Load
+from bench.ray_overhead import ShardLoad
 from pipeline import preprocess, synthesize, teach
-from pipeline.engine.shards import processes, ray_session
+from pipeline.engine.processes import process_pool
+from pipeline.engine.session import ray_session
 
 T = TypeVar("T")
-_TIMES = (1, 4, 16)
-_FLAT = 1.25  # of the least, what a process may take at most
+_FACTORS = (1, 4, 16)
+_MAX_GROWTH = 1.25  # of the least, what a process may take at most
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """Three rows, one a kind of growth."""
-    yield from _recordings(scene)
-    yield from _workers(scene)
-    yield _batches(scene)
+    yield from _recordings(setup)
+    yield from _workers(setup)
+    yield _batches(setup)
 
 
-def _recordings(scene: Scene) -> Iterator[Row]:
+def _recordings(setup: Setup) -> Iterator[Row]:
     """Preprocessing of 16 times as many recordings takes 16 times as long, in the same memory."""
-    folders = {n: scene.folder / f"{n} times" for n in _TIMES[: scene.size(len(_TIMES), 1)]}
-    most = max(folders)
-    for times, folder in folders.items():
+    folders = {n: setup.folder / f"{n} times" for n in _FACTORS[: setup.size(len(_FACTORS), 1)]}
+    largest = max(folders)
+    for factor, folder in folders.items():
         folder.mkdir()
-        _apart(scene, _prepare, folder, times * scene.size(24, 1))
+        _run_apart(setup, _prepare, folder, factor * setup.size(24, 1))
 
     def timed(folder: Path) -> Seconds:
-        seconds, peak[folder] = _apart(scene, _preprocess, folders[1], folder)
+        seconds, peak[folder] = _run_apart(setup, _preprocess, folders[1], folder)
         return Seconds(seconds)
 
     def gate() -> dict[str, str]:
         for folder in folders.values():
             timed(folder)
-        least, largest = min(peak.values()), max(peak.values())
-        said = ", ".join(f"{n}x {peak[folder]:.0f} MB" for n, folder in folders.items())
-        require(largest <= _FLAT * least, f"Memory grows with the recordings: {said}.")
-        return {"peak memory": said}
+        least_mb, most_mb = min(peak.values()), max(peak.values())
+        report = ", ".join(f"{n}x {peak[folder]:.0f} MB" for n, folder in folders.items())
+        require(most_mb <= _MAX_GROWTH * least_mb, f"Memory grows with the recordings: {report}.")
+        return {"peak memory": report}
 
     peak: dict[Path, float] = {}
     yield Row(
         name="scaling.recordings",
-        what=f"Preprocessing {most} times as many recordings",
-        ours=partial(timed, folders[most]),
-        rivals=[
-            Rival(f"{n}x", "limit", partial(timed, folder), 0.9, share=n / most)
+        what=f"Preprocessing {largest} times as many recordings",
+        ours=partial(timed, folders[largest]),
+        baselines=[
+            Baseline(f"{n}x", "limit", partial(timed, folder), 0.9, share=n / largest)
             for n, folder in folders.items()
-            if n < most
+            if n < largest
         ],
         gate=gate,
-        work=most * scene.size(24, 1),
+        work=largest * setup.size(24, 1),
         unit="recordings",
         notes=[
             "a plain loop in a process that has imported all; the ratio is 1 where it is linear"
@@ -76,11 +77,11 @@ def _recordings(scene: Scene) -> Iterator[Row]:
     )
 
 
-def _apart(scene: Scene, work: Callable[..., T], *arguments: Any) -> T:
+def _run_apart(setup: Setup, work: Callable[..., T], *arguments: Any) -> T:
     """In a process of its own, whose memory is that of the work; in a smoke run in this one."""
-    if scene.smoke:
+    if setup.smoke:
         return work(*arguments)
-    with processes(1) as pool:
+    with process_pool(1) as pool:
         return pool.submit(work, *arguments).result()
 
 
@@ -94,8 +95,8 @@ def _prepare(folder: Path, takes: int) -> None:
 def _preprocess(first: Path, folder: Path) -> tuple[float, float]:
     """Seconds, after a first run that imports all; and the peak of this process in MB."""
     params = _params(1)
-    for place in (first, folder):
-        with contextlib.chdir(place), contextlib.redirect_stderr(io.StringIO()):
+    for path in (first, folder):
+        with contextlib.chdir(path), contextlib.redirect_stderr(io.StringIO()):
             begin = time.perf_counter()
             preprocess.run(params, "synthetic")
             seconds = time.perf_counter() - begin
@@ -104,38 +105,38 @@ def _preprocess(first: Path, folder: Path) -> tuple[float, float]:
 
 
 def _params(takes: int) -> config.Params:
-    some = (*SMALL, f"synthesize.takes={takes}", "ray.executor=local", "ray.workers=1")
-    return config.load(ROOT / "params.yaml", some)
+    overrides = (*SMALL, f"synthesize.takes={takes}", "ray.executor=local", "ray.workers=1")
+    return config.load(ROOT / "params.yaml", overrides)
 
 
-def _workers(scene: Scene) -> Iterator[Row]:
+def _workers(setup: Setup) -> Iterator[Row]:
     """Shards on all workers, beside as many shards on one."""
-    load = Load(scene, scene.size(12, 2), scene.size(24, 1))
-    with ray_session(config.Ray(workers=scene.threads)):
+    load = ShardLoad(setup, setup.size(12, 2), setup.size(24, 1))
+    with ray_session(config.Ray(workers=setup.threads)):
 
         def gate() -> dict[str, str]:
-            load.run(config.Ray(workers=scene.threads))
+            load.run(config.Ray(workers=setup.threads))
             load.bare(1)
-            require(load.same("ray", "bare"), "The number of workers changes the rows.")
+            require(load.same_files("ray", "bare"), "The number of workers changes the rows.")
             return {"rows": "equal"}
 
         yield Row(
             name="scaling.workers",
-            what=f"Resampling shards on {scene.threads} workers of Ray, steady state",
-            ours=partial(load.run, config.Ray(workers=scene.threads)),
-            rivals=[Rival("one worker", "limit", partial(load.run, config.Ray(workers=1)))],
+            what=f"Resampling shards on {setup.threads} workers of Ray, steady state",
+            ours=partial(load.run, config.Ray(workers=setup.threads)),
+            baselines=[Baseline("one worker", "limit", partial(load.run, config.Ray(workers=1)))],
             gate=gate,
             work=len(load.shards),
             unit="shards",
-            notes=[f"{scene.threads} threads of the machine; two threads of a core share it"],
+            notes=[f"{setup.threads} threads of the machine; two threads of a core share it"],
             rounds=3,
         )
 
 
-def _batches(scene: Scene) -> Row:
+def _batches(setup: Setup) -> Row:
     """An epoch in batches of 1024, beside the same windows in batches of 64."""
-    windows = random_windows(scene.size(2048, 32), DIM)
-    large, small = scene.size(1024, 16), scene.size(64, 8)
+    windows = random_windows(setup.size(2048, 32), DIM)
+    large, small = setup.size(1024, 16), setup.size(64, 8)
 
     def epoch(batch: int) -> None:
         params = config.load(ROOT / "params.yaml").train.model_copy(update={"batch": batch})
@@ -157,7 +158,7 @@ def _batches(scene: Scene) -> Row:
         name="scaling.batch",
         what=f"An epoch of {len(windows)} windows in batches of {large}",
         ours=partial(epoch, large),
-        rivals=[Rival(f"batches of {small}", "limit", partial(epoch, small))],
+        baselines=[Baseline(f"batches of {small}", "limit", partial(epoch, small))],
         gate=gate,
         work=len(windows),
         unit="windows",

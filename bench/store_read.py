@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.learning.batches import SIGNAL_COLUMNS, Tracks, end_to_end
 from aura.schema import SIGNALS, from_numpy
-from bench.measure import Rival, Row, Scene, require
+from bench.measure import Baseline, Row, Setup, require
 from pipeline.engine.output import TableWriter, read_table
 
 _WINDOW_S, _STRIDE_S, _SHARDS = 5, 2.5, 4
@@ -28,15 +28,15 @@ _BLOCKS = {
 }
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """Takes of 5 minutes in shards, as `aura resample` writes them."""
-    seconds, takes = scene.size(300, 12), scene.size(80, 8)
-    folder, lists = scene.folder / "signals", scene.folder / "lists"
+    seconds, takes = setup.size(300, 12), setup.size(80, 8)
+    folder, lists = setup.folder / "signals", setup.folder / "lists"
     for path in (folder, lists):
         path.mkdir()
     for shard in range(_SHARDS):
         _write_shard(shard, takes // _SHARDS, seconds, folder, lists)
-    raw = scene.folder / "windows.raw"
+    raw = setup.folder / "windows.raw"
     starts = _starts(takes, seconds)
     count = _write_raw(raw, read(folder), starts)
     read_as_lists = partial(_read_lists, lists)
@@ -44,9 +44,9 @@ def rows(scene: Scene) -> Iterator[Row]:
         name="store.read",
         what=f"signals of {takes} takes of {seconds} s, {count} windows of {_WINDOW_S} s",
         ours=partial(read, folder),
-        rivals=[
-            Rival("pread of raw windows", "limit", partial(_pread, raw), 0.95),
-            Rival("fixed-size lists of float32", "peer", read_as_lists),
+        baselines=[
+            Baseline("pread of raw windows", "limit", partial(_pread, raw), 0.95),
+            Baseline("fixed-size lists of float32", "peer", read_as_lists),
         ],
         gate=partial(_equal, folder, raw, starts, read_as_lists),
         work=float(count),
@@ -66,42 +66,42 @@ def read(folder: Path) -> Tracks:
 
 def windows_of(tracks: Tracks, starts: np.ndarray) -> dict[str, np.ndarray]:
     """Arrays (windows, samples, ...), copied, of windows that start at these seconds."""
-    found = {}
+    arrays = {}
     for name, rate in _BLOCKS.items():
-        place = np.rint(starts * rate).astype(np.int64)[:, None] + np.arange(_WINDOW_S * rate)
-        found[name] = getattr(tracks, name)[place]
-    return found
+        index = np.rint(starts * rate).astype(np.int64)[:, None] + np.arange(_WINDOW_S * rate)
+        arrays[name] = getattr(tracks, name)[index]
+    return arrays
 
 
 def _starts(takes: int, seconds: int) -> np.ndarray:
     """Seconds on the axis of all takes at which windows begin."""
-    inside = np.arange(0, seconds - _WINDOW_S + 0.1, _STRIDE_S)
-    return (np.arange(takes)[:, None] * seconds + inside).ravel()
+    starts_in_take = np.arange(0, seconds - _WINDOW_S + 0.1, _STRIDE_S)
+    return (np.arange(takes)[:, None] * seconds + starts_in_take).ravel()
 
 
 def _write_shard(shard: int, takes: int, seconds: int, folder: Path, lists: Path) -> None:
     rng = np.random.default_rng(shard)
     writer = TableWriter(folder / f"part-{shard:05d}.parquet", SIGNALS)
-    fixed: list[pa.Table] = []
+    list_tables: list[pa.Table] = []
     for take in range(takes):
         columns: list[pa.Array] = [
             pa.array([f"take {shard}-{take}"] * seconds),
             pa.array(np.arange(seconds, dtype=np.int32)),
         ]
-        other = columns.copy()
+        list_columns = columns.copy()
         for name, shape in (("imu", (IMU_RATE_HZ, 6)), ("mocap", (MOCAP_RATE_HZ, 17, 3))):
             values = rng.normal(size=(seconds, *shape)).astype(np.float32)
             valid = rng.random(values.shape[: 2 if name == "imu" else 3]) < 0.99
-            for field, block in ((name, values), (f"{name}_valid", valid)):
-                columns.append(from_numpy(block, SIGNALS.field(field)))
-                flat = pa.array(block.ravel())
-                other.append(pa.FixedSizeListArray.from_arrays(flat, block[0].size))
+            for field, array in ((name, values), (f"{name}_valid", valid)):
+                columns.append(from_numpy(array, SIGNALS.field(field)))
+                flat = pa.array(array.ravel())
+                list_columns.append(pa.FixedSizeListArray.from_arrays(flat, array[0].size))
         zeros = pa.array(np.zeros(seconds, np.float32))
         writer.add(pa.table([*columns, zeros, zeros], schema=SIGNALS))
-        fixed.append(pa.table(other, names=list(SIGNAL_COLUMNS)))
+        list_tables.append(pa.table(list_columns, names=list(SIGNAL_COLUMNS)))
     writer.close()
     file = lists / f"part-{shard:05d}.parquet"
-    pq.write_table(pa.concat_tables(fixed), file, compression="lz4", use_dictionary=False)
+    pq.write_table(pa.concat_tables(list_tables), file, compression="lz4", use_dictionary=False)
 
 
 def _read_lists(folder: Path) -> dict[str, np.ndarray]:
@@ -120,30 +120,30 @@ def _write_raw(path: Path, tracks: Tracks, starts: np.ndarray) -> int:
 
 
 def _pread(path: Path) -> np.ndarray:
-    out = np.empty(path.stat().st_size, np.uint8)
-    number = os.open(path, os.O_RDONLY)
+    content = np.empty(path.stat().st_size, np.uint8)
+    descriptor = os.open(path, os.O_RDONLY)
     try:
-        got = 0
-        while got < len(out):
-            got += os.preadv(number, [out.data[got:]], got)
+        position = 0
+        while position < len(content):
+            position += os.preadv(descriptor, [content.data[position:]], position)
     finally:
-        os.close(number)
-    return out
+        os.close(descriptor)
+    return content
 
 
 def _equal(folder: Path, raw: Path, starts: np.ndarray, read_as_lists: partial) -> dict[str, str]:
     """Windows cut from the signals have the bytes of the raw file; the lists hold the same."""
-    tracks, place = read(folder), 0
+    tracks, position = read(folder), 0
     content = _pread(raw)
     for name, values in windows_of(tracks, starts).items():
-        there = content[place : place + values.nbytes]
-        require(there.tobytes() == values.tobytes(), f"{name} differs from the raw windows.")
-        place += values.nbytes
+        expected = content[position : position + values.nbytes]
+        require(expected.tobytes() == values.tobytes(), f"{name} differs from the raw windows.")
+        position += values.nbytes
     for name, values in read_as_lists().items():
         require(
             np.array_equal(values, getattr(tracks, name).ravel()), f"{name} differs in the lists."
         )
-    return {"equal": f"{place / 1e6:.0f} MB of windows"}
+    return {"equal": f"{position / 1e6:.0f} MB of windows"}
 
 
 def _bytes(path: Path) -> int:

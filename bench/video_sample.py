@@ -18,14 +18,14 @@ from aura.signals.windows import starts
 from aura.teacher.ffmpeg import ffmpeg_program
 from aura.teacher.video import decode_frames, probe, window_frames
 from bench import peers
-from bench.measure import Rival, Row, Scene, require
+from bench.measure import Baseline, Row, Setup, require
 
 WINDOW_S, STRIDE_S, PER_WINDOW, BATCH = 5.0, 2.5, 8, 32
 # x264's defaults; and the grain of a sensor, which a drawing lacks: 640 kbit/s, where videos of
 # Ego-Exo4D have up to 760.
 _ENCODER = ["-vf", "noise=alls=6:allf=t", "-c:v", "libx264", "-pix_fmt", "yuv420p"]
 _GRID = 32  # as in peers/*_windows.py
-_LEVELS = 4.0  # mean difference between converters to RGB; another frame is further off
+_MAX_LEVELS = 4.0  # mean difference between converters to RGB; another frame is further off
 _PEERS = (
     ("torchcodec per window", "torchcodec_windows", 2.7),
     ("OpenCV seek per window", "opencv_windows", 4.3),
@@ -35,44 +35,46 @@ Decoder = Literal["ffmpeg", "gop"]
 _DECODERS: tuple[tuple[Decoder, float], ...] = (("ffmpeg", 0.95), ("gop", 1.45))
 
 
-def rows(scene: Scene) -> Iterator[Row]:
+def rows(setup: Setup) -> Iterator[Row]:
     """One row for each decoder."""
-    seconds = scene.size(60, 6)
-    paths = write_videos(scene, seconds)
-    numbers = numbers_of(seconds)
+    seconds = setup.size(60, 6)
+    paths = write_videos(setup, seconds)
+    numbers = frame_numbers(seconds)
     arguments = {"paths": [str(path) for path in paths], "numbers": numbers.tolist()}
-    others = {
-        name: (_SMOKE if scene.smoke else peers.start(file, **arguments), goal)
-        for name, file, goal in _PEERS
+    peer_runs = {
+        name: (_SMOKE if setup.smoke else peers.start(file, **arguments), target)
+        for name, file, target in _PEERS
     }
     with ThreadPoolExecutor(len(paths)) as pool:
-        limit = partial(at_once, pool, null, paths)
-        for decoder, least in _DECODERS:
-            ours = partial(at_once, pool, partial(decode, numbers=numbers, decoder=decoder), paths)
+        limit = partial(in_parallel, pool, decode_all, paths)
+        for decoder, limit_target in _DECODERS:
+            ours = partial(
+                in_parallel, pool, partial(decode, numbers=numbers, decoder=decoder), paths
+            )
             yield Row(
                 name=f"video.sample.{decoder}",
                 what=f"{len(paths)} videos of {seconds} s and 448p at once, one thread each, "
                 f"{PER_WINDOW} frames a window of {WINDOW_S:g} s, decoder {decoder}",
                 ours=ours,
-                rivals=[
-                    Rival("ffmpeg -threads 1 -f null", "limit", limit, least),
+                baselines=[
+                    Baseline("ffmpeg -threads 1 -f null", "limit", limit, limit_target),
                     *(
-                        Rival(name, "peer", peer, goal if decoder == "gop" else None)
-                        for name, (peer, goal) in others.items()
+                        Baseline(name, "peer", peer, target if decoder == "gop" else None)
+                        for name, (peer, target) in peer_runs.items()
                     ),
                 ],
-                gate=partial(gate, scene, paths, numbers, decoder, others),
+                gate=partial(gate, setup, paths, numbers, decoder, peer_runs),
                 work=seconds * len(paths),
                 unit="s of video",
                 notes=[
                     f"{name} {peer.version}"
-                    for name, (peer, _) in others.items()
+                    for name, (peer, _) in peer_runs.items()
                     if not isinstance(peer, str)
                 ],
             )
 
 
-def write_videos(scene: Scene, seconds: float, height: int = 448) -> list[Path]:
+def write_videos(setup: Setup, seconds: float, height: int = 448) -> list[Path]:
     """Two synthetic takes, encoded as real videos are."""
     size = synthetic.SyntheticSize(
         participants={"train": 1}, take_seconds=max(seconds, WINDOW_S), cameras=1, activities=2,
@@ -80,13 +82,13 @@ def write_videos(scene: Scene, seconds: float, height: int = 448) -> list[Path]:
     )  # fmt: skip
     with ThreadPoolExecutor(2) as pool:
         return list(
-            pool.map(partial(_write, scene, round(seconds * FPS), height), synthetic.plan(size))
+            pool.map(partial(_write, setup, round(seconds * FPS), height), synthetic.plan(size))
         )
 
 
-def _write(scene: Scene, frames: int, height: int, take: synthetic.TakePlan) -> Path:
-    (camera,) = cameras(take, scene.size(height, 128)).values()
-    drawn, path = (scene.folder / f"{take.take_name}-{kind}.mp4" for kind in ("drawn", "video"))
+def _write(setup: Setup, frames: int, height: int, take: synthetic.TakePlan) -> Path:
+    (camera,) = cameras(take, setup.size(height, 128)).values()
+    drawn, path = (setup.folder / f"{take.take_name}-{kind}.mp4" for kind in ("drawn", "video"))
     write_video(drawn, take, Person(take), camera, frames)
     command = [ffmpeg_program(), "-loglevel", "error", "-nostdin", "-y", "-i", str(drawn)]
     subprocess.run([*command, *_ENCODER, str(path)], check=True)
@@ -94,13 +96,15 @@ def _write(scene: Scene, frames: int, height: int, take: synthetic.TakePlan) -> 
     return path
 
 
-def numbers_of(seconds: float) -> np.ndarray:
+def frame_numbers(seconds: float) -> np.ndarray:
     """Frame numbers (windows, PER_WINDOW) of the windows of a video."""
     begin = starts(seconds, WINDOW_S, STRIDE_S, True)
     return window_frames(begin.tolist(), WINDOW_S, PER_WINDOW, FPS)
 
 
-def at_once(pool: ThreadPoolExecutor, work: Callable[[Path], object], paths: list[Path]) -> list:
+def in_parallel(
+    pool: ThreadPoolExecutor, work: Callable[[Path], object], paths: list[Path]
+) -> list:
     """The work for each of the videos, at the same time."""
     return list(pool.map(work, paths))
 
@@ -110,42 +114,42 @@ def decode(path: Path, numbers: np.ndarray, decoder: Decoder) -> int:
     return sum(len(b) for b in decode_frames(path, np.unique(numbers), BATCH, decoder))
 
 
-def null(path: Path) -> None:
+def decode_all(path: Path) -> None:
     """Decode all of a video on one thread and let go."""
     command = [ffmpeg_program(), "-loglevel", "error", "-nostdin", "-threads", "1", "-i", str(path)]
     subprocess.run([*command, "-f", "null", "-"], check=True)
 
 
 def gate(
-    scene: Scene,
+    setup: Setup,
     paths: list[Path],
     numbers: np.ndarray,
     decoder: Decoder,
-    others: dict[str, tuple[peers.Peer | str, float]],
+    peer_runs: dict[str, tuple[peers.Peer | str, float]],
 ) -> dict[str, str]:
     """Each frame equals that of a decode of the whole, bit for bit; peers give the same frames."""
-    distinct, where = np.unique(numbers, return_inverse=True)
+    distinct, index = np.unique(numbers, return_inverse=True)
     pictures = []
     for path in paths:
-        found = np.concatenate(list(decode_frames(path, distinct, BATCH, decoder)))
-        require(len(found) == len(distinct), f"{len(found)} of {len(distinct)} frames came.")
-        for number, expected in whole(path):
-            place = int(np.searchsorted(distinct, number))
-            if place < len(distinct) and distinct[place] == number:
-                require((found[place] == expected).all(), f"Frame {number} is another picture.")
-        pictures.append(found[:, ::_GRID, ::_GRID][where.reshape(numbers.shape)])
-    said = {"frames": f"{len(distinct)} of each video, bit for bit those of a full decode"}
-    for name, (peer, _) in others.items():
+        frames = np.concatenate(list(decode_frames(path, distinct, BATCH, decoder)))
+        require(len(frames) == len(distinct), f"{len(frames)} of {len(distinct)} frames came.")
+        for number, expected in all_frames(path):
+            position = int(np.searchsorted(distinct, number))
+            if position < len(distinct) and distinct[position] == number:
+                require((frames[position] == expected).all(), f"Frame {number} is another picture.")
+        pictures.append(frames[:, ::_GRID, ::_GRID][index.reshape(numbers.shape)])
+    report = {"frames": f"{len(distinct)} of each video, bit for bit those of a full decode"}
+    for name, (peer, _) in peer_runs.items():
         if not isinstance(peer, str):
-            file = scene.folder / "peer.npy"
+            file = setup.folder / "peer.npy"
             peer.save(file)
-            off = float(np.abs(np.load(file).astype(int) - np.stack(pictures)).mean())
-            require(off < _LEVELS, f"{name} gives other frames, {off:.1f} levels off.")
-            said[name] = f"the same frames, {off:.2f} levels off in its colours"
-    return said
+            levels = float(np.abs(np.load(file).astype(int) - np.stack(pictures)).mean())
+            require(levels < _MAX_LEVELS, f"{name} gives other frames, {levels:.1f} levels off.")
+            report[name] = f"the same frames, {levels:.2f} levels off in its colours"
+    return report
 
 
-def whole(path: Path) -> Iterator[tuple[int, np.ndarray]]:
+def all_frames(path: Path) -> Iterator[tuple[int, np.ndarray]]:
     """Number and picture (H, W, 3) of every frame."""
     width, height, _ = probe(path)
     command = [ffmpeg_program(), "-loglevel", "error", "-nostdin", "-i", str(path)]

@@ -20,8 +20,8 @@ from aura.report import ablation
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
-from pipeline.engine.shards import processes
 from pipeline.study import cells, joined, targets
 from pipeline.study.cells import Cell
 
@@ -30,30 +30,30 @@ def run(params: Params, dataset: str) -> None:
     """Write cells in `models/ablate/<dataset>`, tables in `reports/<dataset>/ablate`."""
     windows, texts, _ = joined.load(params, dataset)
     settings = params.ablate
-    every = [
+    grid = [
         Cell(variant, seed, fold)
         for variant in settings.variants
         for seed in settings.seeds
         for fold in (sorted(set(windows.participant)) if settings.folds != "given" else ["test"])
     ]
-    keys = _keys(params, dataset, every)
+    keys = _hash_cells(params, dataset, grid)
     out = paths.MODELS / "ablate" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
-        wanted = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in every}
-        cells.carry_over(out, folder, {file.name for file in wanted.values()})
-        todo = {cell: file for cell, file in wanted.items() if not file.is_file()}
-        say(f"ablate: {len(every)} trainings, {len(every) - len(todo)} of them done already.")
-        for _ in track(_done(params, dataset, todo), "ablate", len(todo), "training"):
+        files = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in grid}
+        cells.carry_over(out, folder, {file.name for file in files.values()})
+        todo = {cell: file for cell, file in files.items() if not file.is_file()}
+        say(f"ablate: {len(grid)} trainings, {len(grid) - len(todo)} of them done already.")
+        for _ in track(_train_cells(params, dataset, todo), "ablate", len(todo), "training"):
             pass
-        found = {
+        outcomes = {
             variant: [
-                [_read(wanted[c]) for c in every if (c.variant, c.seed) == (variant, seed)]
+                [_read(files[c]) for c in grid if (c.variant, c.seed) == (variant, seed)]
                 for seed in settings.seeds
             ]
             for variant in settings.variants
         }
     page, metrics = ablation.tables(
-        found, targets.class_names(texts), params.evaluate.bootstrap_draws, params.seed
+        outcomes, targets.class_names(texts), params.evaluate.bootstrap_draws, params.seed
     )
     with stage_output(paths.report(dataset, "ablate"), None) as reports:
         write_text(reports / "table.md", f"# {dataset}\n\n{page}")
@@ -61,12 +61,12 @@ def run(params: Params, dataset: str) -> None:
     say(f"ablate: {paths.report(dataset, 'ablate') / 'table.md'}")
 
 
-def _keys(params: Params, dataset: str, every: Sequence[Cell]) -> dict[Cell, str]:
+def _hash_cells(params: Params, dataset: str, grid: Sequence[Cell]) -> dict[Cell, str]:
     """For each cell a short hash of all that its outcome depends on."""
     inputs = files_of(paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset)
     code = functools.cache(code_hash)
     keys = {}
-    for cell in every:
+    for cell in grid:
         settings = cells.settings_of(params, cell.variant, cell.seed)
         content = {
             "code": code("pipeline.study.cells", *encoders.modules(settings.train)),
@@ -82,19 +82,21 @@ def _keys(params: Params, dataset: str, every: Sequence[Cell]) -> dict[Cell, str
     return keys
 
 
-def _done(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:
-    """Train what is to be done, one thread a process; small models are fastest so."""
+def _train_cells(params: Params, dataset: str, todo: Mapping[Cell, Path]) -> Iterator[Cell]:
+    """Train cells, one thread a process, which suits small models best; yield each when done."""
     workers = min(params.ray.local_workers(), len(todo))
     if workers <= 1:
         for cell, file in todo.items():
             cells.train(params, dataset, cell, file)
             yield cell
         return
-    with processes(workers) as pool:
-        jobs = {pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()}
-        for job in as_completed(jobs):
-            job.result()
-            yield jobs[job]
+    with process_pool(workers) as pool:
+        futures = {
+            pool.submit(cells.train, params, dataset, c, file): c for c, file in todo.items()
+        }
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
 
 
 def _read(file: Path) -> dict[str, np.ndarray]:

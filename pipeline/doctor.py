@@ -15,10 +15,10 @@ from aura.signals.imu import clean
 from aura.storage import Storage
 from aura.teacher.video import check_frames
 from pipeline.engine.progress import track
-from pipeline.resample import masked_of
+from pipeline.resample import count_masked
 
 _COLUMNS = ("takes", "imu", "mocap", "video", "text")
-_TAKES_A_JOB = 8
+_TAKES_PER_JOB = 8
 
 
 def run(params: Params, dataset: str) -> str:
@@ -29,54 +29,56 @@ def run(params: Params, dataset: str) -> str:
         raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
     skips: list[Skip] = list(inventory.skips)
     counts: Counter[str] = Counter()
-    have: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    counts_by_split: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     hours = 0.0
-    for found in track(_inspect_all(params, dataset, inventory.takes), "doctor",
-                       total=len(inventory.takes), unit="take"):  # fmt: skip
-        have.setdefault(found["split"], Counter()).update(found["have"])
-        skips += found["skips"]
-        counts.update(found["counts"])
-        hours += found["seconds"] / 3600
-    return _table(f"{dataset} at {settings.root}, {hours:.2f} hours", have, skips, counts)
+    for result in track(_inspect_takes(params, dataset, inventory.takes), "doctor",
+                        total=len(inventory.takes), unit="take"):  # fmt: skip
+        counts_by_split.setdefault(result["split"], Counter()).update(result["have"])
+        skips += result["skips"]
+        counts.update(result["counts"])
+        hours += result["seconds"] / 3600
+    return _table(
+        f"{dataset} at {settings.root}, {hours:.2f} hours", counts_by_split, skips, counts
+    )
 
 
-def _inspect_all(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
+def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
     work = partial(inspect, params, dataset)
-    groups = (list(takes[i : i + _TAKES_A_JOB]) for i in range(0, len(takes), _TAKES_A_JOB))
+    groups = (list(takes[i : i + _TAKES_PER_JOB]) for i in range(0, len(takes), _TAKES_PER_JOB))
     workers = params.ray.local_workers()
     if params.ray.executor == "local" or workers == 1:
         for group in groups:
             yield from work(group)
         return
     with ProcessPoolExecutor(workers) as pool:
-        running = [pool.submit(work, group) for group in islice(groups, 2 * workers)]
-        while running:
-            yield from running.pop(0).result()
-            running += [pool.submit(work, group) for group in islice(groups, 1)]
+        futures = [pool.submit(work, group) for group in islice(groups, 2 * workers)]
+        while futures:
+            yield from futures.pop(0).result()
+            futures += [pool.submit(work, group) for group in islice(groups, 1)]
 
 
 def inspect(params: Params, dataset: str, takes: Sequence[Take]) -> list[dict[str, Any]]:
     """What each take has, and what a run would skip, mask and drop of it."""
     settings = params.dataset(dataset).absolute()
     adapter = open_dataset(settings.adapter, settings.root, settings.options)
-    files = Storage(settings.root)
-    return [_inspect(adapter, files, params, take) for take in takes]
+    storage = Storage(settings.root)
+    return [_inspect(adapter, storage, params, take) for take in takes]
 
 
-def _inspect(adapter: Any, files: Storage, params: Params, take: Take) -> dict[str, Any]:
+def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict[str, Any]:
     have: Counter[str] = Counter(takes=1)
     try:
         recording = adapter.load(take)
     except CorruptFile:
-        lost = Skip("take cannot be opened", take.take_name)
-        return {"split": take.split, "have": have, "skips": [lost], "counts": {}, "seconds": 0.0}
+        skip = Skip("take cannot be opened", take.take_name)
+        return {"split": take.split, "have": have, "skips": [skip], "counts": {}, "seconds": 0.0}
     skips = list(recording.skips)
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
     usable = 0
     for video in recording.videos:
-        with files.open(video.path) as file:
-            reason, good = check_frames(file, len(recording.frame_s))
-        usable += good
+        with storage.open(video.path) as file:
+            reason, readable = check_frames(file, len(recording.frame_s))
+        usable += readable
         if reason:
             skips.append(Skip(reason, video.path, "video"))
     if recording.videos and not usable:
@@ -87,7 +89,7 @@ def _inspect(adapter: Any, files: Storage, params: Params, take: Take) -> dict[s
         video=bool(usable),
         text=bool(recording.texts),
     )
-    counts = Counter(cleaned.dropped) + masked_of(recording, cleaned, params.resample)
+    counts = Counter(cleaned.dropped) + count_masked(recording, cleaned, params.resample)
     return {
         "split": take.split,
         "have": have,

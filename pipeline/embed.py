@@ -2,9 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
@@ -14,7 +12,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-import torch
 
 from aura import plugins
 from aura.config import Dataset, Embed, Params
@@ -26,14 +23,9 @@ from aura.teacher import clip
 from aura.teacher.video import check_frames, decode_frames, window_frames
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import (
-    files_of,
-    list_shards,
-    read_table,
-    stage_output,
-    write_json,
-)
-from pipeline.engine.shards import Add, Shard, add_counts, of_takes, run_shards
+from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.shards import Add, Shard, add_counts, file_shards, run_shards
+from pipeline.engine.threads import limit_threads, prefetch
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
@@ -53,26 +45,27 @@ def run(params: Params, dataset: str) -> None:
         "teacher": vars(teacher),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
-    metadata, folder_of_teacher = teacher.metadata(), paths.TEACHER.absolute()
+    metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
-    groups = [texts[i : i + step] for i in range(0, len(texts), step)]
+    chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
-        text_reports = run_shards(
-            [Shard(i, group, len(group)) for i, group in enumerate(groups)],
-            partial(embed_texts, folder_of_teacher, params.embed),
-            {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
-            folder,
-            params.ray,
-            f"embed {dataset}, texts",
-            "text",
-            params.embed.gpus,
-        )
-        counted = list(text_reports)
-        reports = list(
+        text_reports = list(
             run_shards(
-                of_takes(shards, signals),
-                partial(embed_shard, settings.root, signals, folder_of_teacher, params),
+                [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)],
+                partial(embed_texts, teacher_folder, params.embed),
+                {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
+                folder,
+                params.ray,
+                f"embed {dataset}, texts",
+                "text",
+                params.embed.gpus,
+            )
+        )
+        video_reports = list(
+            run_shards(
+                file_shards(shards, signals),
+                partial(embed_shard, settings.root, signals, teacher_folder, params),
                 {"part": videos_schema(clip.DIM).with_metadata(metadata)},
                 folder,
                 params.ray,
@@ -84,10 +77,10 @@ def run(params: Params, dataset: str) -> None:
         paths.report(dataset, "embed") / "metrics.json",
         {
             "teacher": vars(teacher),
-            "texts": add_counts(counted, "kinds"),
-            "windows_with_video": sum(report["windows"] for report in reports),
-            "frames_embedded": sum(report["frames"] for report in reports),
-            "skips": add_counts(reports, "skips"),
+            "texts": add_counts(text_reports, "kinds"),
+            "windows_with_video": sum(report["windows"] for report in video_reports),
+            "frames_embedded": sum(report["frames"] for report in video_reports),
+            "skips": add_counts(video_reports, "skips"),
         },
     )
 
@@ -117,34 +110,21 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
 
 
 @cache
-def _teacher(folder: Path, device: str, precision: clip.Precision) -> clip.Teacher:
+def _load_once(folder: Path, device: str, precision: clip.Precision) -> clip.Teacher:
     """One teacher a worker process."""
     return clip.load(folder, device, precision)
 
 
-def _teacher_of(folder: Path, params: Embed) -> clip.Teacher:
-    return _teacher(folder, "cuda" if params.gpus else "cpu", params.precision)
+def _load_teacher(folder: Path, params: Embed) -> clip.Teacher:
+    return _load_once(folder, "cuda" if params.gpus else "cpu", params.precision)
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """As many as a Ray worker has: sums over more round otherwise, and the bytes of a shard must
-    not depend on who writes it.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-@one_thread()
+@limit_threads(1)
 def embed_texts(
     teacher_folder: Path, params: Embed, rows: Sequence[Text], add: Add
 ) -> dict[str, Any]:
     """One shard of texts."""
-    teacher = _teacher_of(teacher_folder, params)
+    teacher = _load_teacher(teacher_folder, params)
     schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
     columns = [
@@ -158,35 +138,35 @@ def embed_texts(
     return {"kinds": dict(Counter(kinds))}
 
 
-def _jobs(windows: Path, signals: Path) -> list[dict[str, Any]]:
-    """One job a take with video: its cameras, rate, and the ids and starts of its windows."""
-    takes = read_table(signals / paths.beside(windows, "takes"), TAKES, "resample", _TAKE_COLUMNS)
-    jobs = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
+def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
+    """Takes that have video: cameras, rate, and the ids and starts of their windows."""
+    takes = read_table(signals / paths.sibling(windows, "takes"), TAKES, "resample", _TAKE_COLUMNS)
+    by_id = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
     for row in read_table(windows, WINDOWS, "slice", _WINDOW_COLUMNS).to_pylist():
         if row["has_video"]:
-            jobs[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
-    return [job for job in jobs.values() if job["windows"]]
+            by_id[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
+    return [take for take in by_id.values() if take["windows"]]
 
 
-@one_thread()
+@limit_threads(1)
 def embed_shard(
     root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
 ) -> dict[str, Any]:
     """One shard: for each take the first camera that decodes, all its windows from one decode."""
-    teacher, files = _teacher_of(teacher_folder, params.embed), Storage(root)
+    teacher, files = _load_teacher(teacher_folder, params.embed), Storage(root)
     skips: list[Skip] = []
     embedded = frames = 0
-    for job in _jobs(windows, signals):
+    for take in _takes_with_video(windows, signals):
         numbers = window_frames(
-            [start for _, start in job["windows"]],
+            [start for _, start in take["windows"]],
             params.slice.window_s,
             params.embed.frames_per_window,
-            job["frame_rate_hz"],
+            take["frame_rate_hz"],
         )
-        for video in job["videos"]:
+        for video in take["videos"]:
             try:
                 with files.local(video["path"]) as path:
-                    reason, usable = check_frames(path, job["frames"])
+                    reason, usable = check_frames(path, take["frames"])
                     if reason:
                         skips.append(Skip(reason, video["path"], "video"))
                     if not usable:
@@ -197,16 +177,16 @@ def embed_shard(
             except (CorruptFile, FileNotFoundError):
                 skips.append(Skip("video cannot be decoded", video["path"], "video"))
                 continue
-            ids = np.array([window_id for window_id, _ in job["windows"]])
-            past = "window is past the end of the video"
-            skips += [Skip(past, window_id, "video") for window_id in ids[counts == 0]]
-            good = counts > 0
-            table = _videos_table(teacher, ids[good], video["camera"], counts[good], means[good])
+            ids = np.array([window_id for window_id, _ in take["windows"]])
+            past_end = ids[counts == 0]
+            skips += [Skip("window is past the end of the video", i, "video") for i in past_end]
+            kept = counts > 0
+            table = _videos_table(teacher, ids[kept], video["camera"], counts[kept], means[kept])
             add("part", table)
             embedded, frames = embedded + table.num_rows, frames + found
             break
         else:
-            skips.append(Skip("no camera of the take can be used", job["take_name"], "video"))
+            skips.append(Skip("no camera of the take can be used", take["take_name"], "video"))
     return {"skips": count_skips(skips), "windows": embedded, "frames": frames}
 
 
@@ -234,30 +214,35 @@ def embed_video(
 
     Parameters
     ----------
-    numbers : (windows, frames) frame numbers.
+    teacher : clip.Teacher
+        Embeds the frames.
+    path : Path
+        The video.
+    numbers : ndarray
+        Frame numbers, (windows, frames) int.
+    batch : int
+        Frames that are embedded at once.
+    decoder : {"ffmpeg", "gop"}
+        What decodes; the frames are the same.
 
     Returns
     -------
-    Count of distinct frames found, unit vectors (windows, 512), and frames found per window.
+    found : int
+        How many of the distinct frames the video has.
+    means : ndarray
+        Unit vectors, (windows, 512) float32; zeros where no frame of a window was found.
+    counts : ndarray
+        Frames found of each window, (windows,) int.
     """
-    distinct, where = np.unique(numbers, return_inverse=True)
+    distinct, index = np.unique(numbers, return_inverse=True)
     decoded = decode_frames(path, distinct, batch, decoder)
-    parts = [teacher.encode_frames(frames) for frames in one_ahead(decoded)]
+    parts = [teacher.encode_frames(frames) for frames in prefetch(decoded)]
     vectors = np.zeros((len(distinct), clip.DIM), np.float32)
     found = sum(len(part) for part in parts)
     if found:
         vectors[:found] = np.concatenate(parts)
     present = np.arange(len(distinct)) < found
-    where = where.reshape(numbers.shape)
-    total = vectors[where].sum(axis=1)
+    index = index.reshape(numbers.shape)
+    total = vectors[index].sum(axis=1)
     norm = np.linalg.norm(total, axis=1, keepdims=True)
-    return found, total / np.maximum(norm, 1e-12), present[where].sum(axis=1)
-
-
-def one_ahead(items: Generator[np.ndarray, None, None]) -> Iterator[np.ndarray]:
-    """The items in order, each made in a thread while its consumer works on the one before."""
-    with closing(items), ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item
+    return found, total / np.maximum(norm, 1e-12), present[index].sum(axis=1)

@@ -12,20 +12,44 @@ from aura.config import Params
 from aura.datasets.ego_exo4d.splits import SHARES
 from aura.errors import AuraError
 from aura.schema import SPLITS
-from pipeline.cost import amounts, rates
+from pipeline.cost import amounts, rates, sizes, table
+from pipeline.cost.sample import Effort, make_sample
 from pipeline.engine.progress import say, track
+from pipeline.engine.threads import limit_threads
 
 _STAND_IN_FOR = "ViT-B-32"  # the architecture of a real teacher where params.yaml names none
 
 
 def run(
-    params: Params, dataset: str, gpu_tflops: float = 100.0, sample: rates.Sample | None = None
+    params: Params, dataset: str, gpu_tflops: float = 100.0, effort: Effort | None = None
 ) -> str:
-    """Measure the rates, and return the estimate of the full `dataset` as a Markdown table."""
-    settings, sample = params.dataset(dataset), sample or rates.Sample()
-    full = amounts.full_size(dataset)
+    """Measure the rates, and estimate what the full data set costs.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    dataset : str
+        A data set whose full size is known.
+    gpu_tflops : float
+        Peak of the GPU that the column for CLIP assumes.
+    effort : Effort or None
+        How much is measured; the default where it is None.
+
+    Returns
+    -------
+    str
+        A Markdown table, and a sentence on what it assumes.
+
+    Raises
+    ------
+    AuraError
+        The full size is not known, or open_clip has no such teacher.
+    """
+    settings, effort = params.dataset(dataset), effort or Effort()
+    full = sizes.full_size(dataset)
     by_person = settings.options.get("split") == "participant"
-    size = full.read(settings.options.get("splits", SPLITS), SHARES if by_person else {})
+    size = full.subset(settings.options.get("splits", SPLITS), SHARES if by_person else {})
     if not gpu_tflops > 0:
         raise AuraError(f"--gpu-tflops must be above 0, not {gpu_tflops:g}.")
     model = params.teacher.model if params.teacher.pretrained else _STAND_IN_FOR
@@ -37,14 +61,14 @@ def run(
     if busy:
         say("estimate: other programs are at work here, so that the rates will be too low.")
     measured: dict[str, float] = {}
-    with TemporaryDirectory(prefix="aura-estimate-") as folder, rates.limit_threads(1):
-        recorded = rates.record(Path(folder), params, settings, sample)
+    with TemporaryDirectory(prefix="aura-estimate-") as folder, limit_threads(1):
+        sample = make_sample(Path(folder), params, settings, effort)
         parts: list[Callable[[], dict[str, float]]] = [
-            lambda: rates.sensors(recorded, params, sample),
-            lambda: rates.disk(recorded, params, sample),
-            lambda: rates.video(recorded, params, sample),
-            lambda: rates.teacher(recorded, params, sample, model),
-            lambda: rates.train(recorded, params, sample, threads),
+            lambda: rates.sensors(sample, params, effort),
+            lambda: rates.disk(sample, params, effort),
+            lambda: rates.video(sample, params, effort),
+            lambda: rates.teacher(sample, params, effort, model),
+            lambda: rates.train(sample, params, effort, threads),
         ]
         for measure in track(parts, "estimate", unit="part"):
             measured |= measure()
@@ -53,5 +77,5 @@ def run(
         ("train, sum", amounts.train_rows(size, params, measured)),
         ("", amounts.disk_rows(size, params, measured)),
     ]
-    said = amounts.assumed(full, size, measured, cores, sample.take_s, busy)
-    return f"{amounts.table(blocks, cores, gpu_tflops)}\n\n{said}"
+    notes = table.assumptions(full, size, measured, cores, effort.take_s, busy)
+    return f"{table.table(blocks, cores, gpu_tflops)}\n\n{notes}"

@@ -29,7 +29,7 @@ from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say
 
-NEEDED = ("onnx", "onnxscript", "onnxruntime")
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
 INPUTS = {"imu": ("signal", "valid", "channels"), "mocap": ("pose", "valid")}
 OUTPUT = "embedding"
@@ -38,7 +38,23 @@ KNOWN = {*FILES, "README.md", "imu.onnx", "mocap.onnx"}
 
 
 def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | None = None) -> Path:
-    """Write `exports/<dataset>/<phase>`, or `out`: weights, card, `imu.onnx`, `mocap.onnx`.
+    """Write weights, card, `imu.onnx` and `mocap.onnx` of a model.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    dataset : str
+        The data set that it was trained on.
+    phase : str
+        `imu`, `joint` or the name of a twin.
+    out : str, Path or None
+        The folder to write; `exports/<dataset>/<phase>` where it is None.
+
+    Returns
+    -------
+    Path
+        That folder.
 
     Raises
     ------
@@ -47,7 +63,7 @@ def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | No
         graph does not give what torch gives; nothing is left then.
     """
     params.dataset(dataset)
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise AuraError(
             f"The export needs {', '.join(missing)}: pip install -c constraints.txt -e '.[onnx]'"
@@ -113,6 +129,21 @@ def windows(encoder: SensorEncoder, count: int, seed: int) -> tuple[Tensor, ...]
 
     Samples and joints are missing at random; the second window is padded from its middle, the
     third lacks a sensor or a joint throughout, and nothing of the fourth was measured.
+
+    Parameters
+    ----------
+    encoder : SensorEncoder
+        Of IMU or mocap.
+    count : int
+        How many windows, N.
+    seed : int
+        Of the numbers.
+
+    Returns
+    -------
+    tuple of Tensor
+        Of IMU, signal (N, T, 6) in m/s2 and rad/s, valid (N, T) and channels (N, 6) bool; of
+        mocap, pose (N, F, 17, 3) in m and valid (N, F, 17) bool.
     """
     rng, shape = torch.Generator().manual_seed(seed), encoder.shape
     imu = encoder.modality == "imu"
@@ -130,7 +161,7 @@ def windows(encoder: SensorEncoder, count: int, seed: int) -> tuple[Tensor, ...]
 
 
 def write_graph(encoder: SensorEncoder, path: Path) -> None:
-    """One ONNX file of any batch size, without the names of files on this machine."""
+    """Write an ONNX file of any batch size, without the names of files on this machine."""
     import onnx
 
     example = windows(encoder, 4, seed=0)
@@ -175,15 +206,15 @@ def difference(encoder: SensorEncoder, path: Path) -> float:
         options.intra_op_num_threads = 1
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         for seed, count in enumerate((1, 4, 33)):
-            given = windows(encoder, count, seed)
-            named = zip(INPUTS[encoder.modality], (x.numpy() for x in given), strict=True)
-            (found,) = session.run([OUTPUT], dict(named))
+            inputs = windows(encoder, count, seed)
+            named = zip(INPUTS[encoder.modality], (x.numpy() for x in inputs), strict=True)
+            (output,) = session.run([OUTPUT], dict(named))
             with torch.inference_mode():
-                wanted = encoder(*given).numpy()
-            if found.shape != wanted.shape:
+                expected = encoder(*inputs).numpy()
+            if output.shape != expected.shape:
                 return float("inf")
             # NaN stays, and passes no check.
-            worst = float(np.maximum(worst, np.abs(found - wanted).max()))
+            worst = float(np.maximum(worst, np.abs(output - expected).max()))
     except Exception as error:  # onnxruntime's own kinds have no base in common
         raise AuraError(f"onnxruntime cannot run {path.name}: {_line(error)}") from None
     return worst

@@ -21,27 +21,29 @@ def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
     windows, texts, _ = joined.load(params, dataset)
     model, card = training.load(paths.MODELS / dataset / "joint")
-    everyone, rows = np.arange(len(windows)), windows.rows("test")
+    all_rows, rows = np.arange(len(windows)), windows.rows("test")
     if len(rows) < 2:
         raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")
-    test = targets.test_set(windows, texts, everyone)
+    test = targets.test_set(windows, texts, all_rows)
     classes = len(test.class_names)
     encoders = {m: getattr(model, m) for m in ("imu", "mocap") if test.valid[m][rows].any()}
-    changes = config.Augment.model_validate(card["settings"]["augment"])
+    augment = config.Augment.model_validate(card["settings"]["augment"])
     deterministic()
-    found = tasks.fit_predict(
+    answers = tasks.fit_predict(
         encoders, windows, test.label, np.flatnonzero(windows.split != "test"), rows, classes,
-        params.finetune, changes, params.train.seed, params.finetune.draws,
+        params.finetune, augment, params.train.seed, params.finetune.draws,
     )  # fmt: skip
     labels = test.label[(windows.split != "test") & (test.label >= 0)]
     shots = tasks.shots_of(params.finetune, labels, classes)
-    if left := sorted(set(params.finetune.shots) - set(shots)):
-        say(f"finetune: no class has {left[0]} labels; that few-shot head is left out.")
+    if left_out := sorted(set(params.finetune.shots) - set(shots)):
+        say(f"finetune: no class has {left_out[0]} labels; that few-shot head is left out.")
     total = 2 * (len(encoders) * (2 + len(shots)) + (len(encoders) > 1))
-    said = {answer.head: answer.predicted for answer in track(found, "finetune", total, "head")}
+    predictions = {
+        answer.head: answer.predicted for answer in track(answers, "finetune", total, "head")
+    }
     unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
     table, gains = tasks.score(
-        said, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
+        predictions, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
     )
     warnings = tasks.negative_transfer(gains)
     with stage_output(paths.report(dataset, "finetune"), None) as folder:

@@ -31,28 +31,40 @@ def run(params: Params) -> None:
 
 
 def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
-    """SHA-256 of the files of adapters or encoders, and the versions of other packages among them.
+    """Hash the files of adapters or encoders.
 
     Of this project's own those are the files of their room that they import; the rest of the
     project stands in the `deps` of the stages. One that is not installed has none: the stage that
     needs it says so.
+
+    Parameters
+    ----------
+    kind : {"adapter", "encoder"}
+        Which of the two.
+    *names : str
+        As in params.yaml.
+
+    Returns
+    -------
+    dict
+        The names, SHA-256 by file, and the versions of other packages.
     """
     room = plugins.GROUPS[kind]
-    files, versions = _hashes(f"{room}.base", _ROOT.joinpath(*room.split("."))), {}
+    files, versions = _hash_files(f"{room}.base", _ROOT.joinpath(*room.split("."))), {}
     for name in names:
         try:
-            found = plugins.find(kind, name)
+            plugin = plugins.find(kind, name)
         except AuraError:
             continue
-        if found.package == "aura":
-            files |= _hashes(found.module, _ROOT.joinpath(*room.split(".")))
-        elif top := source_of(found.module.partition(".")[0]):
-            files |= _hashes(found.module, top.parent)
-            versions[found.package] = version(found.package)
+        if plugin.package == "aura":
+            files |= _hash_files(plugin.module, _ROOT.joinpath(*room.split(".")))
+        elif top := source_of(plugin.module.partition(".")[0]):
+            files |= _hash_files(plugin.module, top.parent)
+            versions[plugin.package] = version(plugin.package)
     return {"names": names, "files": files, "versions": versions}
 
 
-def _hashes(module: str, folder: Path) -> dict[str, str]:
+def _hash_files(module: str, folder: Path) -> dict[str, str]:
     """Of the files in `folder` that the module consists of; by their paths beside that package."""
     base = _ROOT if folder.is_relative_to(_ROOT / "aura") else folder.parent
     return {

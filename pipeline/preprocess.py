@@ -7,7 +7,7 @@ from pipeline import embed, resample, synthesize, teach
 from pipeline import slice as slice_stage
 from pipeline.engine import paths
 from pipeline.engine.progress import say
-from pipeline.engine.shards import ray_session
+from pipeline.engine.session import ray_session
 
 
 def run(params: Params, dataset: str) -> None:

@@ -18,11 +18,10 @@ from aura.signals.imu import (
     Cleaned,
     clean,
     count_gaps,
-    decimate_imu,
-    pick_mocap,
     resample_imu,
     resample_mocap,
 )
+from aura.signals.published import decimate_imu, pick_mocap
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_json
@@ -37,7 +36,7 @@ def run(params: Params, dataset: str) -> None:
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
         raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
-    shards = shards_of(inventory.takes, params.resample)
+    groups = group_takes(inventory.takes, params.resample)
     identity = {
         "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
@@ -46,7 +45,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.SIGNALS / dataset, identity) as folder:
         reports = list(
             run_shards(
-                [Shard(number, takes, len(takes)) for number, takes in enumerate(shards)],
+                [Shard(number, takes, len(takes)) for number, takes in enumerate(groups)],
                 partial(resample_takes, settings, params.resample),
                 {"part": SIGNALS, "takes": TAKES},
                 folder,
@@ -59,17 +58,15 @@ def run(params: Params, dataset: str) -> None:
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
 
 
-def shards_of(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
+def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
     """Takes in shards of even size, by the lengths that the index gives."""
     sizes = [take.duration_s * _BYTES_PER_S / 1e6 for take in takes]
     return group(takes, sizes, params.takes_per_shard, params.shard_mb)
 
 
 def _digest(takes: Sequence[Take]) -> str:
-    digest = hashlib.sha256()
-    for take in takes:
-        digest.update(repr((take, take.source)).encode())
-    return digest.hexdigest()
+    text = "".join(repr((take, take.source)) for take in takes)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def summarize(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
@@ -100,9 +97,7 @@ def resample_takes(
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
     used, seconds = 0, 0.0
     skips: list[Skip] = []
-    dropped: Counter[str] = Counter()
-    masked: Counter[str] = Counter()
-    valid: Counter[str] = Counter()
+    dropped, masked, valid = Counter[str](), Counter[str](), Counter[str]()
     for take in takes:
         try:
             recording = adapter.load(take)
@@ -112,7 +107,7 @@ def resample_takes(
         cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
         skips += recording.skips
         dropped.update(cleaned.dropped)
-        masked.update(masked_of(recording, cleaned, params))
+        masked.update(count_masked(recording, cleaned, params))
         table = resample_recording(take.take_id, recording, cleaned, params, valid)
         if table is None:
             skips.append(Skip("neither IMU nor mocap", take.take_name))
@@ -130,7 +125,7 @@ def resample_takes(
     }
 
 
-def masked_of(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:
+def count_masked(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:
     """How much of which was masked or flagged, in samples, joints, poses, frames and gaps."""
     masked = Counter(recording.counts)
     inside = (recording.imu_s >= 0) & (recording.imu_s < recording.duration_s)
@@ -143,20 +138,35 @@ def masked_of(recording: Recording, cleaned: Cleaned, params: Resample) -> Count
 def resample_recording(
     take_id: str, recording: Recording, cleaned: Cleaned, params: Resample, valid: Counter[str]
 ) -> pa.Table | None:
-    """SIGNALS rows of one take; adds to the counts of valid samples. None where nothing is left."""
+    """Resample one take.
+
+    Parameters
+    ----------
+    take_id : str
+        Of the rows.
+    recording : Recording
+        As the adapter read it.
+    cleaned : Cleaned
+        Its IMU samples, in order.
+    params : Resample
+        The section `resample` of params.yaml.
+    valid : Counter of str
+        Valid samples and joints, and all of them; those of this take are added.
+
+    Returns
+    -------
+    pa.Table or None
+        SIGNALS rows; None where nothing is left.
+    """
     duration = recording.duration_s
     if params.clock == "authors":
         imu, imu_ok = decimate_imu(recording.imu_s, recording.imu, duration)
         mocap, mocap_ok = pick_mocap(_frames(recording), recording.mocap, duration)
     else:
         imu, imu_ok = resample_imu(
-            cleaned.times,
-            cleaned.values,
-            duration,
-            params.gap_ms / 1000,
-            recording.gyro_lag_s,
+            cleaned.times, cleaned.values, duration, params.gap_ms / 1000, recording.gyro_lag_s,
             params.compiled,
-        )
+        )  # fmt: skip
         mocap, mocap_ok = resample_mocap(
             recording.mocap_s, recording.mocap, duration, params.mocap_gap_ms / 1000
         )

@@ -22,13 +22,25 @@ from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say
 
 KNOWN = {"comment.md", "pictures"}
-Read = Callable[[], str]
-Files = Mapping[str, Read]
+Reader = Callable[[], str]
+Files = Mapping[str, Reader]
 """Files of one commit, or of the working tree: path -> how to read it."""
 
 
 def run(base: str = "main", out: str | Path = "review") -> Path:
-    """Write `out`/comment.md and a picture of each changed plot into `out`/pictures.
+    """Write a comment, and a picture of each changed plot.
+
+    Parameters
+    ----------
+    base : str
+        Commit or branch to compare with.
+    out : str or Path
+        The folder to write: `comment.md` and `pictures`.
+
+    Returns
+    -------
+    Path
+        That folder.
 
     Raises
     ------
@@ -51,8 +63,8 @@ def run(base: str = "main", out: str | Path = "review") -> Path:
     drawn: dict[str, bytes] = {}
     not_drawn: list[str] = []
     for dataset in sorted(_datasets(before) | _datasets(now)):
-        plots, others = _plots(dataset, now)
-        not_drawn += (name for name in others if name not in not_drawn)
+        plots, skipped = _plots(dataset, now)
+        not_drawn += (name for name in skipped if name not in not_drawn)
         pictures = _pictures(plots, dataset, before, now)
         drawn |= {picture.path: content for picture, content in pictures.items()}
         sections[dataset] = section(
@@ -81,14 +93,14 @@ def _git(*arguments: str) -> str | None:
 def _commit(base: str) -> str:
     if _git("rev-parse", "--git-dir") is None:
         raise AuraError("This folder is in no git repository, which holds the figures of before.")
-    found = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
-    if found is None:
+    commit = _git("rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    if commit is None:
         raise AuraError(f"There is no commit '{base}' here; fetch it, or name another by --base.")
-    return found.strip()
+    return commit.strip()
 
 
 def _committed(commit: str) -> Files:
-    def reader(path: str) -> Read:
+    def reader(path: str) -> Reader:
         return lambda: _git("show", f"{commit}:./{path}") or ""
 
     listed = _git("ls-tree", "-r", "-z", "--name-only", commit, "--", f"{paths.REPORTS}/") or ""
@@ -96,13 +108,13 @@ def _committed(commit: str) -> Files:
 
 
 def _on_disk() -> Files:
-    def reader(path: Path) -> Read:
+    def reader(path: Path) -> Reader:
         return lambda: path.read_text(errors="replace")
 
-    found = (path for path in sorted(paths.REPORTS.rglob("*")) if path.is_file())
+    files = (path for path in sorted(paths.REPORTS.rglob("*")) if path.is_file())
     return {
         path.as_posix(): reader(path)
-        for path in found
+        for path in files
         if not any(part.endswith(".partial") for part in path.parts)
     }
 
@@ -153,7 +165,7 @@ def _table(text: str, path: str) -> Table:
 
 
 def _plots(dataset: str, files: Files) -> tuple[list[tuple[Plot, dict[str, str]]], list[str]]:
-    """Plots of a data set with the place of each file, and the names of those not drawn here."""
+    """Plots of a data set with the path of each file, and the names of those not drawn here."""
     path = (paths.REPORTS / dataset / "dvc.yaml").as_posix()
     plots, others = [], []
     try:
@@ -161,8 +173,8 @@ def _plots(dataset: str, files: Files) -> tuple[list[tuple[Plot, dict[str, str]]
     except (yaml.YAMLError, AttributeError):
         raise AuraError(f"{path} is not a YAML mapping.") from None
     for spec in specs:
-        for name, how in spec.items() if isinstance(spec, dict) else [(spec, None)]:
-            plot = _plot(name, how, dataset) if isinstance(how, dict) else None
+        for name, definition in spec.items() if isinstance(spec, dict) else [(spec, None)]:
+            plot = _plot(name, definition, dataset) if isinstance(definition, dict) else None
             if plot:
                 plots.append(plot)
             else:
@@ -170,21 +182,23 @@ def _plots(dataset: str, files: Files) -> tuple[list[tuple[Plot, dict[str, str]]
     return plots, others
 
 
-def _plot(name: str, how: Mapping[str, Any], dataset: str) -> tuple[Plot, dict[str, str]] | None:
-    template, x, y = how.get("template", "linear"), how.get("x"), how.get("y")
+def _plot(
+    name: str, definition: Mapping[str, Any], dataset: str
+) -> tuple[Plot, dict[str, str]] | None:
+    template, x, y = definition.get("template", "linear"), definition.get("x"), definition.get("y")
     if template not in TEMPLATES or not isinstance(x, str) or not isinstance(y, dict) or not y:
         return None
     if not all(isinstance(column, str) for column in y.values()):
         return None
-    labels = _apart([PurePosixPath(path).parts for path in y])
+    labels = _shorten([PurePosixPath(path).parts for path in y])
     plot = Plot(
-        name, how.get("title", name), template, x, dict(zip(labels, y.values(), strict=True))
+        name, definition.get("title", name), template, x, dict(zip(labels, y.values(), strict=True))
     )
-    places = [(paths.REPORTS / dataset / path).as_posix() for path in y]
-    return plot, dict(zip(labels, places, strict=True))
+    files = [(paths.REPORTS / dataset / path).as_posix() for path in y]
+    return plot, dict(zip(labels, files, strict=True))
 
 
-def _apart(paths: Sequence[Sequence[str]]) -> list[str]:
+def _shorten(paths: Sequence[Sequence[str]]) -> list[str]:
     """Name each path by the parts that not all of them have."""
     shared = set(paths[0]).intersection(*paths)
     names = ["/".join(part for part in parts if part not in shared) for parts in paths]

@@ -21,8 +21,8 @@ from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import joined
 
-MOST_WINDOWS = 4096
-_PLACES = ("placement", "device", "imu")  # options of adapters that say where the sensor sits
+MAX_WINDOWS = 4096
+_PLACEMENT_OPTIONS = ("placement", "device", "imu")  # of adapters: where the sensor sits
 
 
 def run(params: Params) -> None:
@@ -35,7 +35,7 @@ def run(params: Params) -> None:
         _profile(params, name, model) for name in track(names, "shift", len(names), "data set")
     ]
     shifts = [compare(a, b) for a in profiles for b in profiles if a is not b]
-    drops = recorded(names)
+    drops = recorded_drops(names)
     with stage_output(paths.REPORTS / "shift", None) as folder:
         write_text(folder / "table.md", f"# Domain shift\n\n{tables.table(shifts, drops)}")
         write_text(folder / "figure.svg", tables.document(tables.figure(profiles, shifts, drops)))
@@ -45,8 +45,8 @@ def run(params: Params) -> None:
 def _profile(params: Params, name: str, model: training.Model) -> Profile:
     windows, texts, _ = joined.load(params, name, check=False)
     rows = np.flatnonzero(windows.has["imu"].numpy())
-    if len(rows) > MOST_WINDOWS:
-        rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MOST_WINDOWS])
+    if len(rows) > MAX_WINDOWS:
+        rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MAX_WINDOWS])
     if windows.window_samples != model.imu.shape.samples:
         raise AuraError(f"The windows of {name} are not as long as those of the model.")
     batch = windows.batch(rows)
@@ -60,14 +60,14 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
             texts=[captions[text] for row in rows for text in windows.texts[row]],
             embeddings=training.embed(model, windows, rows, ["imu"])["imu"],
             participants=windows.participant[rows],
-            placement=next((str(options[key]) for key in _PLACES if key in options), ""),
+            placement=next((str(options[key]) for key in _PLACEMENT_OPTIONS if key in options), ""),
         ),
         params.seed,
         leakage.stem,
     )
 
 
-def recorded(names: list[str]) -> dict[tuple[str, str], float]:
+def recorded_drops(names: list[str]) -> dict[tuple[str, str], float]:
     """(source, target) -> zero-shot macro-F1 at home less that after transfer, where both exist."""
     drops = {}
     for target in names:
@@ -75,16 +75,16 @@ def recorded(names: list[str]) -> dict[tuple[str, str], float]:
         home = _json(paths.report(away["source"], "evaluate") / "details.json") if away else None
         if not away or not home or away["source"] not in names or "imu" not in home["zero_shot"]:
             continue
-        there = [
+        macro_f1 = [
             row["value"]
             for row in away["rows"]
             if row["head"] == "zero-shot" and row["metric"] == "macro-F1"
         ]
-        if there:
-            drops[away["source"], target] = home["zero_shot"]["imu"]["macro_f1"] - there[0]
+        if macro_f1:
+            drops[away["source"], target] = home["zero_shot"]["imu"]["macro_f1"] - macro_f1[0]
     return drops
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-    return found
+    content: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return content

@@ -17,18 +17,19 @@ from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, va
 from aura.signals.windows import Span, TakeSignals, Window, slice_take
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import (
-    files_of,
-    list_shards,
-    read_table,
-    stage_output,
-    write_json,
-)
-from pipeline.engine.shards import Add, add_counts, of_takes, run_shards
+from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.shards import Add, add_counts, file_shards, run_shards
 
-_COLUMNS = ["take_id", "second", "imu_valid", "mocap_valid", "imu_saturated", "clock_offset_ms"]
-_PRESENT = ("imu", "mocap", "video", "text", "action")
-_OF_TAKE = ("take_id", "participant_id", "capture_id", "split", "label")
+_SIGNAL_COLUMNS = [
+    "take_id",
+    "second",
+    "imu_valid",
+    "mocap_valid",
+    "imu_saturated",
+    "clock_offset_ms",
+]
+_MODALITIES = ("imu", "mocap", "video", "text", "action")
+_TAKE_COLUMNS = ("take_id", "participant_id", "capture_id", "split", "label")
 
 
 def run(params: Params, dataset: str) -> None:
@@ -44,7 +45,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.WINDOWS / dataset, identity) as folder:
         reports = list(
             run_shards(
-                of_takes(shards, source),
+                file_shards(shards, source),
                 partial(slice_shard, params.slice),
                 {"part": WINDOWS},
                 folder,
@@ -62,7 +63,7 @@ def run(params: Params, dataset: str) -> None:
         {
             "windows": sum(report["windows"] for report in reports),
             "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
-            "with": {name: present.get(name, 0) for name in _PRESENT},
+            "with": {name: present.get(name, 0) for name in _MODALITIES},
             "windows_saturated": present.get("saturation", 0),
             "rejected": add_counts(reports, "rejected"),
             "texts": add_counts(reports, "texts"),
@@ -75,10 +76,10 @@ def run(params: Params, dataset: str) -> None:
 
 def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
-    signals = pq.read_table(file, columns=_COLUMNS)
-    validate(signals, pa.schema([SIGNALS.field(name) for name in _COLUMNS]), str(file))
-    beside = read_table(file.with_name(paths.beside(file, "takes")), TAKES, "resample")
-    takes = {row["take_id"]: row for row in beside.to_pylist()}
+    signals = pq.read_table(file, columns=_SIGNAL_COLUMNS)
+    validate(signals, pa.schema([SIGNALS.field(name) for name in _SIGNAL_COLUMNS]), str(file))
+    takes_table = read_table(file.with_name(paths.sibling(file, "takes")), TAKES, "resample")
+    takes = {row["take_id"]: row for row in takes_table.to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
     saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
     total, largest_gap_ms, clock_offset_ms = 0, 0.0, 0.0
@@ -90,7 +91,7 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
         counts["texts"].update(Counter(span.source for span in spans))
         counts["rejected"].update(dropped)
         counts["leaks"].update(leakage.shares((span.text, take["label"]) for span in spans))
-        cut = TakeSignals(
+        signals_of_take = TakeSignals(
             duration_s=duration,
             imu_valid=imu_valid[first:last].reshape(-1)[: round(duration * IMU_RATE_HZ)],
             mocap_valid=mocap_valid[first:last].reshape(-1, mocap_valid.shape[2])[
@@ -104,12 +105,12 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
                 Span(a["action"], a["begin_s"], a["end_s"], "action") for a in take["actions"]
             ],
         )
-        windows, reasons = slice_take(cut, params)
+        windows, reasons = slice_take(signals_of_take, params)
         counts["rejected"].update(reasons)
         counts["per_split"].update({take["split"]: len(windows)})
-        about = {name: take[name] for name in _OF_TAKE}
+        ids = {name: take[name] for name in _TAKE_COLUMNS}
         rows = [
-            {"window_id": f"{take_id}@{round(w.start_s * 1000):07d}", **about, **asdict(w)}
+            {"window_id": f"{take_id}@{round(w.start_s * 1000):07d}", **ids, **asdict(w)}
             for w in windows
         ]
         add("part", from_rows(rows, WINDOWS))
@@ -119,7 +120,7 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
             largest_gap_ms = max(largest_gap_ms, window.largest_gap_ms)
             clock_offset_ms = max(clock_offset_ms, window.clock_offset_ms)
     return {
-        **{name: dict(found) for name, found in counts.items()},
+        **{name: dict(counter) for name, counter in counts.items()},
         "windows": total,
         "largest_gap_ms": largest_gap_ms,
         "clock_offset_ms": clock_offset_ms,
@@ -127,9 +128,21 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
 
 
 def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]]:
-    """Texts of a TAKES row, the words of its class masked if asked, and what that left nothing of.
+    """Texts of a take.
 
-    A text about a moment ends where it begins.
+    Parameters
+    ----------
+    take : dict
+        A TAKES row.
+    mask : bool
+        Whether the words of its class are masked.
+
+    Returns
+    -------
+    spans : list of Span
+        The texts; one about a moment ends where it begins.
+    dropped : Counter of str
+        How many said nothing but their class.
     """
     spans: list[Span] = []
     dropped: Counter[str] = Counter()
@@ -144,10 +157,10 @@ def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]
 
 
 def _present(window: Window) -> dict[str, int]:
-    found = {name: getattr(window, f"has_{name}") for name in ("imu", "mocap", "video")}
-    found |= {"text": bool(window.texts), "action": window.action is not None}
-    found |= {"saturation": window.imu_saturated > 0}
-    return {name: int(value) for name, value in found.items()}
+    present = {name: getattr(window, f"has_{name}") for name in ("imu", "mocap", "video")}
+    present |= {"text": bool(window.texts), "action": window.action is not None}
+    present |= {"saturation": window.imu_saturated > 0}
+    return {name: int(value) for name, value in present.items()}
 
 
 def take_runs(take_ids: Sequence[str]) -> list[tuple[str, int, int]]:

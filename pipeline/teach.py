@@ -91,13 +91,13 @@ def _fit(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings.learning_rate, total_steps=settings.steps, pct_start=0.1
     )
-    loss_of = open_clip.ClipLoss()
+    criterion = open_clip.ClipLoss()
     network.train()
     for _ in track(range(settings.steps), "teach", unit="step"):
-        picked = rng.choice(len(images), min(settings.batch, len(images)), replace=False)
-        texts = torch.tensor([index[rng.choice(captions[i])] for i in picked])
+        sample = rng.choice(len(images), min(settings.batch, len(images)), replace=False)
+        texts = torch.tensor([index[rng.choice(captions[i])] for i in sample])
         optimizer.zero_grad()
-        loss = loss_of(*network(inputs[torch.from_numpy(picked)], tokens[texts]))
+        loss = criterion(*network(inputs[torch.from_numpy(sample)], tokens[texts]))
         loss.backward()
         optimizer.step()
         schedule.step()
@@ -106,10 +106,27 @@ def _fit(
 
 
 def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
-    """Frames (n, H, W, 3) uint8 of the teacher split, and the captions that fit each.
+    """Frames of the teacher split with captions.
 
     A frame's captions are the atomic descriptions nearest in time and the general ones of its
     activity, which is where the stand-in meets the names of the classes.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+
+    Returns
+    -------
+    frames : ndarray
+        (n, H, W, 3) uint8.
+    captions : list of list of str
+        Those that fit each frame.
+
+    Raises
+    ------
+    AuraError
+        There is no synthetic data, or no captioned frame in it.
     """
     settings = params.dataset("synthetic")
     root = Path(settings.root)
@@ -137,10 +154,10 @@ def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
             images = [image for part in parts for image in part]
             for number, image in zip(numbers, images, strict=False):
                 time = number / recording.frame_rate_hz
-                nearest = min(abs(text.time_s - time) for text in texts)
-                near = [t.text for t in texts if abs(t.time_s - time) <= nearest + 0.5]
+                nearest_s = min(abs(text.time_s - time) for text in texts)
+                texts_near = [t.text for t in texts if abs(t.time_s - time) <= nearest_s + 0.5]
                 frames.append(image)
-                captions.append(near + scenario_captions(take.label))
+                captions.append(texts_near + scenario_captions(take.label))
     if not frames:
         raise AuraError("The teacher split of the synthetic data holds no captioned frame.")
     return np.stack(frames), captions

@@ -76,7 +76,7 @@ def run(params: Params, dataset: str) -> None:
                 (paths.MODELS / f"{dataset}.nan-batch.safetensors").absolute(),
             )
             used = {"settings": seeded.model_dump(mode="json"), "seed": seeded.seed}
-            work = workers.Work(
+            work = workers.PhaseWork(
                 learner, seen, phase, seeded, files, {**card, **used, "phase": name}
             )
             figures[name] = _phase(name, work, params, models, reports / "curves")
@@ -113,7 +113,7 @@ def _fresh(settings: Train, shape: training.Shape, windows: Windows) -> training
 
 
 def _phase(
-    name: str, work: workers.Work, params: Params, models: Path, curves: Path
+    name: str, work: workers.PhaseWork, params: Params, models: Path, curves: Path
 ) -> dict[str, float]:
     """Train one phase, or take it from an interrupted run; the model holds its best weights after.
 

@@ -23,13 +23,7 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import (
-    files_of,
-    scratch,
-    stage_output,
-    write_json,
-    write_text,
-)
+from pipeline.engine.output import files_of, stage_output, temporary_path, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
 from pipeline.study import joined, targets
@@ -65,7 +59,7 @@ def run(params: Params, dataset: str) -> None:
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     deterministic()
-    found = []
+    outcomes = []
     out = paths.MODELS / "transfer" / dataset
     with stage_output(out, {"dataset": dataset}) as folds:
         carry_over(out, folds, {f"{person}.{key}.npz" for person in people})
@@ -74,22 +68,22 @@ def run(params: Params, dataset: str) -> None:
             if not file.is_file():
                 _fold(params, model, card, windows, test, person, file)
             with np.load(file, allow_pickle=False) as content:
-                found.append(dict(content))
-    names = [name for name in found[0] if name != "rows"]
-    rows = np.concatenate([fold["rows"] for fold in found])
-    said = {
-        Head(*json.loads(name)): np.concatenate([fold[name] for fold in found], axis=1)
+                outcomes.append(dict(content))
+    names = [name for name in outcomes[0] if name != "rows"]
+    rows = np.concatenate([fold["rows"] for fold in outcomes])
+    predictions = {
+        Head(*json.loads(name)): np.concatenate([fold[name] for fold in outcomes], axis=1)
         for name in names
     }
     unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
     classes, label = len(test.class_names), test.label[rows]
     draws = params.evaluate.bootstrap_draws
-    table, gains = tasks.score(said, label, unit, classes, draws, params.seed)
-    guess = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
+    table, gains = tasks.score(predictions, label, unit, classes, draws, params.seed)
+    chance = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
     warnings = tasks.negative_transfer(gains)
     details = {
         "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
-        "classes": list(test.class_names), "baselines": guess, "rows": table, "gains": gains,
+        "classes": list(test.class_names), "baselines": chance, "rows": table, "gains": gains,
         "warnings": warnings,
     }  # fmt: skip
     with stage_output(paths.report(dataset, "transfer"), None) as reports:
@@ -105,27 +99,30 @@ def _fold(
     params: Params, model: training.Model, card: dict[str, Any], windows: Windows, test: Any,
     person: str, file: Path,
 ) -> None:  # fmt: skip
-    """What every head says of one participant, trained on all others."""
+    """Write what every head predicts for one participant, trained on all others."""
     rows = np.flatnonzero((windows.participant == person) & (test.label >= 0))
     train = np.flatnonzero(windows.participant != person)
     vectors = training.embed(model, windows, rows, ["imu"])["imu"]
-    named = predict(vectors, test.class_vectors)
-    has = test.valid["imu"][rows]
-    said = {ZERO_SHOT: np.where(has, named, -1)[None]}
+    zero_shot = predict(vectors, test.class_vectors)
+    has_imu = test.valid["imu"][rows]
+    predictions = {ZERO_SHOT: np.where(has_imu, zero_shot, -1)[None]}
     length_s = test.length_s["imu"][:, None]
-    known = train[test.label[train] >= 0]
+    labelled = train[test.label[train] >= 0]
     tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
-    by_length = tree.fit(length_s[known], test.label[known]).predict(length_s[rows])
-    said[LENGTH_ALONE] = np.where(has, by_length, -1)[None]
-    changes = config.Augment.model_validate(card["settings"]["augment"])
+    by_length = tree.fit(length_s[labelled], test.label[labelled]).predict(length_s[rows])
+    predictions[LENGTH_ALONE] = np.where(has_imu, by_length, -1)[None]
+    augment = config.Augment.model_validate(card["settings"]["augment"])
     for answer in tasks.fit_predict(
         {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
-        params.finetune, changes, params.train.seed, params.finetune.draws,
+        params.finetune, augment, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
-        said[answer.head] = answer.predicted
-    temporary = scratch(file)
+        predictions[answer.head] = answer.predicted
+    temporary = temporary_path(file)
     with temporary.open("wb") as stream:
-        content = {"rows": rows, **{json.dumps(head): found for head, found in said.items()}}
+        content = {
+            "rows": rows,
+            **{json.dumps(head): classes for head, classes in predictions.items()},
+        }
         np.savez_compressed(stream, **content)  # type: ignore[arg-type]
     temporary.replace(file)
 
@@ -145,18 +142,18 @@ def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
 
 def page(dataset: str, details: dict[str, Any]) -> str:
     """The table as Markdown: a row a head, pretrained beside random."""
-    of = {(r["head"], r["shots"], r["start"], r["metric"]): r for r in details["rows"]}
+    row_of = {(r["head"], r["shots"], r["start"], r["metric"]): r for r in details["rows"]}
     heads = dict.fromkeys((r["head"], r["shots"]) for r in details["rows"])
     gains = {(g["head"], g["shots"]): g for g in details["gains"]}
-    guess = details["baselines"]
+    chance = details["baselines"]
     lines = [
         f"# {details['source']} to {dataset}",
         "",
         f"{len(details['participants'])} participants, each left out once, {details['windows']} "
         f"windows, {len(details['classes'])} classes. 95 % bootstrap intervals over "
         f"{details['interval']}. Guessing uniformly scores macro-F1 "
-        f"{guess['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
-        f'{guess["majority"]["accuracy"]:.3f}. "Length alone" is a decision tree that sees '
+        f"{chance['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
+        f'{chance["majority"]["accuracy"]:.3f}. "Length alone" is a decision tree that sees '
         "nothing but how long a window is.",
         "",
         "| IMU head | accuracy | macro-F1 | accuracy, random start | macro-F1, random start "
@@ -164,20 +161,20 @@ def page(dataset: str, details: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for head, shots in heads:
-        first = "pretrained" if head != LENGTH_ALONE.method else LENGTH_ALONE.start
+        trained = "pretrained" if head != LENGTH_ALONE.method else LENGTH_ALONE.start
         cells = [
-            _span(of.get((head, shots, start, metric)))
-            for start in (first, "random")
+            _interval(row_of.get((head, shots, start, metric)))
+            for start in (trained, "random")
             for metric in tasks.METRICS
         ]
         name = f"{shots} labels a class" if shots else head
         gain = gains.get((head, shots))
-        lines.append(f"| {name} | {' | '.join(cells)} | {_span(gain, '+')} |")
+        lines.append(f"| {name} | {' | '.join(cells)} | {_interval(gain, '+')} |")
     lines += ["", *(f"- {warning}" for warning in details["warnings"])]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def _span(row: dict[str, Any] | None, sign: str = "") -> str:
+def _interval(row: dict[str, Any] | None, sign: str = "") -> str:
     if row is None:
         return ""
     ends = "" if row["low"] is None else f" ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"

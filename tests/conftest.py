@@ -90,7 +90,7 @@ def flawed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, config.Param
 @pytest.fixture(scope="session")
 def ray_cluster():
     """One Ray for every test that needs one."""
-    from pipeline.engine.shards import ray_session
+    from pipeline.engine.session import ray_session
 
     with ray_session(config.Ray(executor="ray", workers=2)):
         yield

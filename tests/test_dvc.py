@@ -104,10 +104,10 @@ def test_a_new_adapter_and_a_new_encoder_leave_nothing_to_do(repro):
     added[1].write_text("class Encoder: ...\n")
     try:
         done = run("dvc", "repro", cwd=repro)
-        said = done.stdout + done.stderr
-        assert done.returncode == 0, said
-        assert set(re.findall(r"Running stage '([^']+)'", said)) <= {"fingerprint"}
-        assert said.count("didn't change, skipping") == len(yaml.safe_load(before)["stages"]) - 1
+        output = done.stdout + done.stderr
+        assert done.returncode == 0, output
+        assert set(re.findall(r"Running stage '([^']+)'", output)) <= {"fingerprint"}
+        assert output.count("didn't change, skipping") == len(yaml.safe_load(before)["stages"]) - 1
     finally:
         for path in added:
             path.unlink()

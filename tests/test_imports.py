@@ -112,13 +112,13 @@ def test_the_benchmarks_do_not_import_each_other_in_a_circle():
         placed |= free
 
 
-def test_ray_is_known_to_shards_and_workers_only():
+def test_ray_is_known_to_session_executors_and_workers_only():
     users = {
         path.name
         for path in files_of("pipeline")
         if any(name.split(".")[0] == "ray" for name in imported(path))
     }
-    assert users == {"shards.py", "workers.py"}
+    assert users == {"executors.py", "session.py", "workers.py"}
 
 
 def test_files_are_read_in_one_sitting():

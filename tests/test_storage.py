@@ -110,19 +110,19 @@ def test_a_data_set_in_a_store_is_read_as_the_same_in_a_folder(
     folder, _ = flawed
     local = folder / "data/raw/synthetic"
     url = store(local, "ego")
-    here, there = (open_dataset("ego-exo4d", root, {}) for root in (str(local), url))
-    ours, theirs = here.inventory(), there.inventory()
-    assert theirs == ours
-    assert ours.skips
-    for a, b in list(zip(ours.takes, theirs.takes, strict=True))[::3]:
+    in_folder, in_store = (open_dataset("ego-exo4d", root, {}) for root in (str(local), url))
+    expected_inventory, inventory = in_folder.inventory(), in_store.inventory()
+    assert inventory == expected_inventory
+    assert expected_inventory.skips
+    for a, b in list(zip(expected_inventory.takes, inventory.takes, strict=True))[::3]:
         assert a.source == b.source
         try:
-            expected = here.load(a)
+            expected = in_folder.load(a)
         except CorruptFile as error:
             with pytest.raises(CorruptFile, match=str(error)):
-                there.load(b)
+                in_store.load(b)
             continue
-        found = there.load(b)
+        found = in_store.load(b)
         np.testing.assert_array_equal(found.imu, expected.imu)
         np.testing.assert_array_equal(found.mocap, expected.mocap)
         assert (found.skips, found.counts) == (expected.skips, expected.counts)
@@ -134,9 +134,9 @@ def test_a_data_set_in_a_store_is_read_as_the_same_in_a_folder(
         params = tiny_params("resample.takes_per_shard=16").model_copy()
         settings = params.dataset("synthetic").model_copy(update={"root": root})
         params = params.model_copy(update={"datasets": {"synthetic": settings}})
-        said = doctor.run(params, "synthetic").splitlines()[1:]
+        table = doctor.run(params, "synthetic").splitlines()[1:]
         resample.run(params, "synthetic")
         shards = {p.name: p.read_bytes() for p in Path("data/signals/synthetic").iterdir()}
-        results.append((said, shards))
+        results.append((table, shards))
     assert results[0] == results[1]
     assert len(shards) > 2

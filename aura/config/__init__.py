@@ -12,19 +12,13 @@ import yaml
 from pydantic import ValidationError
 
 from aura.config.base import Dataset, Model, Ray, Teacher
-from aura.config.learning import (
+from aura.config.evaluation import (
     Ablate,
-    Augment,
-    Encoder,
     Evaluate,
     Finetune,
-    Loss,
-    Phase,
     Report,
     Shift,
-    Train,
     Transfer,
-    Twins,
     Variant,
 )
 from aura.config.preprocessing import (
@@ -36,6 +30,7 @@ from aura.config.preprocessing import (
     Synthesize,
     Teach,
 )
+from aura.config.training import Augment, Encoder, Loss, Phase, Train, Twins
 from aura.errors import AuraError
 
 __all__ = [
@@ -67,10 +62,23 @@ class Params(Model):
     shift: Shift = Shift()
 
     def changed(self, changes: dict[str, Any], where: str) -> "Params":
-        """Parameters with some keys changed, sections key by key, and checked as if so written."""
+        """Parameters with some keys changed, checked as if they were written so.
+
+        Parameters
+        ----------
+        changes : dict
+            Keys that differ, section by section.
+        where : str
+            What an error names as their place.
+
+        Returns
+        -------
+        Params
+            A copy.
+        """
         raw = self.model_dump(mode="json")
         _merge(raw, changes)
-        return _check(raw, where)
+        return _validate(raw, where)
 
     def dataset(self, name: str) -> Dataset:
         """Settings of one data set; an unknown name is an `AuraError` that lists the known ones."""
@@ -83,7 +91,21 @@ class Params(Model):
 def load(
     path: Path | str = "params.yaml", overrides: Sequence[str] = (), dataset: str | None = None
 ) -> Params:
-    """Read `path`, then a data set's own `params`, then `KEY=VALUE` overrides, and check it all.
+    """Read the parameters and check them all.
+
+    Parameters
+    ----------
+    path : Path or str
+        The file.
+    overrides : sequence of str
+        `KEY=VALUE`, the value in YAML; they come last.
+    dataset : str or None
+        A data set whose own `params` come before the overrides.
+
+    Returns
+    -------
+    Params
+        All sections.
 
     Raises
     ------
@@ -101,7 +123,7 @@ def load(
         raise AuraError(f"{path} must be a mapping of sections.")
     for override in overrides:
         _override(raw, override)
-    params = _check(raw, path)
+    params = _validate(raw, path)
     for name in params.study:
         params.dataset(name)
     if dataset is None or not params.dataset(dataset).params:
@@ -109,15 +131,15 @@ def load(
     _merge(raw, params.dataset(dataset).params)
     for override in overrides:
         _override(raw, override)
-    return _check(raw, path)
+    return _validate(raw, path)
 
 
-def _check(raw: dict[str, Any], path: Path | str) -> Params:
+def _validate(raw: dict[str, Any], where: Path | str) -> Params:
     try:
         return Params.model_validate(raw)
     except ValidationError as error:
         problems = "; ".join(_problem(dict(e)) for e in error.errors())
-        raise AuraError(f"{path}: {problems}.") from None
+        raise AuraError(f"{where}: {problems}.") from None
 
 
 def _merge(into: dict[str, Any], changes: dict[str, Any]) -> None:

@@ -22,10 +22,24 @@ class Model(BaseModel):
 def parse_options(model: type[Options], options: Mapping[str, Any], owner: str) -> Options:
     """Check the `options` of an adapter or encoder with its own typed model.
 
+    Parameters
+    ----------
+    model : type of BaseModel
+        The typed model.
+    options : mapping
+        As in params.yaml.
+    owner : str
+        What an error names, such as "encoder imu2clip".
+
+    Returns
+    -------
+    BaseModel
+        The options.
+
     Raises
     ------
     AuraError
-        Names the owner, such as "encoder imu2clip", and its first fault.
+        Names the owner and its first fault.
     """
     try:
         return model.model_validate(dict(options))
@@ -36,11 +50,21 @@ def parse_options(model: type[Options], options: Mapping[str, Any], owner: str) 
 
 
 class Dataset(Model):
-    """Where a data set is, and which adapter reads it; `options` belong to the adapter.
+    """Where a data set is, and what reads it.
 
-    `root` is a folder or an object store's URL. `overlap` says what it means that people or
-    captures of the test split are in training as well: an error, or a warning beside every result.
-    `params` overrides sections of params.yaml for this data set.
+    Attributes
+    ----------
+    adapter : str
+        Name of the adapter.
+    root : str
+        A folder, or an object store's URL.
+    overlap : {"error", "warn"}
+        What it means that people or captures of the test split are in training as well: an error,
+        or a warning beside every result.
+    options : dict
+        Those of the adapter.
+    params : dict of str to dict
+        Overrides sections of params.yaml for this data set.
     """
 
     adapter: str
@@ -57,11 +81,18 @@ class Dataset(Model):
 
 
 class Ray(Model):
-    """Where preprocessing runs. `local` needs no Ray and not its start-up: a plain loop, or as
-    many processes as `workers` says.
+    """Where preprocessing runs.
 
-    `workers` is how many shards are in work at once; null is one a CPU, of the machine or, with
-    RAY_ADDRESS set, of the cluster. Where no shard ends for `stall_hours`, the run ends.
+    Attributes
+    ----------
+    executor : {"ray", "local"}
+        `local` needs no Ray and not its start-up: a plain loop, or as many processes as `workers`
+        says.
+    workers : int or None
+        How many shards are in work at once; null is one a CPU, of the machine or, with RAY_ADDRESS
+        set, of the cluster.
+    stall_hours : float
+        Where no shard ends for as long, the run ends.
     """
 
     executor: Literal["ray", "local"] = "ray"
@@ -74,7 +105,15 @@ class Ray(Model):
 
 
 class Teacher(Model):
-    """Frozen CLIP: an open_clip name and a tag or weights file, or the stand-in of `teach`."""
+    """Frozen CLIP.
+
+    Attributes
+    ----------
+    model : str
+        A name of open_clip, or `stand-in` for the one that `teach` trains.
+    pretrained : str or None
+        A tag of open_clip or a weights file; null for the stand-in.
+    """
 
     model: str = "stand-in"
     pretrained: str | None = None

@@ -11,7 +11,29 @@ IMU_RATE_HZ = 200
 
 
 class Synthesize(Model):
-    """Size of the synthetic data set. `participants` counts people per split."""
+    """Size of the synthetic data set.
+
+    Attributes
+    ----------
+    participants : dict of str to int
+        People of each split.
+    takes_per_activity : int
+        Of each person.
+    take_seconds : float
+        Length of a take, s.
+    cameras : int
+        Exo cameras of a take.
+    activities : int
+        How many classes.
+    flaws : bool
+        Whether flaws of real data are planted.
+    takes : int or None
+        Repeat the takes, media by hard link, to this many.
+    video_height : int
+        In pixels.
+    withhold_test_text : bool
+        Whether the test split has no texts.
+    """
 
     participants: dict[Literal["teacher", "train", "val", "test"], int]
     takes_per_activity: int = Field(1, ge=1)
@@ -19,7 +41,7 @@ class Synthesize(Model):
     cameras: int = Field(2, ge=1, le=4)
     activities: int = Field(8, ge=2, le=8)
     flaws: bool = True
-    takes: int | None = Field(None, ge=1)  # repeat the takes, media by hard link, to this many
+    takes: int | None = Field(None, ge=1)
     video_height: int = Field(448, ge=64, multiple_of=2)
     withhold_test_text: bool = False
 
@@ -38,10 +60,20 @@ class Teach(Model):
 class Resample(Model):
     """IMU to 200 Hz, mocap to 10 FPS, on the clock of the take.
 
-    `clock: authors` is the published recipe instead: every n-th IMU sample, frame / 30 as the clock
-    of everything else, zeros for what is missing. A shard ends at whichever of its two limits comes
-    first; `shard_mb` counts signals before compression. `compiled` interpolates by machine code
-    that numba makes; the numbers are the same.
+    Attributes
+    ----------
+    clock : {"timestamps", "authors"}
+        `authors` is the published recipe instead: every n-th IMU sample, frame / 30 as the clock
+        of everything else, zeros for what is missing.
+    gap_ms, mocap_gap_ms : float
+        Longest gap that is interpolated.
+    takes_per_shard : int
+        Largest number of takes in a shard.
+    shard_mb : float
+        Largest size of a shard's signals before compression, in 1e6 B; a shard ends at whichever
+        of the two limits comes first.
+    compiled : bool
+        Interpolate by machine code that numba makes; the numbers are the same.
     """
 
     clock: Literal["timestamps", "authors"] = "timestamps"
@@ -53,7 +85,21 @@ class Resample(Model):
 
 
 class Slice(Model):
-    """Synchronised sliding windows; fractions are of valid samples or joints in a window."""
+    """Synchronised sliding windows.
+
+    Attributes
+    ----------
+    window_s, stride_s : float
+        Length of a window, and from one to the next.
+    text_tolerance_s : float
+        How far beside a window a text may lie.
+    mask_class_names : bool
+        Mask the words of a text that name its class.
+    min_imu_valid, min_mocap_valid : float
+        Least share of valid samples, or of joints and frames, of a window.
+    pad_short : bool
+        Whether a recording shorter than a window is one, padded.
+    """
 
     window_s: float = Field(5.0, gt=0)
     stride_s: float = Field(2.5, gt=0)
@@ -73,14 +119,29 @@ class Slice(Model):
 
 
 class Embed(Model):
-    """Teacher embeddings: frames per window, and the prompts that name a class in words.
+    """Teacher embeddings.
 
-    `decoder: gop` skips what no window needs of an H.264 video; the frames are the same.
+    Attributes
+    ----------
+    frames_per_window : int
+        Frames of a window that are embedded, and averaged.
+    texts_per_shard : int
+        Texts of a shard.
+    gpus : float
+        What each worker takes of a GPU; 0 is the CPU.
+    batch : int
+        Frames that are embedded at once.
+    decoder : {"ffmpeg", "gop"}
+        `gop` skips what no window needs of an H.264 video; the frames are the same.
+    precision : {"fp32", "bf16"}
+        Of the forward pass.
+    prompts : list of str
+        Texts that name a class in words, which takes the place of `{}`.
     """
 
     frames_per_window: int = Field(8, ge=1)
     texts_per_shard: int = Field(8192, ge=1)
-    gpus: float = Field(0.0, ge=0)  # what each worker takes of a GPU; 0 is the CPU
+    gpus: float = Field(0.0, ge=0)
     batch: int = Field(32, ge=1)
     decoder: Literal["ffmpeg", "gop"] = "ffmpeg"
     precision: Literal["fp32", "bf16"] = "fp32"

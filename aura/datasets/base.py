@@ -19,7 +19,23 @@ from aura.storage import Storage
 
 @dataclass(frozen=True)
 class Take:
-    """One recording, as the data set's index describes it; nothing has been opened yet."""
+    """One recording, as the data set's index describes it; nothing has been opened yet.
+
+    Attributes
+    ----------
+    take_id, take_name : str
+        Key in all tables, and what people call it.
+    participant_id, capture_id : str
+        Who is recorded, and in which session.
+    split : str
+        One of `schema.SPLITS`, or "teacher".
+    label : str or None
+        The activity; None where the index names none.
+    source : object
+        What the adapter needs to open it.
+    duration_s : float
+        By the index, for shards of even size; 0 where it does not say.
+    """
 
     take_id: str
     take_name: str
@@ -27,8 +43,8 @@ class Take:
     capture_id: str
     split: str
     label: str | None
-    source: Any = field(repr=False, compare=False, hash=False)  # what the adapter needs to open it
-    duration_s: float = 0.0  # by the index, for shards of even size; 0 where it does not say
+    source: Any = field(repr=False, compare=False, hash=False)
+    duration_s: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,14 +81,42 @@ class Video:
 class Recording:
     """A take, opened: native-rate signals on the clock of the take (seconds from frame 0).
 
-    A modality that is missing has no rows. `imu` is (N, 6) float32 in m/s2 and rad/s at `imu_s`
-    (N,) float64, unsorted and unclean as recorded; `imu_ok` (N,) marks samples flagged valid.
-    `mocap` is (F, 17, 3) float32 in metres, world frame, z up, NaN where a joint is absent, at
-    `mocap_s` (F,). `frame_s` (V,) is the time of every video frame, NaN where unknown. Where the
-    gyroscope has a clock offset of its own, its samples are `gyro_lag_s` later than `imu_s` says.
-    `imu_saturated` (N,) marks samples at the end of the sensor's range; `mocap_frame` (F,) is the
-    video frame of each pose. Both may be left empty. `counts` tells how much of what was masked.
-    `actions` are steps within the activity and their spans: labels to test on, not captions.
+    A modality that is missing has no rows.
+
+    Attributes
+    ----------
+    duration_s : float
+        Length of the take.
+    imu_s : np.ndarray
+        (N,) float64, s, unsorted and unclean as recorded.
+    imu : np.ndarray
+        (N, 6) float32, m/s2 and rad/s.
+    imu_ok : np.ndarray
+        (N,) bool, samples that the sensor flags as valid.
+    mocap_s : np.ndarray
+        (F,) s.
+    mocap : np.ndarray
+        (F, 17, 3) float32, metres, world frame with z up, NaN where a joint is absent.
+    frame_rate_hz : float
+        Video frames a second.
+    frame_s : np.ndarray
+        (V,) s, time of every video frame, NaN where unknown.
+    videos : tuple of Video
+        Cameras, the best first.
+    texts : tuple of Text
+        Captions.
+    skips : tuple of Skip
+        What was dropped, and why.
+    actions : tuple of Text
+        Steps within the activity and their spans: labels to test on, not captions.
+    gyro_lag_s : float
+        The gyroscope's samples are this much later than `imu_s` says, by a clock offset of its own.
+    imu_saturated : np.ndarray
+        (N,) bool, samples at the end of the sensor's range; may be empty.
+    mocap_frame : np.ndarray
+        (F,) int64, video frame of each pose; may be empty.
+    counts : mapping of str to int
+        How much of what was masked.
     """
 
     duration_s: float
@@ -120,22 +164,30 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
 
     Parameters
     ----------
-    adapter : name of a file of this folder, or of an entry point `aura.datasets`.
-    root : a folder, or an object store's URL.
-    options : what the adapter leaves open; each has its own.
+    adapter : str
+        Name of a file of this folder, or of an entry point `aura.datasets`.
+    root : str
+        A folder, or an object store's URL.
+    options : mapping of str to object
+        What the adapter leaves open; each has its own.
+
+    Returns
+    -------
+    Adapter
+        Nothing has been read yet but for what the adapter needs to know its classes.
 
     Raises
     ------
     AuraError
         There is no such adapter or no such root, or an option is wrong.
     """
-    found = plugins.find("adapter", adapter).load()
-    if not (isinstance(found, type) and all(hasattr(found, n) for n in ("inventory", "load"))):
+    cls = plugins.find("adapter", adapter).load()
+    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ("inventory", "load"))):
         raise AuraError(f"The adapter '{adapter}' has not the methods `inventory` and `load`.")
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    opened: Adapter = found(storage, options)
+    opened: Adapter = cls(storage, options)
     return opened
 
 

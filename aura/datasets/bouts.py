@@ -8,16 +8,10 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from pyarrow import csv
 from pydantic import BaseModel, ConfigDict, Field
 
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
 from aura.errors import AuraError, CorruptFile
-from aura.storage import Storage
-
-_NUMBER = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 
 class BoutOptions(BaseModel):
@@ -38,21 +32,31 @@ class BoutOptions(BaseModel):
         """Split of each subject that is named; one in two of them is an `AuraError`."""
         groups = {"train": self.train or (), "val": self.val, "test": self.test}
         named = [(s, split) for split, group in groups.items() for s in sorted(set(group))]
-        found = dict(named)
-        if len(found) < len(named):
-            shared = sorted(s for s in found if sum(s == other for other, _ in named) > 1)
+        split_of = dict(named)
+        if len(split_of) < len(named):
+            shared = sorted(s for s in split_of if sum(s == other for other, _ in named) > 1)
             raise AuraError(f"Subjects {shared} are in more than one split of {adapter}.")
-        return found
+        return split_of
 
 
 class Rows(NamedTuple):
-    """Rows of a file: `time` (N,) s, `activity` (N,) and `imu` (N, C) float32."""
+    """Rows of a file.
+
+    Attributes
+    ----------
+    time : np.ndarray
+        (N,) s.
+    activity : np.ndarray
+        (N,), a number or a name.
+    imu : np.ndarray
+        (N, C) float32.
+    """
 
     time: np.ndarray
     activity: np.ndarray
     imu: np.ndarray
 
-    def at(self, rows: np.ndarray) -> "Rows":
+    def select(self, rows: np.ndarray) -> "Rows":
         """Some of the rows, by number or by mask."""
         return Rows(self.time[rows], self.activity[rows], self.imu[rows])
 
@@ -67,20 +71,20 @@ class Session(NamedTuple):
     path: str
 
 
-class OpenFile:
+class RowCache:
     """The rows of the file that was asked for last: bouts of one file come one after another."""
 
     def __init__(self) -> None:
-        self._held: tuple[str, Rows] | None = None
+        self._cached: tuple[str, Rows] | None = None
 
     def rows(self, path: str, end: int, read: Callable[[str], Rows]) -> Rows:
         """All rows of a file; `CorruptFile` where there are fewer than `end`."""
-        if self._held is None or self._held[0] != path:
-            self._held = None  # not two files at once
-            self._held = path, read(path)
-        if len(self._held[1].time) < end:
+        if self._cached is None or self._cached[0] != path:
+            self._cached = None  # not two files at once
+            self._cached = path, read(path)
+        if len(self._cached[1].time) < end:
             raise CorruptFile(f"{path} has fewer rows than when it was listed.")
-        return self._held[1]
+        return self._cached[1]
 
 
 def list_bouts(
@@ -94,8 +98,16 @@ def list_bouts(
 
     Parameters
     ----------
-    read : path -> rows sorted by time, and what was dropped of them.
-    label_of : activity -> label, or None and why it is skipped.
+    sessions : sequence of Session
+        The files.
+    options : BoutOptions
+        The split, and what a bout is.
+    splits : mapping of int to str
+        Split of each subject that `options` names.
+    read : callable
+        path -> rows sorted by time, and what was dropped of them.
+    label_of : callable
+        activity -> label, or None and why it is skipped.
     """
     takes: list[Take] = []
     absent = sorted(set(splits) - {session.subject for session in sessions})
@@ -111,12 +123,13 @@ def list_bouts(
             continue
         seen.add(session.name)
         try:
-            rows, lost = read(session.path)
+            rows, dropped = read(session.path)
         except CorruptFile:
             skips.append(Skip("file cannot be read", session.path, "file"))
             continue
-        skips += lost
-        for number, (first, end) in enumerate(bouts(rows.time, rows.activity, options.hole_s)):
+        skips += dropped
+        spans = split_bouts(rows.time, rows.activity, options.hole_s)
+        for number, (first, end) in enumerate(spans):
             name = f"{session.name}_{number:03d}"
             duration = float(rows.time[end - 1] - rows.time[first])
             label, reason = label_of(rows.activity[first])
@@ -138,101 +151,57 @@ def list_bouts(
     return Inventory(tuple(takes), tuple(skips))
 
 
-def read_columns(
-    files: Storage,
-    path: str,
-    numbers: Sequence[str],
-    words: str | None,
-    delimiter: str,
-    names: Sequence[str] | None,
-) -> tuple[np.ndarray, np.ndarray, int]:
-    """Stream a table of text and keep some of its columns; memory is that of what is kept.
-
-    Not by polars, whose threads do not survive the fork of `aura doctor`.
+def sort_rows(
+    rows: Rows, has_activity: np.ndarray, path: str, ragged: int
+) -> tuple[Rows, list[Skip]]:
+    """Sort by time and drop rows without one or without an activity.
 
     Parameters
     ----------
-    numbers : columns kept as numbers, NaN where a cell is none; words : one kept as it stands.
-    names : of all columns, or None where the first line has them.
+    rows : Rows
+        N rows in the order of the file.
+    has_activity : np.ndarray
+        (N,) bool.
+    path : str
+        Their file.
+    ragged : int
+        Lines of the file that are not among the rows.
 
     Returns
     -------
-    (N, C) float64, (N,) str, and the number of lines with too few or too many cells, left out.
+    rows : Rows
+        What is left.
+    skips : list of Skip
+        One for each row that was dropped or moved, and for each ragged line.
     """
-    ragged = 0
-
-    def skip(_: Any) -> str:
-        nonlocal ragged
-        ragged += 1
-        return "skip"
-
-    kept = [*numbers, *([words] if words else [])]
-    values: list[np.ndarray] = [np.empty((0, len(numbers)))]
-    said: list[np.ndarray] = [np.empty(0, str)]
-    try:
-        with (
-            files.local(path) as local,
-            csv.open_csv(
-                local,
-                csv.ReadOptions(
-                    use_threads=False,
-                    block_size=1 << 20,
-                    column_names=names,
-                    encoding="latin-1",  # any byte is a letter of it, and no error
-                ),
-                csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skip),
-                csv.ConvertOptions(
-                    include_columns=kept,
-                    column_types=dict.fromkeys(kept, pa.string()),
-                    strings_can_be_null=False,
-                ),
-            ) as reader,
-        ):
-            for batch in reader:
-                values.append(np.stack([_numbers(batch[name]) for name in numbers], axis=1))
-                if words:
-                    said.append(np.array(batch[words].to_pylist(), str))
-    except (pa.ArrowException, KeyError, OSError) as error:
-        raise CorruptFile(f"{path} cannot be read as a table: {error}.") from None
-    return np.concatenate(values), np.concatenate(said), ragged
-
-
-def to_float32(values: np.ndarray) -> np.ndarray:
-    """What is too large becomes infinite, which is not finite and is dropped."""
-    with np.errstate(over="ignore"):
-        return values.astype(np.float32)
-
-
-def _numbers(cells: pa.Array) -> np.ndarray:
-    """Strings (N,) as float64, NaN where one is no number; one bad cell is looked for if any is."""
-    try:
-        found = pc.cast(cells, pa.float64())
-    except pa.ArrowInvalid:
-        good = pc.match_substring_regex(cells, _NUMBER)
-        found = pc.cast(pc.if_else(good, cells, "NaN"), pa.float64())
-    return found.to_numpy(zero_copy_only=False)
-
-
-def by_time(rows: Rows, known: np.ndarray, path: str, ragged: int) -> tuple[Rows, list[Skip]]:
-    """Drop rows without a time or not `known` (N,), sort, and count each row dropped or moved."""
-    good = rows.at(known & np.isfinite(rows.time))
-    backward = int((np.diff(good.time) < 0).sum())
+    kept = rows.select(has_activity & np.isfinite(rows.time))
+    backward = int((np.diff(kept.time) < 0).sum())
     if backward:
-        good = good.at(np.argsort(good.time, kind="stable"))
-    lost = {
+        kept = kept.select(np.argsort(kept.time, kind="stable"))
+    counts = {
         "row has the wrong number of columns": ragged,
-        "row without a time or an activity": len(rows.time) - len(good.time),
+        "row without a time or an activity": len(rows.time) - len(kept.time),
         "row out of order": backward,
     }
-    return good, [skip for reason, n in lost.items() for skip in [Skip(reason, path, "row")] * n]
+    return kept, [skip for reason, n in counts.items() for skip in [Skip(reason, path, "row")] * n]
 
 
-def bouts(times: np.ndarray, labels: np.ndarray, hole_s: float) -> list[tuple[int, int]]:
-    """Runs (first row, last row + 1) of one label without a step longer than `hole_s`.
+def split_bouts(times: np.ndarray, labels: np.ndarray, hole_s: float) -> list[tuple[int, int]]:
+    """Runs of one label without a step longer than `hole_s`.
 
     Parameters
     ----------
-    times : (N,) s, sorted; labels : (N,).
+    times : np.ndarray
+        (N,) s, sorted.
+    labels : np.ndarray
+        (N,).
+    hole_s : float
+        Longest step inside a bout.
+
+    Returns
+    -------
+    list of tuple of int
+        First row, and last row + 1.
     """
     if not len(times):
         return []
@@ -248,7 +217,14 @@ def bout_recording(
 
     Parameters
     ----------
-    times : (N,) s; imu : (N, 6) in m/s2 and rad/s; saturated : (N,) bool, None where not known.
+    times : np.ndarray
+        (N,) s, sorted.
+    imu : np.ndarray
+        (N, 6), m/s2 and rad/s.
+    text : str
+        What is done.
+    saturated : np.ndarray, optional
+        (N,) bool, None where not known.
     """
     mocap_s, mocap = empty_mocap()
     duration = float(times[-1] - times[0])

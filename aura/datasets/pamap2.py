@@ -16,15 +16,14 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take
 from aura.datasets.bouts import (
     BoutOptions,
-    OpenFile,
+    RowCache,
     Rows,
     Session,
     bout_recording,
-    by_time,
     list_bouts,
-    read_columns,
-    to_float32,
+    sort_rows,
 )
+from aura.datasets.tables import read_columns, to_float32
 from aura.errors import AuraError
 from aura.storage import Storage
 
@@ -35,7 +34,7 @@ ACTIVITIES = {
 }  # fmt: skip
 TRANSIENT = 0
 COLUMNS = tuple(f"{number}" for number in range(1, 55))  # as numbered in the data set's own guide
-_BLOCK = {"hand": 4, "chest": 21, "ankle": 38}  # the first column, temperature, of each IMU
+_FIRST_COLUMN = {"hand": 4, "chest": 21, "ankle": 38}  # temperature, of each IMU
 _ACCEL = {"16g": 1, "6g": 4}  # columns after it
 _GYRO = 7
 _ACCEL_RANGE = {"16g": 16 * 9.80665, "6g": 6 * 9.80665}  # m/s2
@@ -66,7 +65,7 @@ class Adapter:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter pamap2")
         self.splits = self.options.splits("pamap2")
-        self._opened = OpenFile()
+        self._cache = RowCache()
 
     def inventory(self) -> Inventory:
         """Cut every file into bouts by its times and activities; see `base.Adapter`."""
@@ -85,29 +84,31 @@ class Adapter:
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         path, first, end = take.source
-        times, _, imu = self._opened.rows(
+        times, _, imu = self._cache.rows(
             path, end, lambda path: self._rows(path, self._sensors())[0]
         )
-        ends = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
+        ranges = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
         return bout_recording(
             times[first:end],
             imu[first:end],
             f"A person is {self.classes[str(take.label)]}.",
-            (np.abs(imu[first:end]) >= _SATURATED * ends).any(axis=1),
+            (np.abs(imu[first:end]) >= _SATURATED * ranges).any(axis=1),
         )
 
     def _sensors(self) -> list[str]:
         """The columns of accelerometer and gyroscope."""
-        block = _BLOCK[self.options.placement]
-        starts = block + _ACCEL[self.options.accelerometer], block + _GYRO
+        first_column = _FIRST_COLUMN[self.options.placement]
+        starts = first_column + _ACCEL[self.options.accelerometer], first_column + _GYRO
         return [COLUMNS[start - 1 + axis] for start in starts for axis in range(3)]
 
     def _rows(self, path: str, sensors: Sequence[str] = ()) -> tuple[Rows, list[Skip]]:
         """Rows by time, with the sensors' columns asked for, and what was dropped."""
         table, _, ragged = read_columns(self.files, path, ("1", "2", *sensors), None, " ", COLUMNS)
-        known = np.isin(table[:, 1], np.arange(256))
-        codes = np.where(known, table[:, 1], 0).astype(int)
-        return by_time(Rows(table[:, 0], codes, to_float32(table[:, 2:])), known, path, ragged)
+        has_activity = np.isin(table[:, 1], np.arange(256))
+        codes = np.where(has_activity, table[:, 1], 0).astype(int)
+        return sort_rows(
+            Rows(table[:, 0], codes, to_float32(table[:, 2:])), has_activity, path, ragged
+        )
 
 
 def _label(code: int) -> tuple[str | None, str]:

@@ -21,15 +21,14 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take
 from aura.datasets.bouts import (
     BoutOptions,
-    OpenFile,
+    RowCache,
     Rows,
     Session,
     bout_recording,
-    by_time,
     list_bouts,
-    read_columns,
-    to_float32,
+    sort_rows,
 )
+from aura.datasets.tables import read_columns, to_float32
 from aura.errors import AuraError
 from aura.storage import Storage
 
@@ -65,7 +64,7 @@ class Adapter:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter sp-sw-har")
         self.splits = self.options.splits("sp-sw-har")
-        self._opened = OpenFile()
+        self._cache = RowCache()
 
     def inventory(self) -> Inventory:
         """Cut every execution into bouts; see `base.Adapter`."""
@@ -83,7 +82,7 @@ class Adapter:
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         path, first, end = take.source
-        times, _, imu = self._opened.rows(path, end, lambda path: self._rows(path)[0])
+        times, _, imu = self._cache.rows(path, end, lambda path: self._rows(path)[0])
         text = f"A person is {self.classes[str(take.label)]}."
         return bout_recording(times[first:end], imu[first:end], text)
 
@@ -93,14 +92,14 @@ class Adapter:
         table, labels, ragged = read_columns(self.files, path, columns, "label", ",", None)
         labels = np.strings.strip(labels)
         rows = Rows(table[:, 6] / 1000, labels, to_float32(table[:, :6]))
-        rows, lost = by_time(rows, labels != "", path, ragged)
+        rows, dropped = sort_rows(rows, labels != "", path, ragged)
         if self.options.clock == "even":
             times = even_clock(rows.time)
             if times is None:
-                lost.append(Skip("stamps do not follow an even clock and are kept", path, "imu"))
+                dropped.append(Skip("stamps do not follow an even clock and are kept", path, "imu"))
             else:
                 rows = rows._replace(time=times)
-        return rows, lost
+        return rows, dropped
 
 
 def _label(activity: str) -> tuple[str | None, str]:
@@ -115,19 +114,21 @@ def even_clock(stamps: np.ndarray) -> np.ndarray | None:
 
     Parameters
     ----------
-    stamps : (N,) s, sorted.
+    stamps : np.ndarray
+        (N,) s, sorted.
 
     Returns
     -------
-    (N,) s, evenly spaced, the least squares line through the stamps.
+    np.ndarray or None
+        (N,) s, evenly spaced, the least squares line through the stamps.
     """
     blocks = len(stamps) // _BLOCK
     if blocks < 4:
         return None
     index = np.arange(len(stamps))
     slope, origin = np.polyfit(index, stamps, 1)
-    late = (stamps - (origin + slope * index))[: blocks * _BLOCK].reshape(blocks, _BLOCK)
+    line: np.ndarray = origin + slope * index
+    late = (stamps - line)[: blocks * _BLOCK].reshape(blocks, _BLOCK)
     if slope <= 0 or np.ptp(late.min(axis=1)) > _DRIFT_S:
         return None
-    line: np.ndarray = origin + slope * index
     return line

@@ -18,15 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.io import loadmat
 
 from aura.config.base import parse_options
-from aura.datasets.base import (
-    Inventory,
-    Recording,
-    Skip,
-    Take,
-    Text,
-    empty_imu,
-    empty_mocap,
-)
+from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_imu, empty_mocap
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
 from aura.storage import Storage
@@ -80,19 +72,19 @@ class Adapter:
 
     def inventory(self) -> Inventory:
         """Pair inertial and skeleton files by name; see `base.Adapter`."""
-        found: dict[tuple[int, int, int], dict[str, str]] = {}
+        sequences: dict[tuple[int, int, int], dict[str, str]] = {}
         skips = []
         for path in self.files.list():
             match = _NAME.fullmatch(PurePosixPath(path).name)
             if match:
                 action, subject, trial = (int(match[k]) for k in (1, 2, 3))
-                found.setdefault((action, subject, trial), {})[match[4]] = path
-        if not found:
+                sequences.setdefault((action, subject, trial), {})[match[4]] = path
+        if not sequences:
             raise AuraError(
                 f"{self.files.root} holds no aN_sN_tN_inertial.mat or …_skeleton.mat files."
             )
         takes = []
-        for (action, subject, trial), files in sorted(found.items()):
+        for (action, subject, trial), files in sorted(sequences.items()):
             name = f"a{action}_s{subject}_t{trial}"
             split = self._split(subject, trial)
             if split is None or action not in self.actions:
@@ -149,13 +141,9 @@ class Adapter:
             frame_rate_hz=30.0,
             frame_s=np.empty(0),
             videos=(),
-            texts=(Text(self.actions_text(take), duration / 2, "actions"),),
+            texts=(Text(str(take.label), duration / 2, "actions"),),
             skips=tuple(skips),
         )
-
-    def actions_text(self, take: Take) -> str:
-        """The sentence that stands for a sequence."""
-        return str(take.label)
 
     def _split(self, subject: int, trial: int) -> str | None:
         if subject in self.options.test:

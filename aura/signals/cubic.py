@@ -1,4 +1,4 @@
-"""4-point Lagrange cubics at whole places of a grid, through samples at uneven ones.
+"""4-point Lagrange cubics at the points of a grid, through samples at uneven ones.
 
 As sums of slices where samples and points keep step, and elsewhere as a product of a sparse matrix,
 four weights a row, with the samples; or as a loop that numba compiles. All of them do the same
@@ -14,8 +14,8 @@ from scipy.sparse import csr_array
 
 from aura.errors import AuraError
 
-Cubic = Callable[[np.ndarray, float, np.ndarray, int, int, np.ndarray], None]
-_RUN = 64  # points that the compiled loop takes at once where samples and grid keep step
+Interpolator = Callable[[np.ndarray, float, np.ndarray, int, int, np.ndarray], None]
+_CHUNK = 64  # points that the compiled loop takes at once where samples and grid keep step
 
 
 def cubic(
@@ -25,81 +25,92 @@ def cubic(
 
     Parameters
     ----------
-    times : (N,) s, strictly increasing, N >= 4; rate : points a second; values : (N, C) float32;
-        out : (C, count or more) float32, of which the first `count` columns are written.
+    times : np.ndarray
+        (N,) s, strictly increasing, N >= 4.
+    rate : float
+        Points a second.
+    values : np.ndarray
+        (N, C) float32.
+    start : int
+        Number of the first point on the grid.
+    count : int
+        How many points.
+    out : np.ndarray
+        (C, count or more) float32, of which the first `count` columns are written.
     """
-    places, steps, values = _around(times, rate, values, start, count)
-    out, targets = out[:, :count], np.arange(start, start + count, dtype=np.float64)
-    turned = np.ascontiguousarray(values.T)
-    todo = np.ones(count, bool)
-    # Points and samples of one rate keep step for long; near a slip, jitter mixes two leads.
-    first, last = (np.searchsorted(places, targets[[0, -1]], side="right") - 2).tolist()
-    for lead in dict.fromkeys((first, last - count + 1, first - 1, first + 1)):
-        span, hit = _in_step(places, targets, lead, todo)
-        if np.count_nonzero(hit) < max(len(hit) / 2, count / 64):
+    positions, steps, values = _support(times, rate, values, start, count)
+    out, points = out[:, :count], np.arange(start, start + count, dtype=np.float64)
+    channels = np.ascontiguousarray(values.T)
+    pending = np.ones(count, bool)
+    # Points and samples of one rate keep step for long; near a slip, jitter mixes two lags.
+    first, last = (np.searchsorted(positions, points[[0, -1]], side="right") - 2).tolist()
+    for lag in dict.fromkeys((first, last - count + 1, first - 1, first + 1)):
+        span, aligned = _aligned(positions, points, lag, pending)
+        if np.count_nonzero(aligned) < max(len(aligned) / 2, count / 64):
             continue
-        of = slice(span.start + lead, span.stop + lead)
-        if hit.all():
-            _by_slices(places, steps, turned, targets[span], of, out[:, span])
+        samples = slice(span.start + lag, span.stop + lag)
+        if aligned.all():
+            _by_slices(positions, steps, channels, points[span], samples, out[:, span])
         else:
-            found = np.empty((len(out), len(hit)), np.float32)
-            _by_slices(places, steps, turned, targets[span], of, found)
-            np.copyto(out[:, span], found, where=hit)
-        todo[span] ^= hit
-        if not todo.any():
+            result = np.empty((len(out), len(aligned)), np.float32)
+            _by_slices(positions, steps, channels, points[span], samples, result)
+            np.copyto(out[:, span], result, where=aligned)
+        pending[span] ^= aligned
+        if not pending.any():
             return
-    rest = slice(None) if todo.all() else todo
-    out[:, rest] = _by_matrix(places, steps, values, targets, rest)
+    rest = slice(None) if pending.all() else pending
+    out[:, rest] = _by_matrix(positions, steps, values, points, rest)
 
 
-def _in_step(
-    places: np.ndarray, targets: np.ndarray, lead: int, todo: np.ndarray
+def _aligned(
+    positions: np.ndarray, points: np.ndarray, lag: int, pending: np.ndarray
 ) -> tuple[slice, np.ndarray]:
-    """From the first to the last point i whose four samples begin at `lead + i`, and which do."""
-    begin, end = max(0, -lead), min(len(targets), len(places) - 3 - lead)
-    between, before = targets[begin : max(begin, end)], places[begin + lead + 1 :]
-    hit = todo[begin:][: len(between)] & (before[: len(between)] <= between)
-    hit &= before[1:][: len(hit)] > between
-    if not hit.any():
-        return slice(0, 0), hit[:0]
-    inside = slice(int(hit.argmax()), len(hit) - int(hit[::-1].argmax()))
-    return slice(begin + inside.start, begin + inside.stop), hit[inside]
+    """From the first to the last point i whose four samples begin at `lag + i`, and which do."""
+    begin, end = max(0, -lag), min(len(points), len(positions) - 3 - lag)
+    candidates, before = points[begin : max(begin, end)], positions[begin + lag + 1 :]
+    aligned = pending[begin:][: len(candidates)] & (before[: len(candidates)] <= candidates)
+    aligned &= before[1:][: len(aligned)] > candidates
+    if not aligned.any():
+        return slice(0, 0), aligned[:0]
+    inside = slice(int(aligned.argmax()), len(aligned) - int(aligned[::-1].argmax()))
+    return slice(begin + inside.start, begin + inside.stop), aligned[inside]
 
 
 def _by_slices(
-    places: np.ndarray,
+    positions: np.ndarray,
     steps: np.ndarray,
-    turned: np.ndarray,
-    targets: np.ndarray,
-    of: slice,
+    channels: np.ndarray,
+    points: np.ndarray,
+    samples: slice,
     out: np.ndarray,
 ) -> None:
     """Points (C, n), of which each has the samples one place further on than the last."""
-    four = [slice(of.start + k, of.stop + k) for k in range(4)]
-    x = (places[of] - targets).astype(np.float32)
-    first, *weights = _weights(x, *(steps[some] for some in four[:3]))
-    np.multiply(first, turned[:, of], out=out)
-    for weight, some in zip(weights, four[1:], strict=True):
-        out += weight * turned[:, some]
+    four = [slice(samples.start + k, samples.stop + k) for k in range(4)]
+    x = (positions[samples] - points).astype(np.float32)
+    first, *weights = _weights(x, *(steps[span] for span in four[:3]))
+    np.multiply(first, channels[:, samples], out=out)
+    for weight, span in zip(weights, four[1:], strict=True):
+        out += weight * channels[:, span]
 
 
 def _by_matrix(
-    places: np.ndarray, steps: np.ndarray, values: np.ndarray, targets: np.ndarray, some: Any
+    positions: np.ndarray, steps: np.ndarray, values: np.ndarray, points: np.ndarray, rows: Any
 ) -> np.ndarray:
-    """Some of the points (C, n), wherever the samples lie."""
-    ahead = np.ceil(places - targets[0]).clip(0, len(targets)).astype(np.int64)
-    passed = np.bincount(ahead, minlength=len(targets) + 1)[: len(targets)].cumsum()
-    left = (passed[some] - 2).clip(0, len(places) - 4)
-    # Differences to the target keep float64's precision on clocks of any origin.
-    x = (places.take(left) - targets[some]).astype(np.float32)
+    """The points (C, n) of `rows`, wherever the samples lie."""
+    ahead = np.ceil(positions - points[0]).clip(0, len(points)).astype(np.int64)
+    passed = np.bincount(ahead, minlength=len(points) + 1)[: len(points)].cumsum()
+    left = (passed[rows] - 2).clip(0, len(positions) - 4)
+    # Differences to the point keep float64's precision on clocks of any origin.
+    x = (positions.take(left) - points[rows]).astype(np.float32)
     four = _weights(x, *(steps[k : len(steps) - 2 + k].take(left) for k in range(3)))
     weights, columns = np.empty((len(left), 4), np.float32), np.empty((len(left), 4), np.int32)
     for k, weight in enumerate(four):
         weights[:, k], columns[:, k] = weight, left + k
-    ends = np.arange(0, 4 * len(left) + 1, 4, dtype=np.int32)
-    matrix = csr_array((weights.ravel(), columns.ravel(), ends), shape=(len(left), len(places)))
-    found: np.ndarray = (matrix @ values).T
-    return found
+    indptr = np.arange(0, 4 * len(left) + 1, 4, dtype=np.int32)
+    shape = (len(left), len(positions))
+    matrix = csr_array((weights.ravel(), columns.ravel(), indptr), shape=shape)
+    result: np.ndarray = (matrix @ values).T
+    return result
 
 
 def _weights(x0: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any, Any, Any]:
@@ -116,20 +127,20 @@ def _weights(x0: Any, a: Any, b: Any, c: Any) -> tuple[Any, Any, Any, Any]:
     )
 
 
-def _around(
+def _support(
     times: np.ndarray, rate: float, values: np.ndarray, start: int, count: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The samples that the points need: places in points, steps between them, and values."""
+    """The samples that the points need: positions in points, steps between them, and values."""
     ends = (start / rate, (start + count - 1) / rate)
     first, last = np.searchsorted(times, ends).tolist()
-    # Two on each side of a point, and one more as time and place may round apart.
-    used = slice(max(0, min(first - 3, len(times) - 4)), max(4, last + 3))
-    places, steps = times[used] * rate, np.diff(times[used]) * rate
-    return places, steps.astype(np.float32), np.ascontiguousarray(values[used], np.float32)
+    # Two on each side of a point, and one more as time and position may round apart.
+    span = slice(max(0, min(first - 3, len(times) - 4)), max(4, last + 3))
+    positions, steps = times[span] * rate, np.diff(times[span]) * rate
+    return positions, steps.astype(np.float32), np.ascontiguousarray(values[span], np.float32)
 
 
 @cache
-def compiled() -> Cubic:
+def compiled_cubic() -> Interpolator:
     """`cubic` as machine code, which takes a second or two to make.
 
     Raises
@@ -144,34 +155,34 @@ def compiled() -> Cubic:
             "resample.compiled needs numba, which is not installed: pip install 'aura[fast]'."
         ) from None
     jit = njit(error_model="numpy")
-    weights_of = jit(_weights)
+    lagrange = jit(_weights)
 
     @jit
-    def fill(places, steps, values, start, end, out):  # type: ignore[no-untyped-def]
-        last, left, channels = len(places) - 4, 0, values.shape[1]
-        weights = np.empty((4, _RUN), np.float32)
-        turned = np.empty((channels, _RUN + 3), np.float32)
-        for target in range(start, end, _RUN):
-            begin, count = target - start, min(_RUN, end - target)
-            while left < last and places[left + 2] <= target:
+    def fill(positions, steps, values, start, end, out):  # type: ignore[no-untyped-def]
+        last, left, channels = len(positions) - 4, 0, values.shape[1]
+        weights = np.empty((4, _CHUNK), np.float32)
+        samples = np.empty((channels, _CHUNK + 3), np.float32)
+        for point in range(start, end, _CHUNK):
+            begin, count = point - start, min(_CHUNK, end - point)
+            while left < last and positions[left + 2] <= point:
                 left += 1
-            astray = max(0, left + count - 1 - last)
-            if not astray:  # point i is between samples left + i + 1 and left + i + 2
-                before, after = places[left + 1 : left + 1 + count], places[left + 2 :]
+            misaligned = max(0, left + count - 1 - last)
+            if not misaligned:  # point i is between samples left + i + 1 and left + i + 2
+                before, after = positions[left + 1 : left + 1 + count], positions[left + 2 :]
                 for i in range(count):
-                    astray += (before[i] > target + i) | (after[i] <= target + i)
-            if not astray:  # then these loops have no branch, and become vector instructions
-                place, a, b, c = places[left:], steps[left:], steps[left + 1 :], steps[left + 2 :]
+                    misaligned += (before[i] > point + i) | (after[i] <= point + i)
+            if not misaligned:  # then these loops have no branch, and become vector instructions
+                t, a, b, c = positions[left:], steps[left:], steps[left + 1 :], steps[left + 2 :]
                 for i in range(count):
-                    x = np.float32(place[i] - (target + i))
-                    four = weights_of(x, a[i], b[i], c[i])
+                    x = np.float32(t[i] - (point + i))
+                    four = lagrange(x, a[i], b[i], c[i])
                     weights[0, i], weights[1, i], weights[2, i], weights[3, i] = four
                 for channel in range(channels):
-                    y, to = turned[channel], out[channel, begin : begin + count]
+                    y, row = samples[channel], out[channel, begin : begin + count]
                     for i in range(count + 3):
                         y[i] = values[left + i, channel]
                     for i in range(count):
-                        to[i] = (
+                        row[i] = (
                             weights[0, i] * y[i]
                             + weights[1, i] * y[i + 1]
                             + weights[2, i] * y[i + 2]
@@ -179,10 +190,10 @@ def compiled() -> Cubic:
                         )
                 continue
             for i in range(count):
-                while left < last and places[left + 2] <= target + i:
+                while left < last and positions[left + 2] <= point + i:
                     left += 1
-                x = np.float32(places[left] - (target + i))
-                w0, w1, w2, w3 = weights_of(x, steps[left], steps[left + 1], steps[left + 2])
+                x = np.float32(positions[left] - (point + i))
+                w0, w1, w2, w3 = lagrange(x, steps[left], steps[left + 1], steps[left + 2])
                 y = values[left : left + 4]
                 for channel in range(channels):
                     out[channel, begin + i] = (
@@ -195,6 +206,6 @@ def compiled() -> Cubic:
     def call(
         times: np.ndarray, rate: float, values: np.ndarray, start: int, count: int, out: np.ndarray
     ) -> None:
-        fill(*_around(times, rate, values, start, count), start, start + count, out)
+        fill(*_support(times, rate, values, start, count), start, start + count, out)
 
     return call

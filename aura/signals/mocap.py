@@ -13,21 +13,25 @@ def canonicalize(joints: np.ndarray, valid: np.ndarray) -> np.ndarray:
 
     The origin is the mean of the mid-hips over the window (mid-shoulders where no hip is seen), so
     x, y and z all stay and so does walking. The yaw is that of the mean left-to-right axis of hips
-    and shoulders, turned onto +y; z stays up.
+    and shoulders, rotated onto +y; z stays up.
 
     Parameters
     ----------
-    joints : (N, F, 17, 3) float32, m, world frame with z up; valid : (N, F, 17) bool.
+    joints : np.ndarray
+        (N, F, 17, 3) float32, m, world frame with z up.
+    valid : np.ndarray
+        (N, F, 17) bool.
 
     Returns
     -------
-    (N, F, 17, 3) float32, zeros where invalid.
+    np.ndarray
+        (N, F, 17, 3) float32, zeros where invalid.
     """
-    weight = valid[..., None].astype(np.float32)
+    mask = valid[..., None].astype(np.float32)
 
     def mean(pair: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-        total = (joints[:, :, pair] * weight[:, :, pair]).sum(axis=(1, 2))
-        count = weight[:, :, pair].sum(axis=(1, 2))
+        total = (joints[:, :, pair] * mask[:, :, pair]).sum(axis=(1, 2))
+        count = mask[:, :, pair].sum(axis=(1, 2))
         return total / np.maximum(count, 1), count[:, 0] > 0
 
     hips, has_hips = mean(_HIPS)
@@ -39,11 +43,11 @@ def canonicalize(joints: np.ndarray, valid: np.ndarray) -> np.ndarray:
         both = (valid[:, :, left] & valid[:, :, right])[..., None]
         axis += ((joints[:, :, left] - joints[:, :, right])[..., :2] * both).sum(axis=1)
     norm = np.linalg.norm(axis, axis=1)
-    safe = norm > 1e-6
-    cos = np.where(safe, axis[:, 1] / np.maximum(norm, 1e-6), 1)[:, None, None]
-    sin = np.where(safe, axis[:, 0] / np.maximum(norm, 1e-6), 0)[:, None, None]
+    has_yaw = norm > 1e-6
+    cos = np.where(has_yaw, axis[:, 1] / np.maximum(norm, 1e-6), 1)[:, None, None]
+    sin = np.where(has_yaw, axis[:, 0] / np.maximum(norm, 1e-6), 0)[:, None, None]
 
     local = joints - root[:, None, None]
     x, y = local[..., 0], local[..., 1]
-    turned = np.stack([cos * x - sin * y, sin * x + cos * y, local[..., 2]], axis=-1)
-    return (turned * weight).astype(np.float32)
+    rotated = np.stack([cos * x - sin * y, sin * x + cos * y, local[..., 2]], axis=-1)
+    return (rotated * mask).astype(np.float32)

@@ -30,13 +30,33 @@ class WindowText:
 
 @dataclass(frozen=True)
 class TakeSignals:
-    """The signals of one take on its 1/10 s grid, and what else a window needs to know of it."""
+    """The signals of one take on its 1/10 s grid, and what else a window needs to know of it.
+
+    Attributes
+    ----------
+    duration_s : float
+        Length of the take.
+    imu_valid : np.ndarray
+        (T,) bool at 200 Hz.
+    mocap_valid : np.ndarray
+        (F, 17) bool at 10 FPS.
+    imu_saturated : np.ndarray
+        (S,) float32, fraction in each second.
+    clock_offset_ms : np.ndarray
+        (S,) float32, worst of each second.
+    texts : sequence of Span
+        Captions.
+    has_video : bool
+        Whether some camera recorded it.
+    actions : sequence of Span
+        Steps within the activity, labels to test on.
+    """
 
     duration_s: float
-    imu_valid: np.ndarray  # (T,) bool at 200 Hz
-    mocap_valid: np.ndarray  # (F, 17) bool at 10 FPS
-    imu_saturated: np.ndarray  # (S,) float32, fraction in each second
-    clock_offset_ms: np.ndarray  # (S,) float32, worst of each second
+    imu_valid: np.ndarray
+    mocap_valid: np.ndarray
+    imu_saturated: np.ndarray
+    clock_offset_ms: np.ndarray
     texts: Sequence[Span]
     has_video: bool
     actions: Sequence[Span] = ()
@@ -62,7 +82,7 @@ class Window:
 def starts(duration_s: float, window_s: float, stride_s: float, pad_short: bool) -> np.ndarray:
     """Start times (n,) in s of the windows that lie inside a recording.
 
-    A recording shorter than one window gives one padded window at 0, or none.
+    A recording shorter than one window gives one padded window at 0, or, without `pad_short`, none.
     """
     frames, window, stride = (round(s * MOCAP_RATE_HZ) for s in (duration_s, window_s, stride_s))
     if frames < window:
@@ -82,15 +102,15 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
     rejected: Counter[str] = Counter()
     text_begin = np.array([text.begin_s for text in take.texts])
     text_end = np.array([text.end_s for text in take.texts])
-    begin = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
-    if len(begin) == 0:
+    begins = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
+    if len(begins) == 0:
         rejected["recording shorter than a window"] += 1
     # A padded window is as valid as the part of it that was recorded.
-    span = min(take.duration_s, params.window_s)
-    for start in begin:
-        end = start + span
-        imu = _cut(take.imu_valid, start, end, IMU_RATE_HZ)
-        mocap = _cut(take.mocap_valid, start, end, MOCAP_RATE_HZ)
+    length = min(take.duration_s, params.window_s)
+    for start in begins:
+        end = start + length
+        imu = _between(take.imu_valid, start, end, IMU_RATE_HZ)
+        mocap = _between(take.mocap_valid, start, end, MOCAP_RATE_HZ)
         imu_fraction, mocap_fraction = _mean(imu), _mean(mocap)
         tolerance = params.text_tolerance_s
         inside = (text_end >= start - tolerance) & (text_begin < end + tolerance)
@@ -105,10 +125,10 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
             has_imu=imu_fraction >= params.min_imu_valid,
             has_mocap=mocap_fraction >= params.min_mocap_valid,
             has_video=take.has_video,
-            imu_saturated=_mean(_cut(take.imu_saturated, start, end, 1)),
+            imu_saturated=_mean(_between(take.imu_saturated, start, end, 1)),
             texts=texts,
             action=action_of(take.actions, float(start), float(end)),
-            clock_offset_ms=float(_cut(take.clock_offset_ms, start, end, 1).max(initial=0)),
+            clock_offset_ms=float(_between(take.clock_offset_ms, start, end, 1).max(initial=0)),
             largest_gap_ms=1000 * longest_run(~imu) / IMU_RATE_HZ,
         )
         present = window.has_imu + window.has_mocap + window.has_video + bool(texts)
@@ -123,10 +143,10 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
 
 def action_of(actions: Sequence[Span], begin_s: float, end_s: float) -> str | None:
     """The action that fills at least half of a window; of several the one that fills most."""
-    filled: defaultdict[str, float] = defaultdict(float)
+    seconds_of: defaultdict[str, float] = defaultdict(float)
     for action in actions:
-        filled[action.text] += max(0.0, min(end_s, action.end_s) - max(begin_s, action.begin_s))
-    name, seconds = max(filled.items(), key=lambda item: item[1], default=("", 0.0))
+        seconds_of[action.text] += max(0.0, min(end_s, action.end_s) - max(begin_s, action.begin_s))
+    name, seconds = max(seconds_of.items(), key=lambda item: item[1], default=("", 0.0))
     return name if seconds > 0 and seconds >= (end_s - begin_s) / 2 else None
 
 
@@ -134,5 +154,5 @@ def _mean(values: np.ndarray) -> float:
     return float(values.mean()) if values.size else 0.0
 
 
-def _cut(array: np.ndarray, start: float, end: float, rate: int) -> np.ndarray:
+def _between(array: np.ndarray, start: float, end: float, rate: int) -> np.ndarray:
     return array[int(np.floor(start * rate + 1e-6)) : int(np.ceil(end * rate - 1e-6))]

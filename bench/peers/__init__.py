@@ -16,7 +16,7 @@ from bench.measure import Seconds
 
 HERE = Path(__file__).parent
 PYTHON = Path(os.environ.get("AURA_PEERS", ".venv-peers")) / "bin" / "python"
-_PATIENCE_S = 600.0
+_TIMEOUT_S = 600.0
 
 
 class Peer:
@@ -48,10 +48,10 @@ class Peer:
         try:
             self._process.stdin.write(json.dumps(message) + "\n")
             self._process.stdin.flush()
-            if select.select([self._process.stdout], [], [], _PATIENCE_S)[0]:
+            if select.select([self._process.stdout], [], [], _TIMEOUT_S)[0]:
                 answer: dict[str, Any] = json.loads(self._process.stdout.readline())
             else:
-                answer = {"error": f"no answer in {_PATIENCE_S:.0f} s"}
+                answer = {"error": f"no answer in {_TIMEOUT_S:.0f} s"}
         except (OSError, ValueError):
             answer = {"error": "its process ended"}
         if "error" in answer:

@@ -19,9 +19,9 @@ def prepare(query: str, gallery: str) -> Callable[[], np.ndarray]:
     target = torch.eye(count, dtype=torch.bool).flatten()
 
     def run() -> np.ndarray:
-        found = MetricCollection(
+        metrics = MetricCollection(
             {f"R@{k}": RetrievalHitRate(top_k=k) for k in (1, 10, 50)} | {"MRR": RetrievalMRR()}
         )((a @ b.T).flatten(), target, indexes=index)
-        return np.array([float(found[name]) for name in ("R@1", "R@10", "R@50", "MRR")])
+        return np.array([float(metrics[name]) for name in ("R@1", "R@10", "R@50", "MRR")])
 
     return run

@@ -23,16 +23,22 @@ def source_files(module: str) -> tuple[Path, ...]:
 
     Parameters
     ----------
-    module : dotted name.
+    module : str
+        Dotted name.
+
+    Returns
+    -------
+    tuple of Path
+        In order.
     """
     packages = {*PACKAGES, module.partition(".")[0]}
-    found: dict[str, Path] = {}
+    sources: dict[str, Path] = {}
     queue = [module]
     while queue:
         name = queue.pop()
         # Of the top packages' own code only a version is in use, which changes no output; the
         # command line has the one upward edge.
-        if name in found or name in (*PACKAGES, "aura.cli"):
+        if name in sources or name in (*PACKAGES, "aura.cli"):
             continue
         if name.partition(".")[0] not in packages:
             continue
@@ -40,7 +46,7 @@ def source_files(module: str) -> tuple[Path, ...]:
         if path is None:  # an attribute, not a module
             continue
         package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-        found[name] = path
+        sources[name] = path
         queue.append(package)
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
@@ -48,10 +54,10 @@ def source_files(module: str) -> tuple[Path, ...]:
             elif isinstance(node, ast.ImportFrom):
                 origin = _absolute(node, package)
                 queue += [origin, *(f"{origin}.{alias.name}" for alias in node.names)]
-    return tuple(sorted(path for path in set(found.values()) if not _only_says(path)))
+    return tuple(sorted(path for path in set(sources.values()) if not _is_docstring(path)))
 
 
-def _only_says(path: Path) -> bool:
+def _is_docstring(path: Path) -> bool:
     """Whether a file is a package's docstring and nothing else."""
     body = ast.parse(path.read_bytes()).body
     return path.name == "__init__.py" and all(
@@ -67,8 +73,8 @@ def source_of(module: str) -> Path | None:
         return None
     if not parts:
         return Path(spec.origin)
-    place = Path(spec.origin).parent.joinpath(*parts)
-    for path in (place / "__init__.py", place.with_name(f"{place.name}.py")):
+    base = Path(spec.origin).parent.joinpath(*parts)
+    for path in (base / "__init__.py", base.with_name(f"{base.name}.py")):
         if path.is_file():
             return path
     return None

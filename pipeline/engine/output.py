@@ -20,7 +20,7 @@ from aura.errors import AuraError
 from aura.schema import validate
 
 _ROW_GROUP_BYTES = 16 << 20
-_PIECES = 256
+_MAX_PENDING = 256
 
 
 @contextmanager
@@ -29,8 +29,16 @@ def stage_output(out: Path, identity: Any) -> Iterator[Path]:
 
     Parameters
     ----------
-    identity : anything JSON can hold that names the run: code, params and input. A partial folder
-        of another identity is thrown away instead of resumed.
+    out : Path
+        The folder of the stage.
+    identity : object
+        Anything JSON can hold that names the run: code, params and input. A partial folder of
+        another identity is thrown away instead of resumed.
+
+    Yields
+    ------
+    Path
+        `<out>.partial`.
     """
     partial = out.with_name(out.name + ".partial")
     key = hashlib.sha256(json.dumps(identity, sort_keys=True, default=str).encode()).hexdigest()
@@ -49,7 +57,7 @@ def stage_output(out: Path, identity: Any) -> Iterator[Path]:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def scratch(path: Path) -> Path:
+def temporary_path(path: Path) -> Path:
     """Name to write to beside `path` before it is renamed: no other process or host has it.
 
     One left by a killed writer starts with a dot, and goes when the stage is complete.
@@ -59,14 +67,14 @@ def scratch(path: Path) -> Path:
 
 def files_of(*folders: Path) -> list[tuple[str, int, int]]:
     """Name, size and time of change of the Parquet files of an input: its part of an identity."""
-    found = [(p, p.stat()) for folder in folders for p in sorted(folder.glob("*.parquet"))]
-    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in found]
+    stats = [(p, p.stat()) for folder in folders for p in sorted(folder.glob("*.parquet"))]
+    return [(str(path), stat.st_size, stat.st_mtime_ns) for path, stat in stats]
 
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = scratch(path)
+    temporary = temporary_path(path)
     temporary.write_text(text)
     temporary.replace(path)
 
@@ -95,7 +103,7 @@ class TableWriter:
 
     def __init__(self, path: Path, schema: pa.Schema) -> None:
         self.path, self.schema = path, schema
-        self._temporary = scratch(path)
+        self._temporary = temporary_path(path)
         self._writer: pq.ParquetWriter | None = None
         self._pending: list[pa.Table] = []
         self._bytes = 0
@@ -106,7 +114,7 @@ class TableWriter:
         self._bytes += table.nbytes
         if self._bytes >= _ROW_GROUP_BYTES:
             self._flush()
-        elif len(self._pending) >= _PIECES:  # a small table is mostly overhead
+        elif len(self._pending) >= _MAX_PENDING:  # a small table is mostly overhead
             self._pending = [pa.concat_tables(self._pending).combine_chunks()]
 
     def _flush(self) -> None:
@@ -129,8 +137,8 @@ class TableWriter:
             self._temporary.replace(self.path)
             self._writer = None
 
-    def abandon(self) -> None:
-        """Leave nothing."""
+    def discard(self) -> None:
+        """Leave no unfinished file."""
         if self._writer is not None:
             self._writer.close()
         self._temporary.unlink(missing_ok=True)
@@ -164,8 +172,8 @@ def read_table(
         table = pa.concat_tables(_read(file, columns) for file in files)
     except (pa.ArrowInvalid, OSError) as error:
         raise AuraError(f"{path} cannot be read as Parquet: {error}.") from None
-    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
-    return validate(table, wanted, str(path))
+    expected = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    return validate(table, expected, str(path))
 
 
 def _read(file: Path, columns: list[str] | None) -> pa.Table:

@@ -8,14 +8,14 @@ MODELS, REPORTS = Path("models"), Path("reports")
 TEACHER = MODELS / "teacher"
 
 
-def number_of(shard: Path) -> int:
+def shard_number(shard: Path) -> int:
     """Number of a shard, the same for its signals, windows and embeddings."""
     return int(shard.stem.rpartition("-")[2])
 
 
-def beside(shard: Path, name: str) -> str:
+def sibling(shard: Path, name: str) -> str:
     """File name of another table of a shard: takes-00007.parquet of part-00007.parquet."""
-    return f"{name}-{number_of(shard):05d}.parquet"
+    return f"{name}-{shard_number(shard):05d}.parquet"
 
 
 def report(dataset: str, stage: str) -> Path:

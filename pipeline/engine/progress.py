@@ -15,31 +15,31 @@ def track(
     items: Iterable[T], label: str, total: int | None = None, unit: str = "it"
 ) -> Iterator[T]:
     """Yield `items` with a progress display."""
-    every = _every()
-    yield from tqdm(items, desc=label, total=total, unit=unit, mininterval=every, leave=True)
+    interval = _interval_s()
+    yield from tqdm(items, desc=label, total=total, unit=unit, mininterval=interval, leave=True)
 
 
 @contextmanager
-def follow(count: Callable[[], int], label: str, total: int, unit: str) -> Iterator[None]:
-    """Show how far work is that goes on elsewhere, by asking `count` now and then."""
-    over = threading.Event()
-    with tqdm(desc=label, total=total, unit=unit, mininterval=_every()) as bar:
+def follow(progress: Callable[[], int], label: str, total: int, unit: str) -> Iterator[None]:
+    """Show how far work is that goes on elsewhere, by asking `progress` now and then."""
+    stop = threading.Event()
+    with tqdm(desc=label, total=total, unit=unit, mininterval=_interval_s()) as bar:
 
-        def ask() -> None:
-            while not over.wait(max(0.5, _every())):
-                bar.update(count() - bar.n)
+        def poll() -> None:
+            while not stop.wait(max(0.5, _interval_s())):
+                bar.update(progress() - bar.n)
 
-        asking = threading.Thread(target=ask, daemon=True)
-        asking.start()
+        poller = threading.Thread(target=poll, daemon=True)
+        poller.start()
         try:
             yield
         finally:
-            over.set()
-            asking.join()
-            bar.update(count() - bar.n)
+            stop.set()
+            poller.join()
+            bar.update(progress() - bar.n)
 
 
-def _every() -> float:
+def _interval_s() -> float:
     return 0.2 if sys.stderr.isatty() else 5.0
 
 

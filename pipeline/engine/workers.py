@@ -23,16 +23,16 @@ from aura.errors import AuraError
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.learning.distributed import Group, Ranks
-from pipeline.engine.shards import ray_session
+from pipeline.engine.session import ray_session
 
-Told = Callable[[dict[str, float]], None]
+OnEpochEnd = Callable[[dict[str, float]], None]
 Device = Literal["auto", "cpu", "cuda"]
-Job = Callable[[Group, Device, Told], None]
+Work = Callable[[Group, Device, OnEpochEnd], None]
 
 
 @dataclass(frozen=True)
-class Work:
-    """A phase, on one process or on each rank of several: trains, and saves what is left."""
+class PhaseWork:
+    """A phase, on one process or on each rank of several: trains it and saves the model."""
 
     model: training.Model
     windows: Windows
@@ -41,12 +41,12 @@ class Work:
     files: training.Files
     card: dict[str, Any]
 
-    def __call__(self, group: Group, device: Device, told: Told) -> None:
+    def __call__(self, group: Group, device: Device, on_epoch_end: OnEpochEnd) -> None:
         """Every rank trains the same weights; rank 0 saves the model in the checkpoint's folder."""
         deterministic()
         settings = self.settings.model_copy(update={"device": device})
         best = training.train_phase(
-            self.model, self.windows, self.phase, settings, settings.seed, told,
+            self.model, self.windows, self.phase, settings, settings.seed, on_epoch_end,
             files=self.files, group=group,
         )  # fmt: skip
         if group.rank == 0:
@@ -60,15 +60,29 @@ def deterministic() -> None:
 
 
 def run_ranks(
-    work: Job, workers: int, device: Device, settings: Ray, folder: Path, told: Told
+    work: Work,
+    workers: int,
+    device: Device,
+    settings: Ray,
+    folder: Path,
+    on_epoch_end: OnEpochEnd,
 ) -> None:
-    """Run `work(group, device, told)` on so many ranks; its device is `cpu` or `cuda`.
+    """Run work on several ranks of Ray Train.
 
     Parameters
     ----------
-    device : `cuda`, a GPU for each rank; `cpu`; or `auto`, GPUs where there are enough.
-    folder : a folder that all nodes see; Ray Train's own notes are there while it runs.
-    told : called here, in order, with what the work of rank 0 tells.
+    work : Work
+        Called on each rank as `work(group, device, on_epoch_end)`, its device `cpu` or `cuda`.
+    workers : int
+        How many ranks.
+    device : {"auto", "cpu", "cuda"}
+        `cuda`, a GPU for each rank; `cpu`; or `auto`, GPUs where there are enough.
+    settings : Ray
+        The section `ray` of params.yaml.
+    folder : Path
+        A folder that all nodes see; Ray Train keeps its own files there while it runs.
+    on_epoch_end : OnEpochEnd
+        Called here, in order, with the figures of rank 0.
 
     Raises
     ------
@@ -77,35 +91,37 @@ def run_ranks(
     """
     if settings.executor != "ray":
         raise AuraError("train.workers above 1 needs ray.executor: ray.")
-    place = TemporaryDirectory(prefix=".ray-", dir=folder, ignore_cleanup_errors=True)
-    with ray_session(settings), place as notes:
-        _run(work, workers, device, notes, told)
+    storage = TemporaryDirectory(prefix=".ray-", dir=folder, ignore_cleanup_errors=True)
+    with ray_session(settings), storage as storage_path:
+        _run(work, workers, device, storage_path, on_epoch_end)
 
 
-def _run(work: Job, workers: int, device: Device, notes: str, told: Told) -> None:
+def _run(
+    work: Work, workers: int, device: Device, storage_path: str, on_epoch_end: OnEpochEnd
+) -> None:
     import ray
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchTrainer
     from ray.util.queue import Queue
 
-    there = ray.cluster_resources()
-    gpu = device != "cpu" and there.get("GPU", 0) >= workers
+    resources = ray.cluster_resources()
+    use_gpu = device != "cpu" and resources.get("GPU", 0) >= workers
     for kind in ("CPU", "GPU") if device == "cuda" else ("CPU",):
-        if there.get(kind, 0) < workers:
+        if resources.get(kind, 0) < workers:
             raise AuraError(
-                f"train.workers is {workers}, and Ray has only {there.get(kind, 0):g} {kind}s."
+                f"train.workers is {workers}, and Ray has only {resources.get(kind, 0):g} {kind}s."
             )
     messages = Queue()
     trainer = TorchTrainer(
-        _rank,
+        _run_rank,
         train_loop_config={
-            "work": ray.put(work), "device": "cuda" if gpu else "cpu", "messages": messages,
+            "work": ray.put(work), "device": "cuda" if use_gpu else "cpu", "messages": messages,
         },
-        scaling_config=ScalingConfig(num_workers=workers, use_gpu=gpu),
-        run_config=RunConfig(name="ranks", storage_path=str(Path(notes).absolute())),
+        scaling_config=ScalingConfig(num_workers=workers, use_gpu=use_gpu),
+        run_config=RunConfig(name="ranks", storage_path=str(Path(storage_path).absolute())),
     )  # fmt: skip
     failures: list[Exception] = []
-    sentences: list[str] = []
+    errors: list[str] = []
 
     def fit() -> None:
         try:
@@ -113,33 +129,33 @@ def _run(work: Job, workers: int, device: Device, notes: str, told: Told) -> Non
         except Exception as error:
             failures.append(error)
 
-    fitting = Thread(target=fit, daemon=True)  # so that an interrupt does not wait for it
-    fitting.start()
-    while fitting.is_alive() or not messages.empty():
+    thread = Thread(target=fit, daemon=True)  # so that an interrupt does not wait for it
+    thread.start()
+    while thread.is_alive() or not messages.empty():
         with contextlib.suppress(queue.Empty):
             kind, content = messages.get(timeout=0.5)
             if kind == "error":
-                sentences.append(content)
+                errors.append(content)
             else:
-                told(content)
-    if sentences:  # said by the first rank that gave up; Ray's own error is about the same
-        raise AuraError(sentences[0])
+                on_epoch_end(content)
+    if errors:  # of the first rank that gave up; Ray's own error is about the same
+        raise AuraError(errors[0])
     if failures:
         raise failures[0]
 
 
-def _rank(config: dict[str, Any]) -> None:
+def _run_rank(config: dict[str, Any]) -> None:
     """What Ray Train runs in each process."""
     import ray
 
     group, messages = Ranks(), config["messages"]
 
-    def told(figures: dict[str, float]) -> None:
+    def on_epoch_end(figures: dict[str, float]) -> None:
         if group.rank == 0:
             messages.put(("figures", figures))
 
     try:
-        ray.get(config["work"])(group, config["device"], told)
+        ray.get(config["work"])(group, config["device"], on_epoch_end)
     except AuraError as error:
         messages.put(("error", str(error)))
         raise

@@ -1,4 +1,4 @@
-"""Actions within an activity, and captions as such: what `evaluate` says of them."""
+"""Actions within an activity, and captions as such, for `evaluate`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,37 +18,57 @@ def fine_grained(
     vectors: Mapping[str, np.ndarray], windows: Windows, texts: pa.Table, test: TestSet,
     rows: np.ndarray, params: Params,
 ) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Actions and captions within an activity, zero-shot by their vectors, for each modality.
+    """Classify actions and captions within an activity, zero-shot by their vectors.
 
     A window's caption is the middle one of its captions; the activity is its class. The actions to
     choose from are those of all windows, the captions those of the test windows.
+
+    Parameters
+    ----------
+    vectors : mapping of str to ndarray
+        By modality, (N, d) unit vectors of the test windows.
+    windows : Windows
+        All windows.
+    texts : pa.Table
+        The text table.
+    test : TestSet
+        The N test windows.
+    rows : ndarray
+        Their rows in `windows`, (N,) int.
+    params : Params
+        The whole of params.yaml.
+
+    Returns
+    -------
+    dict of str to dict
+        `actions` and `captions`, where there are such, each by modality.
     """
-    said, kinds = texts.column("text").to_pylist(), texts.column("kind").to_pylist()
+    contents, kinds = texts.column("text").to_pylist(), texts.column("kind").to_pylist()
     middle = [f[len(f) // 2] if (f := windows.texts[row]) else None for row in rows]
-    captions = [None if text is None else said[text] for text in middle]
-    named = {"actions": list(windows.action), "captions": captions}
-    place = {"actions": rows, "captions": np.arange(len(rows))}
+    captions = [None if text is None else contents[text] for text in middle]
+    candidates = {"actions": list(windows.action), "captions": captions}
+    test_rows = {"actions": rows, "captions": np.arange(len(rows))}
     labels = {"actions": list(windows.label), "captions": [windows.label[row] for row in rows]}
     unit, _ = resampling_unit(test.participant, test.take)
-    found: dict[str, dict[str, Any]] = {}
-    for kind, names in named.items():
+    results: dict[str, dict[str, Any]] = {}
+    for kind, names in candidates.items():
         tree, numbers = caption_tree(names, labels[kind])
-        own = numbers[place[kind]]
-        if not (own >= 0).any() or tree.siblings.max() < 2:
+        target = numbers[test_rows[kind]]
+        if not (target >= 0).any() or tree.siblings.max() < 2:
             continue
         vector_of = {
             text: row
-            for row, (text, of) in enumerate(zip(said, kinds, strict=True))
+            for row, (text, of) in enumerate(zip(contents, kinds, strict=True))
             if f"{of}s" == kind
         }
-        known = windows.text.numpy()[[vector_of[name] for name in tree.action_names]]
+        class_vectors = windows.text.numpy()[[vector_of[name] for name in tree.action_names]]
         train = numbers[windows.rows("train")] if kind == "actions" else None
         for modality in ("imu", "mocap", "video"):
-            kept = np.flatnonzero(test.valid[modality] & (own >= 0))
+            kept = np.flatnonzero(test.valid[modality] & (target >= 0))
             if modality not in vectors or not len(kept):
                 continue
             figures, confusions = caption_classification(
-                vectors[modality][kept], known, own[kept], tree, unit[kept], train,
+                vectors[modality][kept], class_vectors, target[kept], tree, unit[kept], train,
                 params.evaluate.bootstrap_draws, params.seed,
             )  # fmt: skip
             actions = {
@@ -56,26 +76,26 @@ def fine_grained(
                        if tree.activity_names[of] == name]
                 for name in confusions
             }  # fmt: skip
-            found.setdefault(kind, {})[modality] = {
+            results.setdefault(kind, {})[modality] = {
                 **asdict(figures),
                 **({"actions": actions, "confusions": confusions} if kind == "actions" else {}),
             }
-    return found
+    return results
 
 
 def share_named(windows: Windows, texts: pa.Table) -> float:
     """Share of the training windows with an action that have a caption with its name in it."""
     captions = [text.casefold() for text in texts.column("text").to_pylist()]
     rows = [row for row in windows.rows("train") if windows.action[row] is not None]
-    told = [
+    named = [
         any(windows.action[row].casefold() in captions[text] for text in windows.texts[row])
         for row in rows
     ]
-    return float(np.mean(told)) if told else 0.0
+    return float(np.mean(named)) if named else 0.0
 
 
 def warning(share: float) -> list[str]:
-    """Say where the actions were told in training, as with keysteps among the texts (rule 4)."""
+    """Say where training texts name the actions, as keysteps among them do (rule 4)."""
     if share <= 0.01:
         return []
     return [

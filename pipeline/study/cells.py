@@ -1,4 +1,4 @@
-"""One training of an ablation, from settings to what it said of each test window."""
+"""One training of an ablation, from settings to its predictions for each test window."""
 
 import shutil
 import time
@@ -19,7 +19,7 @@ from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import DIM
-from pipeline.engine.output import scratch
+from pipeline.engine.output import temporary_path
 from pipeline.engine.progress import say
 from pipeline.study import joined, targets
 
@@ -43,15 +43,15 @@ class Cell(NamedTuple):
         return f"{self.variant}.seed-{self.seed}.{self.fold}"
 
 
-def carry_over(out: Path, folder: Path, wanted: Collection[str]) -> None:
-    """Put those files of the last run that are still wanted in the new one's folder, and no other.
+def carry_over(out: Path, folder: Path, names: Collection[str]) -> None:
+    """Copy the files of these names from the last run to the new one's folder, and keep no other.
 
     An interrupted run has left its own there already.
     """
     for file in folder.glob("*.npz"):
-        if file.name not in wanted:
+        if file.name not in names:
             file.unlink()
-    for name in wanted:
+    for name in names:
         if (out / name).is_file() and not (folder / name).exists():
             shutil.copy(out / name, folder / name)
 
@@ -71,13 +71,13 @@ def _loaded(content: str, dataset: str, folder: str) -> tuple[Windows, Any]:
 
 
 def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
-    """Train and test one cell, and write what it said of each test window."""
+    """Train and test one cell, and write its ranks and predictions for each test window."""
     torch.use_deterministic_algorithms(True)
     start = time.monotonic()
     windows, texts = _loaded(params.model_dump_json(), dataset, str(Path.cwd()))
     variant = params.ablate.variants[cell.variant]
     outcome = _test(settings_of(params, cell.variant, cell.seed), variant, windows, texts, cell)
-    temporary = scratch(file)
+    temporary = temporary_path(file)
     with temporary.open("wb") as stream:
         np.savez_compressed(stream, **outcome)  # type: ignore[arg-type]
     temporary.replace(file)
@@ -87,8 +87,8 @@ def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
 def _test(
     params: Params, variant: Variant, windows: Windows, texts: Any, cell: Cell
 ) -> dict[str, np.ndarray]:
-    settings, seed, given = params.train, cell.seed, cell.fold == "test"
-    if not given:
+    settings, seed, given_split = params.train, cell.seed, cell.fold == "test"
+    if not given_split:
         split = np.where(windows.participant == cell.fold, "test", "train")
         windows = replace(windows, split=split)
         joined.check_splits(windows)
@@ -98,9 +98,11 @@ def _test(
     shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
     model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, windows, windows.rows("train"))
-    seen = windows.shuffled(seed) if variant.control else windows
+    train_windows = windows.shuffled(seed) if variant.control else windows
     for phase in settings.phases().values():
-        training.train_phase(model, seen, phase, settings, seed, lambda _: None, select=given)
+        training.train_phase(
+            model, train_windows, phase, settings, seed, lambda _: None, select=given_split
+        )
     vectors = training.embed(model, windows, rows, ("imu", "mocap", "video", "text"))
     outcome = {
         "ids": np.array(windows.ids)[rows],
@@ -118,8 +120,8 @@ def _test(
             outcome[f"rank/{query}-{gallery}"] = rank
     for modality in SENSORS:
         if modality in trained:
-            found = predict(vectors[modality], test.class_vectors)
-            outcome[f"predicted/{modality} zero-shot"] = np.where(test.valid[modality], found, -1)
+            classes = predict(vectors[modality], test.class_vectors)
+            outcome[f"predicted/{modality} zero-shot"] = np.where(test.valid[modality], classes, -1)
     if variant.heads:
         outcome |= _heads(params, model, windows, texts, test, rows, seed)
     return outcome
@@ -132,8 +134,8 @@ def _heads(
     """Heads on pretrained and on random encoders, alone and fused, trained on the same labels."""
     labels = targets.test_set(windows, texts, np.arange(len(windows))).label
     encoders = {modality: getattr(model, modality) for modality in SENSORS}
-    found = tasks.fit_predict(
+    answers = tasks.fit_predict(
         encoders, windows, labels, np.flatnonzero(windows.split != "test"), rows,
         len(test.class_names), params.finetune, params.train.augment, seed,
     )  # fmt: skip
-    return {f"predicted/{answer.head.name}": answer.predicted[0] for answer in found}
+    return {f"predicted/{answer.head.name}": answer.predicted[0] for answer in answers}

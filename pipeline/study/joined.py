@@ -1,4 +1,4 @@
-"""What training and evaluation read: all windows of a data set, joined, and checked for leaks."""
+"""The windows of a data set, joined from its tables and checked for leaks."""
 
 import numpy as np
 import pyarrow as pa
@@ -19,21 +19,42 @@ from pipeline.engine.output import read_table
 def load(
     params: Params, dataset: str, check: bool = True
 ) -> tuple[batches.Windows, pa.Table, Identity]:
-    """Join signals, windows and embeddings of `dataset`; also its text table and the teacher.
+    """Join signals, windows and embeddings of a data set.
 
-    Without `check` its own splits may overlap, for a caller that splits it anew.
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    dataset : str
+        Its name.
+    check : bool
+        Refuse splits that overlap; a caller that splits anew needs no check.
+
+    Returns
+    -------
+    windows : Windows
+        All of them.
+    texts : pa.Table
+        The text table, whose rows are those of `windows.text`.
+    teacher : Identity
+        That of the embeddings.
+
+    Raises
+    ------
+    AuraError
+        A stage has not run, the embeddings are of several teachers, or the splits overlap.
     """
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
     texts = read_table(folder / "texts-*.parquet", texts_schema(DIM), "embed")
-    named = [("the texts", Identity.from_metadata(texts.schema.metadata, str(folder)))]
+    identities = [("the texts", Identity.from_metadata(texts.schema.metadata, str(folder)))]
     if any(folder.glob("part-*.parquet")):
         videos = read_table(folder, videos_schema(DIM), "embed")
         identity = Identity.from_metadata(videos.schema.metadata, str(folder))
-        named.append(("the video embeddings", identity))
+        identities.append(("the video embeddings", identity))
     else:
         videos = videos_schema(DIM).empty_table()
-    teacher = same_teacher(named)
+    teacher = same_teacher(identities)
     windows = batches.build(
         read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(batches.SIGNAL_COLUMNS)),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
@@ -50,8 +71,8 @@ def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
     """For each window the rows of `text` that contain the name of its class (rule 4)."""
     captions = texts.column("text").to_pylist()
     return [
-        {text for text in found if names_class(captions[text], label)}
-        for found, label in zip(windows.texts, windows.label, strict=True)
+        {text for text in row if names_class(captions[text], label)}
+        for row, label in zip(windows.texts, windows.label, strict=True)
     ]
 
 
@@ -67,11 +88,11 @@ def twins(dataset: str) -> dict[str, Model]:
 
 
 def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Seconds of IMU and of mocap in each of `rows`, (N,) each."""
+    """Seconds of IMU and of mocap that were measured in each of `rows`, (N,) float each."""
     index = torch.from_numpy(rows)
-    measured = windows.imu_valid_from.index_select(0, windows.samples[index])
+    imu_valid = windows.imu_valid_from.index_select(0, windows.samples[index])
     return {
-        "imu": measured.sum(1).numpy() / IMU_RATE_HZ,
+        "imu": imu_valid.sum(1).numpy() / IMU_RATE_HZ,
         "mocap": windows.mocap_valid[index].any(2).sum(1).numpy() / MOCAP_RATE_HZ,
     }
 
@@ -79,8 +100,24 @@ def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarra
 def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[str]:
     """Refuse a test split that shares a person or a capture with the others; warn for validation.
 
-    Evaluation protocol, rule 1. Returns the warnings; where `on_overlap` is "warn", as for an
-    official split that shares them, so is that of the test split.
+    Evaluation protocol, rule 1.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows of a data set.
+    on_overlap : {"error", "warn"}
+        "warn" warns for the test split too, as for an official split that shares them.
+
+    Returns
+    -------
+    list of str
+        The warnings.
+
+    Raises
+    ------
+    AuraError
+        The test split shares some.
     """
     warnings = []
     for name, shared, overlap in overlaps(windows):
@@ -105,11 +142,11 @@ def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[st
 
 def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:
     """What splits share: kind of id, test with training or validation, validation with training."""
-    found = []
+    table = []
     for name, ids in (("participant", windows.participant), ("capture", windows.capture)):
         train, val, test = (set(ids[windows.split == split].tolist()) for split in SPLITS)
-        found.append((name, test & (train | val), val & train))
-    return found
+        table.append((name, test & (train | val), val & train))
+    return table
 
 
 def split_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:

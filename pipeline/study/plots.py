@@ -23,7 +23,7 @@ def write_plots(dataset: str) -> None:
 def definitions(folder: Path) -> list[dict[str, Any]]:
     """DVC's definitions of the plots whose files are in `folder`, a data set's reports."""
     bars = {"template": "bar_horizontal", "x": "MRR"}
-    found = [
+    plots = [
         _plot("retrieval", folder, {"evaluate/plots/retrieval.csv": "pair"}, **bars,
               title="Retrieval on the test split (mean reciprocal rank)"),
         *(
@@ -36,7 +36,7 @@ def definitions(folder: Path) -> list[dict[str, Any]]:
         _plot("val_mrr", folder, _curves("val_mrr", "imu", "joint", "shuffled-0"), x="step",
               title="Validation MRR"),
     ]  # fmt: skip
-    return [plot for plot in found if plot]
+    return [plot for plot in plots if plot]
 
 
 def _curves(figure: str, *phases: str) -> dict[str, str]:
@@ -44,5 +44,5 @@ def _curves(figure: str, *phases: str) -> dict[str, str]:
 
 
 def _plot(name: str, folder: Path, y: dict[str, str], **props: str) -> dict[str, Any]:
-    there = {file: column for file, column in y.items() if (folder / file).is_file()}
-    return {name: {**props, "y": there}} if there else {}
+    present = {file: column for file, column in y.items() if (folder / file).is_file()}
+    return {name: {**props, "y": present}} if present else {}

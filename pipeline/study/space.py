@@ -26,15 +26,35 @@ QUERIES, HITS = 4, 5
 
 @dataclass(frozen=True)
 class Space:
-    """The test windows in the joint space, row by row."""
+    """The N test windows in the joint space, row by row.
+
+    Attributes
+    ----------
+    params : Params
+        The whole of params.yaml.
+    dataset : str
+        Its name.
+    windows : Windows
+        All windows.
+    captions : list of str
+        The texts, by their rows.
+    rows : ndarray
+        (N,) int, rows of `windows`.
+    group : ndarray
+        (N,) int; windows with the same captions share one.
+    label : ndarray
+        (N,) str, "" where there is none.
+    vectors, valid : dict of str to ndarray
+        By modality, (N, d) float32 and (N,) bool.
+    """
 
     params: Params
     dataset: str
     windows: Windows
     captions: list[str]
-    rows: NDArray[np.int64]  # (N,) of `windows`
-    group: NDArray[np.int64]  # (N,) windows with the same captions share one
-    label: NDArray[Any]  # (N,) str, "" where there is none
+    rows: NDArray[np.int64]
+    group: NDArray[np.int64]
+    label: NDArray[Any]
     vectors: Vectors
     valid: Valid
 
@@ -52,7 +72,7 @@ class Space:
 
     def recall(self) -> list[dict[str, Any]]:
         """R@k curves of the pairs of the headlines."""
-        found = []
+        curves = []
         unit, _ = resampling_unit(self.windows.participant[self.rows], self.windows.take[self.rows])
         for query, gallery, _, multi in RETRIEVALS:
             if query not in self.vectors or gallery not in self.vectors:
@@ -64,8 +84,8 @@ class Space:
             curve = recall_curve(rank, group[rows], unit[rows], draws, seed)
             matching = "multi-positive" if multi else "strict"
             pair = {"query": query, "gallery": gallery, "matching": matching}
-            found.append({**pair, **asdict(curve)})
-        return found
+            curves.append({**pair, **asdict(curve)})
+        return curves
 
     def map(self) -> JointMap | None:
         """A map of a balanced draw of the windows."""
@@ -84,24 +104,26 @@ class Space:
         rank = {g: np.full(len(self.rows), np.nan) for g in galleries}
         pool = dict.fromkeys(galleries, 0)
         for gallery in galleries:
-            rows, found, _ = self._ranks("imu", gallery, gallery == "text")
-            rank[gallery][rows], pool[gallery] = found, len(rows)
-        whole = np.all([np.isfinite(rank[g]) for g in galleries if pool[g]], axis=0)
+            rows, ranks, _ = self._ranks("imu", gallery, gallery == "text")
+            rank[gallery][rows], pool[gallery] = ranks, len(rows)
+        complete = np.all([np.isfinite(rank[g]) for g in galleries if pool[g]], axis=0)
         misses = np.sum([rank[g] > HITS for g in galleries], axis=0).astype(float)
-        misses[~whole] = np.nan
+        misses[~complete] = np.nan
         picked, fails = choose(misses, self.label.tolist(), QUERIES, self.params.seed)
         hits = {g: self._nearest(g, picked) for g in galleries if pool[g]}
         shown = {
             *picked.tolist(),
-            *(row for found in hits.values() for hit in found for row, _ in hit),
+            *(row for neighbours in hits.values() for hit in neighbours for row, _ in hit),
         }
-        pictures = thumbnails(
+        images = thumbnails(
             self.params, self.dataset, sorted(self.windows.ids[self.rows[row]] for row in shown)
         )
         return [
             Query(
-                window=self._example(row, pictures),
-                hits={g: self._hits(row, found[i], g, pictures) for g, found in hits.items()},
+                window=self._example(row, images),
+                hits={
+                    g: self._hits(row, neighbours[i], g, images) for g, neighbours in hits.items()
+                },
                 rank={g: float(rank[g][row]) for g in hits},
                 pool={g: pool[g] for g in hits},
                 failure=fails and i == len(picked) - 1,
@@ -129,29 +151,29 @@ class Space:
         ]
 
     def _hits(
-        self, query: int, found: Sequence[tuple[int, float]], gallery: str, pictures: Any
+        self, query: int, neighbours: Sequence[tuple[int, float]], gallery: str, images: Any
     ) -> list[Hit]:
         return [
             Hit(
-                window=self._example(row, pictures, gallery),
+                window=self._example(row, images, gallery),
                 score=score,
                 right=row == query or (gallery == "text" and self.group[row] == self.group[query]),
                 same_class=bool(self.label[row]) and self.label[row] == self.label[query],
             )
-            for row, score in found
+            for row, score in neighbours
         ]
 
-    def _example(self, row: int, pictures: dict[str, tuple[str, str]], only: str = "") -> Example:
+    def _example(self, row: int, images: dict[str, tuple[str, str]], only: str = "") -> Example:
         """The window of a row, with the modality named or with all of them."""
-        place = self.rows[[row]]
-        window, batch = self.windows.ids[place[0]], self.windows.batch(place)
+        index = self.rows[[row]]
+        window, batch = self.windows.ids[index[0]], self.windows.batch(index)
         has = {m: bool(batch.has[m][0]) and only in ("", m) for m in batch.has}
-        image, reason = pictures[window] if only in ("", "video") else ("", "")
+        image, reason = images[window] if only in ("", "video") else ("", "")
         return Example(
             imu=batch.imu[0].numpy() if has["imu"] else None,
             mocap=batch.mocap[0].numpy() if has["mocap"] else None,
             mask=batch.mocap_valid[0].numpy() if has["mocap"] else None,
-            texts=[self.captions[i] for i in self.windows.texts[place[0]]] if has["text"] else [],
+            texts=[self.captions[i] for i in self.windows.texts[index[0]]] if has["text"] else [],
             label=str(self.label[row]),
             seconds=self.params.slice.window_s,
             window=window,

@@ -21,7 +21,22 @@ def class_names(texts: pa.Table) -> list[str]:
 
 
 def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
-    """The windows of `rows` with their classes and captions, and the classes' vectors."""
+    """The windows of some rows with their classes and captions, and the classes' vectors.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows.
+    texts : pa.Table
+        The text table.
+    rows : ndarray
+        Which windows, (N,) int.
+
+    Returns
+    -------
+    TestSet
+        Row by row.
+    """
     prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
     labels = [texts.column("label")[i].as_py() for i in prompts]
     names = class_names(texts)
@@ -29,13 +44,13 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
     prompts_of = [
         [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
     ]
-    code = {name: i for i, name in enumerate(names)}
-    coded = np.array([code.get(label, -1) for label in windows.label])
-    train = coded[windows.rows("train")]
+    number = {name: i for i, name in enumerate(names)}
+    all_labels = np.array([number.get(label, -1) for label in windows.label])
+    train = all_labels[windows.rows("train")]
     return TestSet(
         participant=windows.participant[rows],
         take=windows.take[rows],
-        label=coded[rows],
+        label=all_labels[rows],
         group=caption_groups([windows.texts[row] for row in rows]),
         valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
         class_names=names,
@@ -49,5 +64,5 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
 def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
     """(N,) int64: windows with the same captions share a group; one without has its own."""
     groups: dict[Any, int] = {}
-    keys = [frozenset(found) or f"window {i}" for i, found in enumerate(texts)]
+    keys = [frozenset(row) or f"window {i}" for i, row in enumerate(texts)]
     return np.array([groups.setdefault(key, len(groups)) for key in keys])

@@ -18,29 +18,41 @@ from pipeline.engine import paths
 from pipeline.engine.output import read_table
 
 SIDE, QUALITY = 176, 72  # longer side in pixels, JPEG quality
-_NONE = "no video"
-_GONE = "the recordings are not here"
-_BROKEN = "the video cannot be decoded"
+_NO_VIDEO = "no video"
+_NO_RECORDINGS = "the recordings are not here"
+_NOT_DECODED = "the video cannot be decoded"
 
 
 def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-    """Window id → a JPEG data URI of the frame in the middle of it, and why there is none.
+    """The frame in the middle of each window, of the camera whose video was embedded.
 
-    The camera is the one whose video was embedded; each take is decoded once.
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    dataset : str
+        Its name.
+    ids : sequence of str
+        Window ids; each take of theirs is decoded once.
+
+    Returns
+    -------
+    dict of str to (str, str)
+        By window id, a JPEG data URI or "", and why there is none or "".
     """
-    found = dict.fromkeys(ids, ("", _NONE))
+    images = dict.fromkeys(ids, ("", _NO_VIDEO))
     folder = paths.EMBEDDINGS / dataset
     if not any(folder.glob("part-*.parquet")):
-        return found
+        return images
     videos = read_table(folder, videos_schema(DIM), "embed", ["window_id", "camera"])
     camera = dict(zip(*(videos.column(c).to_pylist() for c in videos.column_names), strict=True))
-    wanted = [window for window in ids if window in camera]
-    files = Storage(params.dataset(dataset).root)
-    if wanted and not _is_there(files):
-        return found | dict.fromkeys(wanted, ("", _GONE))
+    filmed = [window for window in ids if window in camera]
+    storage = Storage(params.dataset(dataset).root)
+    if filmed and not _exists(storage):
+        return images | dict.fromkeys(filmed, ("", _NO_RECORDINGS))
     columns = ["window_id", "take_id", "start_s"]
     windows = read_table(paths.WINDOWS / dataset, WINDOWS, "slice", columns).to_pylist()
-    place = {row["window_id"]: row for row in windows}
+    by_id = {row["window_id"]: row for row in windows}
     pattern = paths.SIGNALS / dataset / "takes-*.parquet"
     takes = {
         take["take_id"]: take
@@ -49,31 +61,31 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
         ).to_pylist()
     }
     jobs: dict[tuple[str, str], dict[str, int]] = {}
-    for window in wanted:
-        row = place[window]
+    for window in filmed:
+        row = by_id[window]
         take = takes[row["take_id"]]
         middle = window_frames([row["start_s"]], params.slice.window_s, 1, take["frame_rate_hz"])
         jobs.setdefault((row["take_id"], camera[window]), {})[window] = int(middle[0, 0])
     for (take_id, name), numbers in jobs.items():
         path = next((v["path"] for v in takes[take_id]["videos"] if v["camera"] == name), None)
-        frames = _frames(files, path, sorted(set(numbers.values()))) if path else {}
+        frames = _frames(storage, path, sorted(set(numbers.values()))) if path else {}
         for window, number in numbers.items():
             frame = frames.get(number)
-            found[window] = ("", _BROKEN) if frame is None else (_jpeg(frame), "")
-    return found
+            images[window] = ("", _NOT_DECODED) if frame is None else (_jpeg(frame), "")
+    return images
 
 
-def _is_there(files: Storage) -> bool:
+def _exists(storage: Storage) -> bool:
     try:
-        return files.exists()
+        return storage.exists()
     except (AuraError, CorruptFile, OSError):
         return False
 
 
-def _frames(files: Storage, path: str, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
+def _frames(storage: Storage, path: str, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
     """Frames by number, those that decode."""
     try:
-        with files.local(path) as local:
+        with storage.local(path) as local:
             images = [image for part in decode_frames(local, numbers, 1) for image in part]
     except (AuraError, CorruptFile, OSError):
         return {}

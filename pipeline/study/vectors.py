@@ -23,7 +23,19 @@ def write_vectors(
     vectors: Mapping[str, NDArray[Any]],
     valid: Mapping[str, NDArray[np.bool_]],
 ) -> None:
-    """Write (N, 512) unit vectors of each modality; rows that are not valid become null."""
+    """Write the vectors of the test windows.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    ids : sequence of str
+        Of the N windows.
+    vectors : mapping of str to ndarray
+        By modality, (N, 512) unit vectors.
+    valid : mapping of str to ndarray
+        By modality, (N,) bool; rows that are not valid become null.
+    """
     columns: list[pa.Array] = [pa.array(list(ids), pa.string())]
     for modality in MODALITIES:
         if modality not in vectors:
@@ -31,16 +43,30 @@ def write_vectors(
             columns.append(pa.nulls(len(ids), vector))
             continue
         has = np.asarray(valid[modality])
-        found = np.where(has[:, None], vectors[modality], 0).astype(np.float32)
+        filled = np.where(has[:, None], vectors[modality], 0).astype(np.float32)
         columns.append(
-            pa.FixedSizeListArray.from_arrays(pa.array(found.ravel()), DIM, mask=pa.array(~has))
+            pa.FixedSizeListArray.from_arrays(pa.array(filled.ravel()), DIM, mask=pa.array(~has))
         )
     schema = embeddings_schema(DIM)
     write_table(path, pa.table(columns, schema=schema), schema)
 
 
 def read_vectors(path: Path, ids: Sequence[str]) -> tuple[Vectors, Valid]:
-    """Vectors and validity in the order of `ids`; a modality that no window has is left out.
+    """Read the vectors of the test windows.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    ids : sequence of str
+        Of the N windows, in any order.
+
+    Returns
+    -------
+    vectors : dict of str to ndarray
+        By modality, (N, 512) float32 in the order of `ids`; one that no window has is left out.
+    valid : dict of str to ndarray
+        By modality, (N,) bool.
 
     Raises
     ------
@@ -48,16 +74,16 @@ def read_vectors(path: Path, ids: Sequence[str]) -> tuple[Vectors, Valid]:
         There is no such file yet, or it holds other windows.
     """
     table = read_table(path, embeddings_schema(DIM), "evaluate")
-    place = {window: row for row, window in enumerate(table.column("window_id").to_pylist())}
-    if len(place) < table.num_rows or set(place) != set(ids):
+    row_of = {window: row for row, window in enumerate(table.column("window_id").to_pylist())}
+    if len(row_of) < table.num_rows or set(row_of) != set(ids):
         raise AuraError(f"{path} holds other windows than the test split; run `aura evaluate`.")
-    order = np.array([place[window] for window in ids])
+    order = np.array([row_of[window] for window in ids])
     vectors, valid = {}, {}
     for modality in MODALITIES:
         has = np.asarray(table.column(modality).is_valid())
         if not has.any():
             continue
-        found = np.zeros((len(has), DIM), np.float32)
-        found[has] = to_numpy(table.filter(pa.array(has)), modality)
-        vectors[modality], valid[modality] = found[order], has[order]
+        filled = np.zeros((len(has), DIM), np.float32)
+        filled[has] = to_numpy(table.filter(pa.array(has)), modality)
+        vectors[modality], valid[modality] = filled[order], has[order]
     return vectors, valid

@@ -16,14 +16,14 @@ from aura.errors import AuraError
 from bench import measure as bench
 from bench import peers
 from bench import run as runner
-from bench.measure import Rival, Row, Scene, Seconds, measure, require
+from bench.measure import Baseline, Row, Seconds, Setup, measure, require
 from bench.run import MODULES
 from tests.conftest import ROOT
 
 
-def row(ours, *rivals, **more):
-    named = [Rival(name, "limit", call, target) for name, call, target in rivals]
-    return Row("row", "what", ours, named, dict, 10.0, "things", **more)
+def row(ours, *baselines, **kwargs):
+    named = [Baseline(name, "limit", call, target) for name, call, target in baselines]
+    return Row("row", "what", ours, named, dict, 10.0, "things", **kwargs)
 
 
 def fixed(seconds, log=None, name=""):
@@ -42,7 +42,7 @@ def suite(monkeypatch, tmp_path):
     """Let `aura bench fake` measure the given rows; returns the folder for the results."""
 
     def install(*rows):
-        module = type("Module", (), {"rows": staticmethod(lambda scene: iter(rows))})
+        module = type("Module", (), {"rows": staticmethod(lambda setup: iter(rows))})
         monkeypatch.setattr(runner, "MODULES", ("fake",))
         monkeypatch.setattr(runner, "import_module", lambda name: module)
         return tmp_path / "out/bench"
@@ -52,7 +52,7 @@ def suite(monkeypatch, tmp_path):
 
 def test_a_ratio_is_the_rivals_time_over_ours_by_their_own_clocks(tmp_path):
     found = measure(row(fixed(2.0), ("slow", fixed(3.0), 1.4), ("fast", fixed(1.0), 0.6)),
-                    Scene(tmp_path, rounds=3))  # fmt: skip
+                    Setup(tmp_path, rounds=3))  # fmt: skip
     slow, fast = found["rivals"]["slow"], found["rivals"]["fast"]
     assert slow["rounds"] == [1.5, 1.5, 1.5]
     assert (slow["min"], slow["median"], slow["max"], slow["met"]) == (1.5, 1.5, 1.5, True)
@@ -63,7 +63,7 @@ def test_a_ratio_is_the_rivals_time_over_ours_by_their_own_clocks(tmp_path):
 def test_median_min_and_max_are_of_the_ratios_of_each_round(tmp_path):
     times = iter([1.0, 2.0, 4.0])
     found = measure(row(lambda: Seconds(next(times)), ("limit", fixed(2.0), None), rounds=9),
-                    Scene(tmp_path, rounds=3))  # fmt: skip
+                    Setup(tmp_path, rounds=3))  # fmt: skip
     limit = found["rivals"]["limit"]
     assert limit["rounds"] == [2.0, 1.0, 0.5]
     assert (limit["min"], limit["median"], limit["max"]) == (0.5, 1.0, 2.0)
@@ -71,34 +71,36 @@ def test_median_min_and_max_are_of_the_ratios_of_each_round(tmp_path):
 
 
 def test_a_rival_that_does_a_part_of_the_work_counts_as_if_it_did_all(tmp_path):
-    rival = Rival("1x", "limit", fixed(1.0), 0.9, share=0.25)
-    found = measure(Row("r", "w", fixed(4.0), [rival], dict, 1.0, "x"), Scene(tmp_path, rounds=2))
+    baseline = Baseline("1x", "limit", fixed(1.0), 0.9, share=0.25)
+    found = measure(
+        Row("r", "w", fixed(4.0), [baseline], dict, 1.0, "x"), Setup(tmp_path, rounds=2)
+    )
     assert found["rivals"]["1x"]["median"] == 1.0
 
 
 def test_rounds_are_interleaved_and_another_one_is_first_in_each(tmp_path):
     log = []
     calls = [(name, fixed(1.0, log, name), None) for name in "bc"]
-    measure(row(fixed(1.0, log, "a"), *calls, rounds=3), Scene(tmp_path, rounds=5))
+    measure(row(fixed(1.0, log, "a"), *calls, rounds=3), Setup(tmp_path, rounds=5))
     assert "".join(log) == "abc" + "bca" + "cab"
 
 
 def test_without_a_clock_of_its_own_the_wall_is_taken(tmp_path):
     found = measure(row(lambda: time.sleep(0.02), ("limit", fixed(0.02), None)),
-                    Scene(tmp_path, rounds=1, smoke=True))  # fmt: skip
+                    Setup(tmp_path, rounds=1, smoke=True))  # fmt: skip
     assert found["seconds"] >= 0.02
 
 
 def test_short_calls_are_timed_many_at_once(tmp_path, monkeypatch):
-    monkeypatch.setattr(bench, "_MOST_CALLS", 7)
+    monkeypatch.setattr(bench, "_MAX_CALLS", 7)
     log = []
-    measure(row(fixed(0.001, log, "a")), Scene(tmp_path, rounds=2))
+    measure(row(fixed(0.001, log, "a")), Setup(tmp_path, rounds=2))
     assert len(log) == 2 + 2 * 7
 
 
 def test_a_skipped_peer_says_why_and_the_others_are_timed(tmp_path):
     found = measure(row(fixed(1.0), ("gone", "it is not installed", 2.0), ("here", fixed(2.0), 2)),
-                    Scene(tmp_path, rounds=1))  # fmt: skip
+                    Setup(tmp_path, rounds=1))  # fmt: skip
     assert list(found["rivals"]) == ["gone", "here"]
     assert found["rivals"]["gone"] == {
         "kind": "limit", "target": 2.0, "skipped": "it is not installed",
@@ -153,7 +155,7 @@ def test_what_was_measured_before_stays_in_the_files(suite):
     out = suite(row(fixed(1.0), ("limit", fixed(1.0), 0.9)))
     out.parent.mkdir()
     out.with_suffix(".json").write_text(
-        json.dumps({"old": measure(row(fixed(1.0)), Scene(out.parent, rounds=1)) | {"machine": {}}})
+        json.dumps({"old": measure(row(fixed(1.0)), Setup(out.parent, rounds=1)) | {"machine": {}}})
     )
     assert CliRunner().invoke(app, ["bench", "--out", str(out), "--rounds", "1"]).exit_code == 0
     found = json.loads(out.with_suffix(".json").read_text())

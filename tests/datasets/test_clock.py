@@ -6,7 +6,8 @@ from aura.datasets.synthetic import SyntheticSize, plan
 from aura.datasets.synthetic.imu import Clock, record, true_motion
 from aura.datasets.synthetic.motion import Person
 from aura.datasets.vrs import to_device_frame
-from aura.signals.imu import decimate_imu, resample_imu
+from aura.signals.imu import resample_imu
+from aura.signals.published import decimate_imu
 
 SECONDS = 158.0  # 221 h in 5,035 takes
 

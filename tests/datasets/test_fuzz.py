@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aura.datasets import vrs
 from aura.datasets.ego_exo4d import pose, timesync
+from aura.datasets.vrs import imu
 from aura.errors import CorruptFile
 from tests import fuzz
 
-PARSERS = {"vrs": (vrs, "read_imu"), "timesync": (timesync, "read_timesync")}
+PARSERS = {"vrs": (imu, "read_imu"), "timesync": (timesync, "read_timesync")}
 PARSERS["pose"] = (pose, "read_pose")
 
 

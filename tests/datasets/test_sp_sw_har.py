@@ -87,8 +87,8 @@ def test_bursts_of_delivery_are_laid_on_an_even_clock(tmp_path):
         recording = adapter.load(adapter.inventory().takes[0])
         cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
         got, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s)
-        want = np.sin(2 * np.pi * 2.0 * np.arange(len(got)) / 200)
-        worst[clock] = np.abs(got[valid, 0] - want[valid]).max()
+        expected = np.sin(2 * np.pi * 2.0 * np.arange(len(got)) / 200)
+        worst[clock] = np.abs(got[valid, 0] - expected[valid]).max()
         assert ("sample duplicated" in cleaned.dropped) == (clock == "stamps")
         if clock == "even":
             assert valid.all()
@@ -121,10 +121,10 @@ def test_lost_samples_keep_their_stamps_and_say_so(tmp_path):
 def test_the_even_clock_is_within_the_delay_of_the_true_one(period, count, seed, delay):
     true = np.arange(count) * period
     stamps = np.maximum.accumulate(true + np.random.default_rng(seed).uniform(0, delay, count))
-    found = even_clock(1.6e9 + stamps)
-    assert found is not None
-    assert np.ptp(np.diff(found)) < 1e-5
-    assert (np.abs(found - 1.6e9 - true) <= delay + 1e-5).all()
+    clock = even_clock(1.6e9 + stamps)
+    assert clock is not None
+    assert np.ptp(np.diff(clock)) < 1e-5
+    assert (np.abs(clock - 1.6e9 - true) <= delay + 1e-5).all()
     holed = np.delete(true, slice(count // 2, count // 2 + int(0.15 / period) + 1))
     assert even_clock(1.6e9 + holed) is None
 

@@ -142,20 +142,20 @@ def test_doctor_tells_the_same_and_writes_nothing(flawed, plans, monkeypatch):
     folder, params = flawed
     monkeypatch.chdir(folder)
     before = sorted(folder.rglob("*"))
-    said = doctor.run(params, "synthetic")
+    table = doctor.run(params, "synthetic")
     assert sorted(folder.rglob("*")) == before
     skips, elements = expected(folder / "data/raw/synthetic", plans)
     found = {
         line[2]: int(line[1])
-        for line in re.finditer(r"^ +(\d+)  (\w+: .+?), e\.g\. .+$", said, re.MULTILINE)
+        for line in re.finditer(r"^ +(\d+)  (\w+: .+?), e\.g\. .+$", table, re.MULTILINE)
     }
     assert found == skips
-    told = said.split("dropped, masked or flagged\n")[1].split("\n\n")[0].splitlines()
-    numbers = {line.split("  ")[-1]: int(line.split()[0]) for line in told}
+    lines = table.split("dropped, masked or flagged\n")[1].split("\n\n")[0].splitlines()
+    numbers = {line.split("  ")[-1]: int(line.split()[0]) for line in lines}
     near = elements.pop("IMU sample at the end of its range")
     assert numbers.pop("IMU sample at the end of its range") == pytest.approx(near, abs=2)
     assert numbers == elements
-    assert said.endswith("nothing is missing entirely")
+    assert table.endswith("nothing is missing entirely")
 
 
 def test_flaws_without_a_skip_cost_nothing(flawed, plans):
@@ -170,16 +170,16 @@ def test_flaws_without_a_skip_cost_nothing(flawed, plans):
     takes = {take["take_id"]: take for take in rows.to_pylist()}
     seen = set()
     for plan in plans:
-        mine = [window for window in windows if window["take_id"] == plan.take_uid]
+        windows_of_take = [window for window in windows if window["take_id"] == plan.take_uid]
         kinds = {flaw.kind for flaw in plan.flaws}
         seen |= kinds
         for kind in kinds & {"full_resolution_only", "portrait_video", "frames_off_by_one"}:
-            cameras = {camera_of[window["window_id"]] for window in mine}
+            cameras = {camera_of[window["window_id"]] for window in windows_of_take}
             assert cameras == {plan.flaw(kind)["camera"]}
         if "best_exo_null" in kinds:
-            assert all(window["window_id"] in camera_of for window in mine)
+            assert all(window["window_id"] in camera_of for window in windows_of_take)
         if "vrs_path_null" in kinds:
-            assert mine[0]["imu_valid"] > 0.8
+            assert windows_of_take[0]["imu_valid"] > 0.8
         if WHOLE_CAPTURE in kinds:
             assert takes[plan.take_uid]["participant_id"] == plan.capture.uid
     assert {"full_resolution_only", "portrait_video", "best_exo_null", "vrs_path_null"} <= seen

@@ -115,16 +115,16 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
         video.write_bytes(b"not a film")
     for stage in (resample, slice_stage, embed):
         stage.run(params, "synthetic")
-    more = Counter(metrics(folder, "resample")["skips"]) - Counter(before["resample"]["skips"])
-    assert more == {"imu: VRS file is corrupt": 1}
-    more = Counter(metrics(folder, "embed")["skips"]) - Counter(before["embed"]["skips"])
-    assert more["video: video cannot be opened"] == 2
-    assert more["video: no camera of the take can be used"] == 1
+    new_skips = Counter(metrics(folder, "resample")["skips"]) - Counter(before["resample"]["skips"])
+    assert new_skips == {"imu: VRS file is corrupt": 1}
+    new_skips = Counter(metrics(folder, "embed")["skips"]) - Counter(before["embed"]["skips"])
+    assert new_skips["video: video cannot be opened"] == 2
+    assert new_skips["video: no camera of the take can be used"] == 1
     windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
-    mine = [w for w in windows.to_pylist() if w["take_id"] == take["take_id"]]
-    assert mine
-    assert not any(w["has_imu"] for w in mine)
-    assert all(w["has_mocap"] for w in mine)
+    windows_of_take = [w for w in windows.to_pylist() if w["take_id"] == take["take_id"]]
+    assert windows_of_take
+    assert not any(w["has_imu"] for w in windows_of_take)
+    assert all(w["has_mocap"] for w in windows_of_take)
 
 
 def test_one_corrupt_camera_is_replaced_by_another(copy):
@@ -249,12 +249,12 @@ def test_empty_splits_and_windows_are_one_sentence(copy):
 def test_doctor_tells_what_a_run_would_skip_and_writes_nothing(copy):
     folder, params = copy
     before = sorted(folder.rglob("*"))
-    said = doctor.run(params, "synthetic")
+    table = doctor.run(params, "synthetic")
     assert sorted(folder.rglob("*")) == before
     skips = metrics(folder, "resample")["skips"]
     for name, count in skips.items():
         modality, reason = name.split(": ", 1)
-        assert f"{count:>8}  {modality}: {reason}, e.g." in said
+        assert f"{count:>8}  {modality}: {reason}, e.g." in table
 
 
 def test_doctor_on_nothing_is_one_sentence(tmp_path):

@@ -92,18 +92,20 @@ def test_zero_shot_of_a_fold_is_that_of_the_model(place, params):
         transfer.run(params, "utd-mhad")
     away = json.loads((place / "reports/utd-mhad/transfer/details.json").read_text())
     files = sorted((place / "models/transfer/utd-mhad").glob("*.npz"))
-    said = {}
+    predictions = {}
     for file in files:
         with np.load(file) as content:
             key = json.dumps(transfer.ZERO_SHOT)
-            said |= dict(zip(content["rows"].tolist(), content[key][0].tolist(), strict=True))
-    assert len(said) == away["windows"]
+            predictions |= dict(
+                zip(content["rows"].tolist(), content[key][0].tolist(), strict=True)
+            )
+    assert len(predictions) == away["windows"]
     shift.run(config.load(overrides=(), path=_written(place, params)))
     table = (place / "reports/shift/table.md").read_text()
     assert "synthetic → utd-mhad" in table
     assert (place / "reports/shift/figure.svg").read_text().startswith("<svg")
     home = json.loads((place / "reports/synthetic/evaluate/details.json").read_text())
-    drop = shift.recorded(["synthetic", "utd-mhad"])["synthetic", "utd-mhad"]
+    drop = shift.recorded_drops(["synthetic", "utd-mhad"])["synthetic", "utd-mhad"]
     away_f1 = next(
         r["value"] for r in away["rows"] if r["head"] == "zero-shot" and r["metric"] == "macro-F1"
     )

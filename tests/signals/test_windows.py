@@ -9,7 +9,14 @@ from aura.config import Slice
 from aura.errors import AuraError
 from aura.learning import batches
 from aura.schema import SIGNALS
-from aura.signals.windows import Span, TakeSignals, action_of, longest_run, slice_take, starts
+from aura.signals.windows import (
+    Span,
+    TakeSignals,
+    action_of,
+    longest_run,
+    slice_take,
+    starts,
+)
 from tests import small
 
 
@@ -17,7 +24,7 @@ def moment(time, text):
     return Span(text, time, time, "atomic_descriptions")
 
 
-def said(window):
+def texts_of(window):
     return [text.text for text in window.texts]
 
 
@@ -42,7 +49,7 @@ def signals(seconds=12.0, texts=(), has_video=True, imu=None, mocap=None):
 def test_action_is_what_fills_half_of_the_window_or_more(cuts, begin, length):
     """Oracle: time in tenths of a second, counted one by one."""
     spans = [Span(name, at / 10, (at + n) / 10, "action") for at, n, name in cuts]
-    filled = {
+    seconds_of = {
         name: sum(
             at <= tenth < at + n
             for at, n, other in cuts
@@ -51,15 +58,15 @@ def test_action_is_what_fills_half_of_the_window_or_more(cuts, begin, length):
         )
         for name in "abc"
     }
-    found = action_of(spans, begin / 10, (begin + length) / 10)
-    most = max(filled.values())
+    action = action_of(spans, begin / 10, (begin + length) / 10)
+    most = max(seconds_of.values())
     if abs(2 * most - length) <= 1e-6 and most:
         return  # exactly half, which rounding decides
     if 2 * most < length or not most:
-        assert found is None
+        assert action is None
     else:
-        assert found is not None
-        assert filled[found] == most
+        assert action is not None
+        assert seconds_of[action] == most
 
 
 def test_action_of_half_a_window_counts():
@@ -97,9 +104,9 @@ def test_texts_go_to_the_windows_that_hold_their_time():
     texts = [(0.0, "a"), (4.9, "b"), (5.0, "c"), (5.0, "c"), (11.0, "late")]
     windows, _ = slice_take(signals(texts=texts), Slice())
     assert [w.start_s for w in windows] == [0, 2.5, 5]
-    assert [said(w) for w in windows] == [["a", "b"], ["b", "c", "c"], ["c", "c"]]
+    assert [texts_of(w) for w in windows] == [["a", "b"], ["b", "c", "c"], ["c", "c"]]
     wide, _ = slice_take(signals(texts=texts), Slice(text_tolerance_s=1.5))
-    assert said(wide[2]) == ["b", "c", "c", "late"]
+    assert texts_of(wide[2]) == ["b", "c", "c", "late"]
     offsets = [text.offset_s for text in wide[2].texts]
     np.testing.assert_allclose(offsets, [-0.1, 0, 0, 6])  # from the window's start at 5 s
 
@@ -111,7 +118,7 @@ def test_a_text_with_a_span_goes_to_every_window_it_touches(begin, length, toler
     for window in windows:
         low, high = window.start_s - tolerance, window.start_s + 5 + tolerance
         touches = begin < high and begin + length >= low
-        assert said(window) == ["step"] * touches
+        assert texts_of(window) == ["step"] * touches
         assert all(text.source == "keystep" for text in window.texts)
 
 
@@ -145,7 +152,7 @@ def test_a_short_recording_becomes_one_window_valid_over_its_own_length():
     windows, _ = slice_take(signals(seconds=3.0, texts=[(2.9, "a")]), Slice())
     assert len(windows) == 1
     assert windows[0].imu_valid == 1
-    assert said(windows[0]) == ["a"]
+    assert texts_of(windows[0]) == ["a"]
 
 
 def in_pieces(table, rows):
@@ -186,8 +193,8 @@ def test_a_batch_is_its_windows_cut_one_by_one(shuffled):
         assert torch.equal(batch.mocap[place], windows.mocap[other["mocap"]])
         assert torch.equal(batch.mocap_valid[place], windows.mocap_valid[other["mocap"]])
         assert torch.equal(batch.video[place], windows.video[other["video"]])
-        said = int(batch.text_id[place])
-        text = windows.text[said] if said >= 0 else torch.zeros(small.DIM)
+        text_id = int(batch.text_id[place])
+        text = windows.text[text_id] if text_id >= 0 else torch.zeros(small.DIM)
         assert torch.equal(batch.text[place], text)
     assert batch.imu.is_contiguous()
     assert batch.imu.data_ptr() != windows.imu.data_ptr()

@@ -13,7 +13,8 @@ from aura.errors import AuraError
 from aura.teacher import clip
 from aura.teacher.identity import same_teacher
 from pipeline import teach
-from pipeline.embed import embed_video, one_ahead
+from pipeline.embed import embed_video
+from pipeline.engine.threads import prefetch
 from tests.conftest import tiny_params
 
 
@@ -138,12 +139,12 @@ def test_items_are_made_one_ahead_in_order():
         finally:
             made.append("closed")
 
-    assert [int(item[0]) for item in one_ahead(items(False))] == [0, 1, 2, 3]
+    assert [int(item[0]) for item in prefetch(items(False))] == [0, 1, 2, 3]
     assert made == [0, 1, 2, 3, "closed"]
     with pytest.raises(AuraError, match="no more"):
-        list(one_ahead(items(True)))
+        list(prefetch(items(True)))
     made.clear()
-    ahead = one_ahead(items(False))
+    ahead = prefetch(items(False))
     next(ahead)
     ahead.close()
     assert made[-1] == "closed"

@@ -6,6 +6,7 @@ splits.py    a split by person beside the official one
 texts.py     the four text sources, packed by take
 timesync.py  the clock of a take
 pose.py      body pose
+imu.py       samples of an IMU on that clock
 adapter.py   one take of it all as a Recording
 """
 

@@ -17,13 +17,13 @@ from aura.storage import Storage
 
 FPS = 30.0
 PSEUDO_CAMERAS = ("collage", "best_exo")
-_PIECE = 1 << 20  # bytes parsed at once; of an object store, each is a request
+_CHUNK = 1 << 20  # bytes parsed at once; of an object store, each is a request
 
 
 def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
     """Records of a JSON list of objects."""
-    with _stream(files, path, b"[", "list") as file:
-        for record in ijson.items(file, "item", use_float=True, buf_size=_PIECE):
+    with _open_json(files, path, b"[", "list") as file:
+        for record in ijson.items(file, "item", use_float=True, buf_size=_CHUNK):
             if not isinstance(record, dict):
                 raise AuraError(f"{files.root}/{path} should hold JSON objects.")
             yield record
@@ -31,17 +31,17 @@ def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
 
 def stream_annotations(files: Storage, path: str) -> Iterator[tuple[str, Any]]:
     """Pairs of take_uid and annotation under the key `annotations` of a JSON object."""
-    with _stream(files, path, b"{", "dict") as file:
-        yield from ijson.kvitems(file, "annotations", use_float=True, buf_size=_PIECE)
+    with _open_json(files, path, b"{", "dict") as file:
+        yield from ijson.kvitems(file, "annotations", use_float=True, buf_size=_CHUNK)
 
 
 def read_object(files: Storage, path: str) -> dict[str, Any]:
     """A small JSON object."""
-    with _stream(files, path, b"{", "dict") as file:
+    with _open_json(files, path, b"{", "dict") as file:
         return json.loads(file.read())
 
 
-def require(files: Storage, path: str) -> None:
+def require_file(files: Storage, path: str) -> None:
     """Raise an `AuraError` where an index file is missing."""
     if not files.is_file(path):
         raise AuraError(
@@ -50,24 +50,24 @@ def require(files: Storage, path: str) -> None:
 
 
 @contextmanager
-def _stream(files: Storage, path: str, opening: bytes, kind: str) -> Iterator[IO[bytes]]:
-    where = f"{files.root}/{path}"
-    require(files, path)
+def _open_json(files: Storage, path: str, opening: bytes, kind: str) -> Iterator[IO[bytes]]:
+    url = f"{files.root}/{path}"
+    require_file(files, path)
     try:
         with files.open(path) as file:
             if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != opening:
                 file.seek(0)
                 json.loads(file.read())  # not JSON is another sentence than the wrong JSON
-                raise AuraError(f"{where} should hold a JSON {kind}.")
+                raise AuraError(f"{url} should hold a JSON {kind}.")
             file.seek(0)
             yield file
     except (ijson.JSONError, ValueError, RecursionError):
-        raise AuraError(f"{where} is not valid JSON.") from None
+        raise AuraError(f"{url} is not valid JSON.") from None
     except CorruptFile as error:
         raise AuraError(str(error)) from None
 
 
-def source_of(record: Mapping[str, Any], capture_name: str | None) -> dict[str, Any]:
+def take_source(record: Mapping[str, Any], capture_name: str | None) -> dict[str, Any]:
     """What opening a take needs of its takes.json record, and nothing else."""
     cameras = record.get("frame_aligned_videos")
     cameras = cameras if isinstance(cameras, Mapping) else {}
@@ -76,7 +76,7 @@ def source_of(record: Mapping[str, Any], capture_name: str | None) -> dict[str, 
     return {
         "folder": str(record.get("root_dir") or f"takes/{record.get('take_name')}"),
         "capture_name": capture_name,
-        "aria": aria_of(record),
+        "aria": aria_name(record),
         "vrs": str(vrs) if vrs else None,
         "start": record.get("timesync_start_idx"),
         "end": record.get("timesync_end_idx"),
@@ -91,7 +91,7 @@ def _video_path(streams: Any) -> str | None:
     return str(path) if path else None
 
 
-def frames_of(source: Mapping[str, Any]) -> int:
+def frame_count(source: Mapping[str, Any]) -> int:
     """Frames of a take: its rows in timesync.csv; 0 where the record has no usable range."""
     try:
         frames = int(source["end"]) - int(source["start"])
@@ -105,7 +105,7 @@ def capture_id(record: Mapping[str, Any]) -> str:
     return str(record.get("capture_uid") or record.get("take_uid"))
 
 
-def task_of(record: Mapping[str, Any]) -> int:
+def activity_number(record: Mapping[str, Any]) -> int:
     """Number of the activity, task_id // 1000; 0 where there is none."""
     try:
         return int(record.get("task_id") or 0) // 1000
@@ -113,15 +113,15 @@ def task_of(record: Mapping[str, Any]) -> int:
         return 0
 
 
-def aria_of(record: Mapping[str, Any]) -> str:
-    """Name of the take's Aria glasses: `aria01`, `aria02`, …"""
-    named = PurePosixPath(str(record.get("vrs_relative_path") or "")).stem.split("_")[0]
-    if named.startswith("aria"):
-        return named
+def aria_name(record: Mapping[str, Any]) -> str:
+    """Name of the take's Aria glasses: `aria01`, `aria02` and so on."""
+    name = PurePosixPath(str(record.get("vrs_relative_path") or "")).stem.split("_")[0]
+    if name.startswith("aria"):
+        return name
     cameras = record.get("frame_aligned_videos") or {}
     return next((camera for camera in sorted(cameras) if camera.startswith("aria")), "aria01")
 
 
-def truth(value: Any) -> bool:
+def is_true(value: Any) -> bool:
     """Booleans as the annotations write them: true, "1", "true", 1."""
     return str(value).strip().lower() in ("1", "true")

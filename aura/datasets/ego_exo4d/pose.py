@@ -17,9 +17,18 @@ _FAR_M = 1e6
 class Pose:
     """Joints of one person in the frames that the file lists.
 
-    `frames` (F,) int64 is strictly increasing; `joints` is (F, 17, 3) float32 in metres, world
-    frame with z up, NaN where absent. `empty` counts frames without a person, `absent` joints that
-    the other frames lack, `few_views` joints dropped because too few cameras saw them.
+    Attributes
+    ----------
+    frames : np.ndarray
+        (F,) int64, strictly increasing.
+    joints : np.ndarray
+        (F, 17, 3) float32, metres, world frame with z up, NaN where absent.
+    empty : int
+        Frames without a person.
+    absent : int
+        Joints that the other frames lack.
+    few_views : int
+        Joints dropped because too few cameras saw them.
     """
 
     frames: np.ndarray
@@ -32,7 +41,17 @@ class Pose:
 def read_pose(data: bytes, min_views: int = 0) -> Pose:
     """Parse `body/{annotation,automatic}/<take_uid>.json`.
 
-    A joint that does not say how many cameras saw it is kept.
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    min_views : int
+        A joint seen by fewer cameras is masked; one that does not say by how many is kept.
+
+    Returns
+    -------
+    Pose
+        What the file lists, in order.
 
     Raises
     ------
@@ -43,30 +62,30 @@ def read_pose(data: bytes, min_views: int = 0) -> Pose:
         content = json.loads(data)
         if not isinstance(content, dict):
             raise TypeError("it is not an object")
-        numbers = sorted((int(key), key) for key in content)
-        frames = np.array([number for number, _ in numbers], np.int64)
+        keys = sorted((int(key), key) for key in content)
+        frames = np.array([frame for frame, _ in keys], np.int64)
         if len(frames) and (frames[0] < 0 or frames[-1] > _LAST_FRAME):
             raise ValueError("frame number out of range")
         if (np.diff(frames) == 0).any():
             raise ValueError("a frame stands twice in it")
-        points = [_points(content[key]) for _, key in numbers]
+        points = [_points(content[key]) for _, key in keys]
         cells = np.array([[_cell(p.get(joint)) for joint in JOINTS] for p in points], np.float64)
         cells = cells.reshape(-1, len(JOINTS), 4)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
         reason = str(e)[:90] or type(e).__name__
         raise CorruptFile(f"The body pose cannot be read: {reason}.") from None
-    few = cells[..., 3] < min_views  # NaN, not told, is not less
+    too_few = cells[..., 3] < min_views  # NaN, where it does not say, is not less
     seen = np.all(np.abs(cells[..., :3]) < _FAR_M, axis=2)
     cells[~seen] = np.nan
     joints = cells[..., :3].astype(np.float32)
-    some = np.array([bool(p) for p in points], bool)
-    joints[few] = np.nan
+    occupied = np.array([bool(p) for p in points], bool)
+    joints[too_few] = np.nan
     return Pose(
         frames,
         joints,
-        empty=int((~some).sum()),
-        absent=int((~seen[some]).sum()),
-        few_views=int((seen & few).sum()),
+        empty=int((~occupied).sum()),
+        absent=int((~seen[occupied]).sum()),
+        few_views=int((seen & too_few).sum()),
     )
 
 

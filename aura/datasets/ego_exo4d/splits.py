@@ -20,7 +20,13 @@ def split_by_person(participants: Sequence[str], captures: Sequence[str]) -> lis
 
     Parameters
     ----------
-    participants, captures : ids of each take.
+    participants, captures : sequence of str
+        Ids of each take.
+
+    Returns
+    -------
+    list of str
+        "train", "val" or "test" for each take.
     """
     nodes: dict[tuple[str, str], int] = {}
     ends = [

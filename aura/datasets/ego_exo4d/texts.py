@@ -16,7 +16,7 @@ from typing import Any, TypeGuard
 import numpy as np
 
 from aura.datasets.base import Skip, Text
-from aura.datasets.ego_exo4d.index import stream_annotations, truth
+from aura.datasets.ego_exo4d.index import is_true, stream_annotations
 from aura.datasets.ego_exo4d.options import Options
 from aura.storage import Storage
 
@@ -26,7 +26,7 @@ _FILES = ("atomic_descriptions", "expert_commentary", "keystep")
 
 
 def read_texts(
-    files: Storage, options: Options, known: Collection[str]
+    files: Storage, options: Options, take_uids: Collection[str]
 ) -> tuple[dict[str, bytes], list[Skip]]:
     """Packed texts and actions by take_uid, of the chosen splits, and what was dropped."""
     packed: dict[str, bytes] = {}
@@ -39,16 +39,16 @@ def read_texts(
                     skips.append(Skip(f"split has no {source}", split, "text"))
                 continue
             for uid, annotations in stream_annotations(files, path):
-                if uid not in known:
+                if uid not in take_uids:
                     skips.append(Skip("annotation without a take", f"{source} {uid}", "text"))
                     continue
-                found = [
+                texts = [
                     [" ".join(t.text.split()), t.time_s, t.source, t.end_s]
                     for t in _PARSERS[source](annotations, uid, options, skips)
                 ]
-                if found:
-                    before = _rows(packed[uid]) if uid in packed else []
-                    packed[uid] = zlib.compress(json.dumps(before + found).encode(), 1)
+                if texts:
+                    earlier = _unpack(packed[uid]) if uid in packed else []
+                    packed[uid] = zlib.compress(json.dumps(earlier + texts).encode(), 1)
     return packed, skips
 
 
@@ -56,7 +56,7 @@ def unpack_texts(packed: bytes | None, person: str | None) -> list[Text]:
     """Texts and actions of one take by time; C, the wearer of the camera, becomes `person`."""
     texts = [
         Text(name_wearer(text, person), time, source, end)
-        for text, time, source, end in (_rows(packed) if packed else [])
+        for text, time, source, end in (_unpack(packed) if packed else [])
     ]
     return sorted(texts, key=lambda text: (text.time_s, text.source, text.text))
 
@@ -69,25 +69,25 @@ def name_wearer(text: str, person: str | None) -> str:
     """
     if person is None:
         return text
-    whole = _WEARER.sub(person, text)
-    return whole[:1].upper() + whole[1:] if whole != text and text[0] == "C" else whole
+    named = _WEARER.sub(person, text)
+    return named[:1].upper() + named[1:] if named != text and text[0] == "C" else named
 
 
-def _rows(packed: bytes) -> list[list[Any]]:
+def _unpack(packed: bytes) -> list[list[Any]]:
     return json.loads(zlib.decompress(packed))
 
 
 def _atomic(annotations: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
     for annotation in _objects(annotations):
-        if truth(annotation.get("rejected")):
+        if is_true(annotation.get("rejected")):
             skips.append(Skip("annotation is rejected", uid, "text"))
             continue
         for entry in _objects(annotation.get("descriptions")):
             subject = entry.get("subject", entry.get("narration_subject"))
-            text, time = entry.get("text"), seconds(entry.get("timestamp"))
+            text, time = entry.get("text"), to_seconds(entry.get("timestamp"))
             if subject is not None and subject not in options.subjects:
                 skips.append(Skip("text is about another person", uid, "text"))
-            elif truth(entry.get("unsure")) and not options.unsure_texts:
+            elif is_true(entry.get("unsure")) and not options.unsure_texts:
                 skips.append(Skip("text is unsure", uid, "text"))
             elif not _is_text(text) or time is None:
                 skips.append(Skip("text or its time is empty", uid, "text"))
@@ -98,7 +98,7 @@ def _atomic(annotations: Any, uid: str, options: Options, skips: list[Skip]) -> 
 def _commentary(annotations: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
     for annotation in _objects(annotations):
         for entry in _objects(annotation.get("commentary_data")):
-            text, time = entry.get("text"), seconds(entry.get("video_time"))
+            text, time = entry.get("text"), to_seconds(entry.get("video_time"))
             # Real entries hold an empty error, or its message.
             if entry.get("error") and str(entry["error"]).strip().lower() not in ("0", "false"):
                 skips.append(Skip("commentary is marked as an error", uid, "text"))
@@ -111,9 +111,9 @@ def _commentary(annotations: Any, uid: str, options: Options, skips: list[Skip])
 def _keystep(annotation: Any, uid: str, options: Options, skips: list[Skip]) -> Iterator[Text]:
     segments = annotation.get("segments") if isinstance(annotation, Mapping) else None
     for entry in _objects(segments):
-        name, told = entry.get("step_name"), entry.get("step_description")
-        text = told or name
-        start, end = seconds(entry.get("start_time")), seconds(entry.get("end_time"))
+        name, description = entry.get("step_name"), entry.get("step_description")
+        text = description or name
+        start, end = to_seconds(entry.get("start_time")), to_seconds(entry.get("end_time"))
         if not _is_text(text) or start is None or end is None or end < start:
             skips.append(Skip("text or its time is empty", uid, "text"))
             continue
@@ -134,7 +134,7 @@ def _is_text(value: Any) -> TypeGuard[str]:
     return isinstance(value, str) and bool(value.strip())
 
 
-def seconds(value: Any) -> float | None:
+def to_seconds(value: Any) -> float | None:
     """A finite number of seconds, or None."""
     try:
         number = float(value)

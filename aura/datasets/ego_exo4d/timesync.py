@@ -16,14 +16,23 @@ from pyarrow import csv
 from aura.datasets.ego_exo4d.index import FPS
 from aura.errors import CorruptFile
 
-_FAR_S = 0.05  # one and a half frames off the line is no jitter
+_STRAY_S = 0.05  # one and a half frames off the line is no jitter
 
 
 @dataclass(frozen=True)
 class TakeClock:
-    """Device time of frame 0 (ns), times of the frames (V,) in s from it, and frames per second.
+    """When each frame of a take was recorded, on the Aria's clock.
 
-    `missing`, `empty` and `stray` count frames past the file's end, without and with a wrong time.
+    Attributes
+    ----------
+    origin_ns : float
+        Device time of frame 0.
+    frame_s : np.ndarray
+        (V,) s from it, NaN where unknown.
+    rate_hz : float
+        Frames a second.
+    missing, empty, stray : int
+        Frames past the file's end, without a time, and with a wrong one.
     """
 
     origin_ns: float
@@ -35,7 +44,19 @@ class TakeClock:
 
 
 def read_timesync(data: bytes, column: str) -> np.ndarray:
-    """Device times (rows,) in ns, NaN where the cell is empty; float64 is exact for 104 days.
+    """Device times of one column.
+
+    Parameters
+    ----------
+    data : bytes
+        The file.
+    column : str
+        Name of the column.
+
+    Returns
+    -------
+    np.ndarray
+        (rows,) ns, NaN where the cell is empty; float64 is exact for 104 days.
 
     Raises
     ------
@@ -64,23 +85,28 @@ def take_clock(times: np.ndarray, start: int, frames: int) -> TakeClock | None:
 
     Parameters
     ----------
-    times : (rows,) of the capture, ns, NaN where unknown.
+    times : np.ndarray
+        (rows,) of the capture, ns, NaN where unknown.
+    start : int
+        Row of frame 0.
+    frames : int
+        Frames of the take.
     """
     rows = times[start : start + frames].copy()
     known = np.flatnonzero(np.isfinite(rows))
     if len(known) < 2:
         return None
     slope, intercept = _line(known, rows[known])
-    stray = np.abs(rows[known] - (slope * known + intercept)) > _FAR_S * 1e9
+    stray = np.abs(rows[known] - (slope * known + intercept)) > _STRAY_S * 1e9
     rows[known[stray]] = np.nan
-    good = known[~stray]
-    if len(good) < 2 or not slope > 0:
+    kept = known[~stray]
+    if len(kept) < 2 or not slope > 0:
         return None
-    slope, intercept = np.polyfit(good, rows[good] - rows[good[0]], 1)
+    slope, intercept = np.polyfit(kept, rows[kept] - rows[kept[0]], 1)
     if not 0.5 < 1e9 / slope / FPS < 2:  # not the 30 FPS that every take has
         return None
     # The line gives frame 0 even where its own cell is empty.
-    first = rows[0] if np.isfinite(rows[0]) else rows[good[0]] + intercept
+    first = rows[0] if np.isfinite(rows[0]) else rows[kept[0]] + intercept
     frame_s = np.full(frames, np.nan)
     frame_s[: len(rows)] = (rows - first) / 1e9
     return TakeClock(

@@ -32,11 +32,11 @@ class Slot:
     last: bool  # of its capture
     cameras: tuple[str, ...]
     best: str
-    found: list[Flaw] = field(default_factory=list)
+    flaws: list[Flaw] = field(default_factory=list)
 
     def fits(self, kind: str, textless: set[str]) -> bool:
         """Whether a mild flaw may be planted here, beside the others."""
-        kinds = {flaw.kind for flaw in self.found}
+        kinds = {flaw.kind for flaw in self.flaws}
         return not (
             kinds & {*SEVERE}
             or any(GROUP_OF.get(k) == GROUP_OF[kind] for k in kinds)
@@ -57,12 +57,19 @@ def assign_flaws(
 
     Parameters
     ----------
-    slots
-        Every take of the data set.
-    frames
+    slots : sequence of Slot
+        Every take of the data set; those that get flaws are changed.
+    frames : int
         Frames of each take, at 30 FPS.
-    textless
+    seed : int
+        Decides which take gets what.
+    textless : set of str
         Splits without text files.
+
+    Returns
+    -------
+    dict of str to list of Flaw
+        The flaws of each take that has any, by its uid.
     """
     rng = np.random.default_rng(seed)
     pools: dict[str, list[Slot]] = {}
@@ -71,10 +78,10 @@ def assign_flaws(
             pools.setdefault(slot.split, []).append(slot)
     for split, pool in pools.items():
         pools[split] = [pool[i] for i in rng.permutation(len(pool))]
-    everyone = [slot for pool in pools.values() for slot in pool]
+    eligible = [slot for pool in pools.values() for slot in pool]
 
     def plant(kind: str, slot: Slot) -> None:
-        slot.found.append(Flaw(kind, slot.uid, _detail(kind, slot, frames, rng)))
+        slot.flaws.append(Flaw(kind, slot.uid, _detail(kind, slot, frames, rng)))
 
     captures = sorted({slot.capture for slot in pools.get("train", [])})
     if len(captures) > 1:
@@ -82,26 +89,26 @@ def assign_flaws(
         for slot in pools["train"]:
             if slot.capture == chosen:
                 plant(WHOLE_CAPTURE, slot)
-    large = len(everyone) >= LARGE
+    large = len(eligible) >= LARGE
     counts = {kind: count if large else 1 for kind, count in MILD.items()}
     for _ in range(counts.pop("timesync_short")):  # it fits few takes, so it comes first
-        lasts = [s for s in everyone if not s.found and s.fits("timesync_short", textless)]
-        if lasts:
-            plant("timesync_short", lasts[int(rng.integers(len(lasts)))])
+        candidates = [s for s in eligible if not s.flaws and s.fits("timesync_short", textless)]
+        if candidates:
+            plant("timesync_short", candidates[int(rng.integers(len(candidates)))])
     _plant_severe(pools, plant)
-    used = [slot for pool in pools.values() for slot in _open(pool)]
+    preferred = [slot for pool in pools.values() for slot in _mild_pool(pool)]
     for kind, count in counts.items():
         for _ in range(count):
-            free = [s for s in used if s.fits(kind, textless)]
-            free = free or [s for s in everyone if s.fits(kind, textless)]
+            free = [s for s in preferred if s.fits(kind, textless)]
+            free = free or [s for s in eligible if s.fits(kind, textless)]
             if free:
-                plant(kind, min(free, key=lambda s: len(s.found)))
-    return {slot.uid: slot.found for slot in everyone if slot.found}
+                plant(kind, min(free, key=lambda s: len(s.flaws)))
+    return {slot.uid: slot.flaws for slot in eligible if slot.flaws}
 
 
 def _plant_severe(pools: dict[str, list[Slot]], plant: Callable[[str, Slot], None]) -> None:
     """Each severe flaw once, where the share of takes that may still get one is largest."""
-    clean = {split: [s for s in pool if not s.found] for split, pool in pools.items()}
+    clean = {split: [s for s in pool if not s.flaws] for split, pool in pools.items()}
     spare = {split: min(len(pool) // 2, len(clean[split])) for split, pool in pools.items()}
     for kind in SEVERE:
         splits = [split for split in pools if spare[split]]
@@ -111,12 +118,12 @@ def _plant_severe(pools: dict[str, list[Slot]], plant: Callable[[str, Slot], Non
             plant(kind, clean[split].pop())
 
 
-def _open(pool: list[Slot]) -> list[Slot]:
+def _mild_pool(pool: list[Slot]) -> list[Slot]:
     """Takes of a split that mild flaws go to: flawed mildly already, and a few clean ones."""
-    flawed = [s for s in pool if s.found]
-    mild = [s for s in flawed if s.found[0].kind not in SEVERE]
+    flawed = [s for s in pool if s.flaws]
+    mild = [s for s in flawed if s.flaws[0].kind not in SEVERE]
     room = max(len(pool) // 3 - len(flawed), 2 - len(mild), 0)
-    return mild + [s for s in pool if not s.found][:room]
+    return mild + [s for s in pool if not s.flaws][:room]
 
 
 def _detail(kind: str, slot: Slot, frames: int, rng: np.random.Generator) -> dict[str, Any]:
@@ -143,8 +150,8 @@ def _detail(kind: str, slot: Slot, frames: int, rng: np.random.Generator) -> dic
         joints = JOINT_SETS[int(rng.integers(len(JOINT_SETS)))]
         return {"first_frame": first, "frames": frames // 3, "joints": joints}
     if kind == "empty_pose_frames":
-        lost = rng.choice(frames, max(3, frames // 12), replace=False)
-        return {"frames": sorted(lost.tolist())}
+        empty = rng.choice(frames, max(3, frames // 12), replace=False)
+        return {"frames": sorted(empty.tolist())}
     if kind == "corrupt_mp4":
         return {"camera": slot.best, "keep": 0.4}
     if kind in ("camera_file_missing", "full_resolution_only", "portrait_video"):

@@ -25,7 +25,7 @@ class Room:
     outdoors: bool = False
 
 
-def _random(cell: np.ndarray) -> np.ndarray:
+def _noise(cell: np.ndarray) -> np.ndarray:
     """A number in [0, 1) that looks random, for each integer cell."""
     return np.modf(np.abs(np.sin(cell * 12.9898) * 43758.5453))[0]
 
@@ -38,23 +38,23 @@ def _texture(kind: str, u: np.ndarray, v: np.ndarray) -> np.ndarray:
     """Mix (0 is the first colour, 1 the second) of a texture at surface points in metres."""
     if kind == "planks":
         row = np.floor(u / 0.16)
-        joint = _line(v / 1.4 + _random(row), 0.004)
-        return np.clip(0.75 * _random(row + 7 * np.floor(v / 1.4 + _random(row))) + joint, 0, 1)
+        joint = _line(v / 1.4 + _noise(row), 0.004)
+        return np.clip(0.75 * _noise(row + 7 * np.floor(v / 1.4 + _noise(row))) + joint, 0, 1)
     if kind == "tiles":
         return np.maximum(_line(u / 0.45, 0.03), _line(v / 0.45, 0.03))
     if kind == "bricks":
         row = np.floor(v / 0.11)
         shifted = u / 0.3 + 0.5 * (row % 2)
         seam = np.maximum(_line(v / 0.11 + 0.5, 0.07), _line(shifted, 0.03))
-        return np.clip(seam + 0.35 * _random(row * 31 + np.floor(shifted + 0.5)), 0, 1)
+        return np.clip(seam + 0.35 * _noise(row * 31 + np.floor(shifted + 0.5)), 0, 1)
     if kind == "grass":
-        speck = _random(np.floor(u * 25) + 57 * np.floor(v * 25))
+        speck = _noise(np.floor(u * 25) + 57 * np.floor(v * 25))
         return 0.7 * (np.floor(u / 1.3) % 2) + 0.3 * speck
     if kind == "panels":
         panel = np.floor(u / 1.22) + 13 * np.floor(v / 1.22)
-        return np.clip(0.5 * _random(panel) + _line(u / 1.22, 0.008) + _line(v / 1.22, 0.008), 0, 1)
+        return np.clip(0.5 * _noise(panel) + _line(u / 1.22, 0.008) + _line(v / 1.22, 0.008), 0, 1)
     if kind == "speckle":
-        return 0.5 * _random(np.floor(u * 30) + 91 * np.floor(v * 30))
+        return 0.5 * _noise(np.floor(u * 30) + 91 * np.floor(v * 30))
     return np.clip(v / 3.0, 0, 1) * 0.5
 
 
@@ -140,9 +140,9 @@ class Painter:
 
     def can(self, centre: Sequence[float], radius: float, height: float, colour: Colour) -> None:
         """An upright cylinder that stands on `centre`."""
-        turn = np.linspace(0, 2 * np.pi, 28, endpoint=False)
+        angle = np.linspace(0, 2 * np.pi, 28, endpoint=False)
         base = np.array(centre, float)
-        ring = np.stack([radius * np.cos(turn), radius * np.sin(turn), 0 * turn], 1) + base
+        ring = np.stack([radius * np.cos(angle), radius * np.sin(angle), 0 * angle], 1) + base
         top = np.array([0.0, 0.0, height])
         lid = ring + top
         depth = self.depth(centre)
@@ -192,24 +192,24 @@ class Painter:
         height, width = picture.shape[:2]
         large = Image.fromarray(picture).resize((width * SUPERSAMPLE, height * SUPERSAMPLE))
         draw = ImageDraw.Draw(large)
-        for _, kind, points, colour, wide in sorted(self.shapes, key=lambda s: -s[0]):
+        for _, kind, points, colour, width_px in sorted(self.shapes, key=lambda s: -s[0]):
             if kind == "polygon":
                 draw.polygon(points, fill=colour)
             elif kind == "line":
-                draw.line(points, fill=colour, width=wide, joint="curve")
+                draw.line(points, fill=colour, width=width_px, joint="curve")
             else:
                 draw.ellipse(points, fill=colour)
         return large.reduce(SUPERSAMPLE)
 
-    def _add(self, depth: float, kind: str, uv: np.ndarray, colour: Colour, wide: int) -> None:
+    def _add(self, depth: float, kind: str, uv: np.ndarray, colour: Colour, width_px: int) -> None:
         points = [tuple(p) for p in (np.asarray(uv) * SUPERSAMPLE).tolist()]
-        self.shapes.append((float(depth), kind, points, colour, wide))
+        self.shapes.append((float(depth), kind, points, colour, width_px))
 
 
 def circle(centre: Sequence[float], radius: float, axis: int) -> np.ndarray:
     """Points (41, 3) of a closed circle across a coordinate axis."""
-    turn = np.linspace(0, 2 * np.pi, 41)
+    angle = np.linspace(0, 2 * np.pi, 41)
     points = np.tile(np.array(centre, float), (41, 1))
-    points[:, (axis + 1) % 3] += radius * np.cos(turn)
-    points[:, (axis + 2) % 3] += radius * np.sin(turn)
+    points[:, (axis + 1) % 3] += radius * np.cos(angle)
+    points[:, (axis + 2) % 3] += radius * np.sin(angle)
     return points

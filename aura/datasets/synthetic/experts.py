@@ -13,35 +13,35 @@ from aura.datasets.synthetic.steps import GENERAL, STEPS
 
 def keystep(take: TakePlan) -> dict[str, Any]:
     """The keysteps of a take: one segment for each of its actions."""
-    found = []
+    steps = []
     for segment in segments(take):
         action = ACTIONS[take.activity][segment.action].name
         step, _ = STEPS[take.activity][action]
         number = 10 * ACTIVITY_NUMBER[take.activity] + segment.action
-        found.append(_segment(segment.start_s, segment.end_s, step, number))
-    return _keystep(take.take_uid, take.take_name, take.activity, found)
+        steps.append(_segment(segment.start_s, segment.end_s, step, number))
+    return _keystep(take.take_uid, take.take_name, take.activity, steps)
 
 
 def commentary(take: TakePlan) -> list[dict[str, Any]]:
     """What one or two experts say of a take: of single actions, and of the whole at its end."""
     rng = np.random.default_rng(derive_seed(take.seed, "commentary"))
-    found = []
-    for who in range(1 + int(rng.random() < 0.3)):
+    commentaries = []
+    for expert in range(1 + int(rng.random() < 0.3)):
         entries = []
         for segment in segments(take):
             _, texts = STEPS[take.activity][ACTIONS[take.activity][segment.action].name]
             if rng.random() < 0.7:
-                at = float(rng.uniform(segment.start_s, segment.end_s))
-                entries.append(_entry(at, texts[int(rng.integers(len(texts)))], rng))
+                at_s = float(rng.uniform(segment.start_s, segment.end_s))
+                entries.append(_entry(at_s, texts[int(rng.integers(len(texts)))], rng))
         texts = GENERAL[take.activity]
         entries.append(_entry(0.95 * take.seconds, texts[int(rng.integers(len(texts)))], rng))
-        found.append(_commentary(take.take_uid, who, entries))
+        commentaries.append(_commentary(take.take_uid, expert, entries))
     if flaw := take.flaw("commentary_error"):
         for _ in range(flaw["entries"]):
-            at = float(rng.uniform(0, take.seconds))
-            bad = _entry(at, "Sorry, that was the wrong take.", rng) | {"error": True}
-            found[0]["commentary_data"].append(bad)
-    return found
+            at_s = float(rng.uniform(0, take.seconds))
+            bad = _entry(at_s, "Sorry, that was the wrong take.", rng) | {"error": True}
+            commentaries[0]["commentary_data"].append(bad)
+    return commentaries
 
 
 def stray_keystep(flaw: Flaw) -> dict[str, Any]:
@@ -83,6 +83,6 @@ def _entry(at_s: float, text: str, rng: np.random.Generator) -> dict[str, Any]:
     }
 
 
-def _commentary(uid: str, who: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
+def _commentary(uid: str, expert: int, entries: list[dict[str, Any]]) -> dict[str, Any]:
     entries = sorted(entries, key=lambda entry: entry["video_time"])
-    return {"commentary_uid": derive_uid(uid, "commentary", who), "commentary_data": entries}
+    return {"commentary_uid": derive_uid(uid, "commentary", expert), "commentary_data": entries}

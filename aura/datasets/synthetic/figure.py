@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image
 
 from aura.datasets.synthetic.camera import Camera
-from aura.datasets.synthetic.held import J, held_props
+from aura.datasets.synthetic.held import JOINT_INDEX, held_props
 from aura.datasets.synthetic.motion import Person
 from aura.datasets.synthetic.palette import Colour, to_yuv, vivid
 from aura.datasets.synthetic.plan import derive_seed
@@ -53,21 +53,22 @@ class Figure:
         self._build = np.sqrt(person.build) * person.height / 1.75
         self._colours = _clothes(person)
         self._strokes: list[tuple[Any, ...]] = []
-        place = {name: joints[:, j] for name, j in J.items()} | _extra(joints)
-        middle = (place["left-hip"] + place["right-hip"]) / 2
+        points_of = {name: joints[:, j] for name, j in JOINT_INDEX.items()} | _extra_points(joints)
+        middle = (points_of["left-hip"] + points_of["right-hip"]) / 2
         self._middle_depth = camera.project(middle)[1]
         for start, end, width, part in LIMBS:
-            points = np.stack([place[start], place[end]], axis=1)
+            points = np.stack([points_of[start], points_of[end]], axis=1)
             self._add(points, width * self._build, self._colours[part], square=1)
-        torso = np.stack([place[name] for name in TORSO], axis=1)
+        torso = np.stack([points_of[name] for name in TORSO], axis=1)
         self._add(torso, 0.12 * self._build, self._colours["shirt"], filled=True)
-        self._add(place["head"][:, None], 0.215 * self._build, self._colours["skin"], bias=-0.05)
-        self._add(place["hair"][:, None], 0.225 * self._build, self._colours["hair"], bias=-0.05)
+        for part, colour, width in (("head", "skin", 0.215), ("hair", "hair", 0.225)):
+            points = points_of[part][:, None]
+            self._add(points, width * self._build, self._colours[colour], bias=-0.05)
         for start, end in RIM:
-            points = np.stack([place[start], place[end]], axis=1)
+            points = np.stack([points_of[start], points_of[end]], axis=1)
             self._add(points, 0.022, GLASSES, bias=-0.08, outlined=False, square=2)
-        self._ruling, held = held_props(person, t, joints)
-        for action, strokes in held.items():
+        self._dominant, props = held_props(person, t, joints)
+        for action, strokes in props.items():
             for points, width, colour in strokes:
                 self._add(points, width, colour, action=action)
         self._order = np.argsort(-self._depths(), axis=1, kind="stable").tolist()
@@ -75,13 +76,13 @@ class Figure:
 
     def shapes(self, frame: int) -> list[Shape]:
         """Strokes of a frame from far to near."""
-        found = []
+        shapes = []
         for index in self._order[frame]:
             action, points, widths, _, shades, yuv, outlined, filled, square = self._strokes[index]
-            if action is None or action == self._ruling[frame]:
+            if action is None or action == self._dominant[frame]:
                 width, shade = widths[frame], shades[frame]
-                found.append(Shape(points[frame], width, yuv, shade, outlined, filled, square))
-        return found
+                shapes.append(Shape(points[frame], width, yuv, shade, outlined, filled, square))
+        return shapes
 
     def shadow_at(self, frame: int) -> tuple[int, int]:
         """Upper left corner of the shadow in a frame."""
@@ -139,27 +140,27 @@ def _clothes(person: Person) -> dict[str, Colour]:
     }
 
 
-def _extra(joints: np.ndarray) -> dict[str, np.ndarray]:
+def _extra_points(joints: np.ndarray) -> dict[str, np.ndarray]:
     """Points beyond COCO-17 that drawing needs, each (N, 3)."""
-    place = {name: joints[:, j] for name, j in J.items()}
-    head = (place["left-ear"] + place["right-ear"]) / 2
-    ahead = place["nose"] - head
-    side = place["left-ear"] - place["right-ear"]
+    points_of = {name: joints[:, j] for name, j in JOINT_INDEX.items()}
+    head = (points_of["left-ear"] + points_of["right-ear"]) / 2
+    ahead = points_of["nose"] - head
+    side = points_of["left-ear"] - points_of["right-ear"]
     up = np.cross(ahead, side)
     up /= np.linalg.norm(up, axis=1, keepdims=True)
     out = {
         "head": head + 0.25 * ahead,
         "hair": head - 0.22 * ahead + 0.03 * up,
-        "neck": (place["left-shoulder"] + place["right-shoulder"]) / 2,
+        "neck": (points_of["left-shoulder"] + points_of["right-shoulder"]) / 2,
     }
-    across = place["left-hip"] - place["right-hip"]
+    across = points_of["left-hip"] - points_of["right-hip"]
     across /= np.linalg.norm(across, axis=1, keepdims=True)
     for s in ("left", "right"):
-        shank = place[f"{s}-ankle"] - place[f"{s}-knee"]
+        shank = points_of[f"{s}-ankle"] - points_of[f"{s}-knee"]
         shank /= np.linalg.norm(shank, axis=1, keepdims=True)
-        toe = place[f"{s}-ankle"] + 0.16 * np.cross(shank, across) + 0.05 * shank
+        toe = points_of[f"{s}-ankle"] + 0.16 * np.cross(shank, across) + 0.05 * shank
         toe[:, 2] = np.maximum(toe[:, 2], 0.04)
         out[f"{s}-toe"] = toe
-        along = place[f"{s}-wrist"] - place[f"{s}-elbow"]
-        out[f"{s}-hand"] = place[f"{s}-wrist"] + 0.25 * along
+        along = points_of[f"{s}-wrist"] - points_of[f"{s}-elbow"]
+        out[f"{s}-hand"] = points_of[f"{s}-wrist"] + 0.25 * along
     return out

@@ -6,7 +6,7 @@ from aura.datasets.synthetic.actions import ACTIONS
 from aura.datasets.synthetic.motion import JOINTS, Person
 from aura.datasets.synthetic.palette import Colour
 
-J = {name: index for index, name in enumerate(JOINTS)}
+JOINT_INDEX = {name: index for index, name in enumerate(JOINTS)}
 STEEL, WOOD, BLACK = (196, 202, 210), (176, 128, 80), (36, 36, 40)
 BALLS: dict[str, tuple[float, Colour]] = {
     "bounced ball": (0.12, (226, 118, 40)),
@@ -19,18 +19,27 @@ Stroke = tuple[np.ndarray, float, Colour]  # points (N, K, 3), width in metres; 
 
 
 def held_props(person: Person, t: np.ndarray, joints: np.ndarray) -> tuple[np.ndarray, dict]:
-    """The action (N,) that rules at each time, and the strokes of each action that has a prop.
+    """What is in the person's hands or at their feet.
 
     Parameters
     ----------
-    t
-        (N,) seconds on the clock of the take.
-    joints
+    person : Person
+        The person of the take.
+    t : np.ndarray
+        (N,) s on the clock of the take.
+    joints : np.ndarray
         (N, 17, 3) metres in the scene.
+
+    Returns
+    -------
+    dominant : np.ndarray
+        (N,) action with the largest share of the motion.
+    strokes : dict of int to list of Stroke
+        For each action that has a prop.
     """
     shares = person.weights(t)
     indices = np.array(list(shares))
-    ruling = indices[np.argmax(np.stack(list(shares.values())), axis=0)]
+    dominant = indices[np.argmax(np.stack(list(shares.values())), axis=0)]
     strokes = {}
     for index in indices.tolist():
         prop = ACTIONS[person.take.activity][index].prop
@@ -40,11 +49,11 @@ def held_props(person: Person, t: np.ndarray, joints: np.ndarray) -> tuple[np.nd
             strokes[index] = [(path[:, None], 2 * radius, colour)]
         elif prop:
             strokes[index] = _tool(prop, joints)
-    return ruling, strokes
+    return dominant, strokes
 
 
 def _tool(prop: str, joints: np.ndarray) -> list[Stroke]:
-    wrist, elbow = joints[:, J["right-wrist"]], joints[:, J["right-elbow"]]
+    wrist, elbow = joints[:, JOINT_INDEX["right-wrist"]], joints[:, JOINT_INDEX["right-elbow"]]
     along = (wrist - elbow) / np.linalg.norm(wrist - elbow, axis=1, keepdims=True)
     hand = wrist + 0.07 * along
     down, ahead = np.array([0.0, 0.0, -1.0]), np.array([1.0, 0.0, 0.0])
@@ -62,7 +71,7 @@ def _tool(prop: str, joints: np.ndarray) -> list[Stroke]:
         cake_ends = np.stack([cake - left, cake + left], axis=1)
         handle, pan = np.stack([hand, rim], axis=1), np.stack([rim, far], axis=1)
         return [(handle, 0.03, BLACK), (pan, 0.07, BLACK), (cake_ends, 0.04, (236, 190, 96))]
-    hands = joints[:, [J["left-wrist"], J["right-wrist"]]].mean(axis=1)
+    hands = joints[:, [JOINT_INDEX["left-wrist"], JOINT_INDEX["right-wrist"]]].mean(axis=1)
     side = np.array([0.0, 0.16, 0.0])
     foot = hands * (1, 1, 0) + np.array([0.0, 0.0, 0.03])
     barrel = np.stack([foot, foot + 0.5 * (hands - foot)], axis=1)
@@ -73,8 +82,8 @@ def _tool(prop: str, joints: np.ndarray) -> list[Stroke]:
 
 def _ball(prop: str, radius: float, joints: np.ndarray, phase: np.ndarray) -> np.ndarray:
     """Centre (N, 3) of the ball; the motions of `actions.py` peak at a quarter or at 0 cycles."""
-    right, left = joints[:, J["right-wrist"]], joints[:, J["left-wrist"]]
-    feet = joints[:, [J["left-ankle"], J["right-ankle"]]]
+    right, left = joints[:, JOINT_INDEX["right-wrist"]], joints[:, JOINT_INDEX["left-wrist"]]
+    feet = joints[:, [JOINT_INDEX["left-ankle"], JOINT_INDEX["right-ankle"]]]
     floor = np.array([0.0, 0.0, radius])
     if prop == "bounced ball":
         hand = right + np.array([0.1, 0.0, -radius])
@@ -91,7 +100,7 @@ def _ball(prop: str, radius: float, joints: np.ndarray, phase: np.ndarray) -> np
         roll = 0.38 + 0.16 * np.sin(2 * np.pi * phase)
         return middle + floor + np.stack([roll, 0.05 * np.cos(np.pi * phase), 0 * roll], 1)
     if prop == "juggled ball":
-        knees = joints[:, [J["left-knee"], J["right-knee"]]]
+        knees = joints[:, [JOINT_INDEX["left-knee"], JOINT_INDEX["right-knee"]]]
         height = 0.75 + 0.7 * np.sin(np.pi * phase)
         return knees.mean(axis=1) * (1, 1, 0) + np.stack([0.3 + 0 * phase, 0 * phase, height], 1)
     flight = np.clip(phase / 0.3, 0, 1) * (phase < 0.6)

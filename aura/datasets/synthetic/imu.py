@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from aura.datasets.synthetic.imu_faults import saturate, spoil
+from aura.datasets.synthetic.imu_faults import apply_faults, saturate
 from aura.datasets.synthetic.motion import Person
 from aura.datasets.synthetic.plan import TakePlan, derive_seed
 from aura.datasets.vrs import ImuCalibration, ImuStream
@@ -31,14 +31,21 @@ def true_motion(
 
     Parameters
     ----------
-    t
-        (N,) seconds on the clock of the take.
-    offset
+    person : Person
+        The person who wears the device.
+    t : np.ndarray
+        (N,) s on the clock of the take.
+    offset : np.ndarray
         (3,) metres, the point in device axes.
 
     Returns
     -------
-    accel (N, 3) m/s2, gyro (N, 3) rad/s, and device axes in the world (N, 3, 3).
+    accel : np.ndarray
+        (N, 3) m/s2, specific force.
+    gyro : np.ndarray
+        (N, 3) rad/s.
+    axes : np.ndarray
+        (N, 3, 3), the device's in the world.
     """
     before, p0 = person.device(t - STEP_S, offset)
     axes, p1 = person.device(t, offset)
@@ -85,7 +92,7 @@ def calibration(take: TakePlan, label: str) -> ImuCalibration:
     mount[:3, :3] = (tilt * Rotation.from_quat(quaternion)).as_matrix()
     mount[:3, 3] = translation
     offset_s = round(float(rng.uniform(1e-3, 4e-3)), 6)
-    later_s = np.random.default_rng(derive_seed(take.capture.seed, "gyro", label)).uniform(
+    gyro_lag_s = np.random.default_rng(derive_seed(take.capture.seed, "gyro", label)).uniform(
         0.5e-3, 1.5e-3
     )
     return ImuCalibration(
@@ -95,31 +102,31 @@ def calibration(take: TakePlan, label: str) -> ImuCalibration:
         gyro_bias=rng.normal(0, 0.003, 3),
         transform_device_imu=mount,
         accel_time_offset_s=offset_s,
-        gyro_time_offset_s=round(offset_s + float(later_s), 6),
+        gyro_time_offset_s=round(offset_s + float(gyro_lag_s), 6),
     )
 
 
 def record(take: TakePlan, person: Person, label: str) -> ImuStream:
     """The raw stream of one IMU over the take and a margin, with the take's IMU flaws in it."""
     rng = np.random.default_rng(derive_seed(take.seed, "imu", label))
-    clock, known = Clock(take), calibration(take, label)
+    clock, factory = Clock(take), calibration(take, label)
     first = take.start_idx / 30 - MARGIN_S
     period = 1.0 / (RATE_HZ[label] * clock.imu_speed[label])
     count = round((take.seconds + 2 * MARGIN_S) / period)
     steps = period * (1.0 + rng.uniform(-0.058, 0.058, count))
     stamps = np.rint(clock.device_ns(first + np.cumsum(steps))).astype(np.int64)
     # Time offsets follow the naming of T_device_imu: device time = the sensor's stamp + offset.
-    at = clock.capture_s(stamps + known.accel_time_offset_s * 1e9) - take.start_idx / 30
-    gyro_at = clock.capture_s(stamps + known.gyro_time_offset_s * 1e9) - take.start_idx / 30
-    to_imu, offset = known.transform_device_imu[:3, :3], known.transform_device_imu[:3, 3]
-    accel, _, _ = true_motion(person, at, offset)
-    _, gyro, _ = true_motion(person, gyro_at, offset)
-    raw_accel = accel @ to_imu @ known.accel_rectification.T + known.accel_bias
-    raw_gyro = gyro @ to_imu @ known.gyro_rectification.T + known.gyro_bias
-    raw_accel += _drift(rng, at, 0.03) + rng.normal(0, ACCEL_NOISE, raw_accel.shape)
-    raw_gyro += _drift(rng, gyro_at, 0.002) + rng.normal(0, GYRO_NOISE, raw_gyro.shape)
+    accel_t = clock.capture_s(stamps + factory.accel_time_offset_s * 1e9) - take.start_idx / 30
+    gyro_t = clock.capture_s(stamps + factory.gyro_time_offset_s * 1e9) - take.start_idx / 30
+    to_imu, offset = factory.transform_device_imu[:3, :3], factory.transform_device_imu[:3, 3]
+    accel, _, _ = true_motion(person, accel_t, offset)
+    _, gyro, _ = true_motion(person, gyro_t, offset)
+    raw_accel = accel @ to_imu @ factory.accel_rectification.T + factory.accel_bias
+    raw_gyro = gyro @ to_imu @ factory.gyro_rectification.T + factory.gyro_bias
+    raw_accel += _drift(rng, accel_t, 0.03) + rng.normal(0, ACCEL_NOISE, raw_accel.shape)
+    raw_gyro += _drift(rng, gyro_t, 0.002) + rng.normal(0, GYRO_NOISE, raw_gyro.shape)
     limits = ACCEL_RANGE_G[label] * 9.80665, np.radians(GYRO_RANGE_DPS[label])
-    inside = np.flatnonzero((at > 0.1) & (at < take.seconds - 0.1))
+    inside = np.flatnonzero((accel_t > 0.1) & (accel_t < take.seconds - 0.1))
     faults = np.random.default_rng(derive_seed(take.seed, label))
     saturate(take, raw_accel, limits[0], inside, faults)
     samples = {
@@ -129,8 +136,8 @@ def record(take: TakePlan, person: Person, label: str) -> ImuStream:
         "accel_valid": np.ones(count, bool),
         "gyro_valid": np.ones(count, bool),
     }
-    columns: dict[str, Any] = {**spoil(take, samples, at, inside, faults)}
-    return ImuStream(label=label, nominal_rate_hz=RATE_HZ[label], calibration=known, **columns)
+    columns: dict[str, Any] = {**apply_faults(take, samples, accel_t, inside, faults)}
+    return ImuStream(label=label, nominal_rate_hz=RATE_HZ[label], calibration=factory, **columns)
 
 
 def _drift(rng: np.random.Generator, t: np.ndarray, size: float) -> np.ndarray:

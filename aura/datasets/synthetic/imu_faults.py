@@ -24,7 +24,7 @@ def saturate(
         accel[first : first + flaw["samples"], axis] += np.copysign(3 * limit, accel[first, axis])
 
 
-def spoil(
+def apply_faults(
     take: TakePlan,
     columns: Columns,
     t: np.ndarray,
@@ -37,10 +37,10 @@ def spoil(
     """
     index = np.arange(len(t))
     if flaw := take.flaw("imu_invalid"):
-        bad = rng.choice(inside, flaw["samples"], replace=False)
+        invalid = rng.choice(inside, flaw["samples"], replace=False)
         for sensor in ("accel", "gyro"):
-            columns[sensor][bad] = 0.0
-            columns[f"{sensor}_valid"][bad] = False
+            columns[sensor][invalid] = 0.0
+            columns[f"{sensor}_valid"][invalid] = False
     if flaw := take.flaw("imu_nan"):
         columns["accel"][rng.choice(inside, flaw["samples"], replace=False)] = np.nan
     if flaw := take.flaw("imu_duplicates"):
@@ -50,6 +50,6 @@ def spoil(
         first = rng.choice(inside[:-1:4], flaw["pairs"], replace=False)
         index[first], index[first + 1] = first + 1, first
     if flaw := take.flaw("imu_gap"):
-        lost = (t >= flaw["start_s"]) & (t < flaw["start_s"] + flaw["duration_s"])
-        index = index[~lost]
+        in_gap = (t >= flaw["start_s"]) & (t < flaw["start_s"] + flaw["duration_s"])
+        index = index[~in_gap]
     return {name: values[index] for name, values in columns.items()}

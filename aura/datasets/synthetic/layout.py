@@ -51,27 +51,27 @@ def write_take(root: Path, plan: TakePlan, size: SyntheticSize) -> None:
     root = Path(root)
     person, views = Person(plan), cameras(plan, size.video_height)
     if plan.flaw("vrs_missing") is None:
-        with _replacing(root / "takes" / plan.take_name / vrs_name(plan)) as path:
+        with _atomic(root / "takes" / plan.take_name / vrs_name(plan)) as path:
             write_vrs(path, [record(plan, person, label) for label in RATE_HZ])
             _truncate(path, plan.flaw("corrupt_vrs"))
     for name, camera in views.items():
-        of_it = {f.kind: f.detail for f in plan.flaws if f.detail.get("camera") == name}
-        if of_it.keys() & {"camera_path_null", "camera_file_missing"}:
+        flaws = {f.kind: f.detail for f in plan.flaws if f.detail.get("camera") == name}
+        if flaws.keys() & {"camera_path_null", "camera_file_missing"}:
             continue
         folder = root / "takes" / plan.take_name / VIDEOS
-        if "full_resolution_only" not in of_it:
+        if "full_resolution_only" not in flaws:
             folder = folder / "downscaled" / "448"
-        short = of_it.get("frames_off_by_one") or of_it.get("frames_missing")
-        with _replacing(folder / f"{name}.mp4") as path:
+        short = flaws.get("frames_off_by_one") or flaws.get("frames_missing")
+        with _atomic(folder / f"{name}.mp4") as path:
             write_video(path, plan, person, camera, short["frames"] if short else plan.frames)
-            _truncate(path, of_it.get("corrupt_mp4"))
+            _truncate(path, flaws.get("corrupt_mp4"))
     if plan.flaw("no_pose") is None:
         body = root / "annotations" / "ego_pose" / plan.split / "body"
         for kind in ("automatic", "annotation") if plan.manual_pose else ("automatic",):
-            with _replacing(body / kind / f"{plan.take_uid}.json") as path:
+            with _atomic(body / kind / f"{plan.take_uid}.json") as path:
                 path.write_text(pose_json(plan, person, kind, views))
                 _truncate(path, plan.flaw("pose_corrupt"))
-    with _replacing(root / "captures" / plan.capture.name / "timesync.csv") as path:
+    with _atomic(root / "captures" / plan.capture.name / "timesync.csv") as path:
         path.write_text(timesync_csv(plan))
 
 
@@ -87,8 +87,8 @@ def write_index(
 
     Takes of one capture come one after another. `flaws` are all that are planted.
     """
-    root, notes = Path(root), Path(root) / "annotations"
-    _write_list(root / "takes.json", (line for take in plans() for line in _lines(take)))
+    root, annotations_folder = Path(root), Path(root) / "annotations"
+    _write_list(root / "takes.json", (entry for take in plans() for entry in _entries(take)))
     _write_list(root / "captures.json", map(capture_record, _first_of_captures(plans())))
     people = ({"participant_uid": take.participant_uid} for take in _first_of_captures(plans()))
     _write_list(root / "participants.json", people)
@@ -99,18 +99,18 @@ def write_index(
             uids.append(take.take_uid)
     split_of = {uid: split for split, uids in by_split.items() for uid in uids}
     splits = {"take_uid_to_split": split_of, "split_to_take_uids": by_split}
-    with _replacing(notes / "splits.json") as path:
+    with _atomic(annotations_folder / "splits.json") as path:
         path.write_text(json.dumps(splits, indent=1))
     strays = {(f.detail["split"], f.detail["source"]): f for f in flaws if f.take_uid is None}
     for split in [name for name in by_split if name not in size.textless]:
         for source, (of_take, of_stray) in TEXTS.items():
-            said = ((t.take_uid, of_take(t)) for t in plans() if t.split == split)
+            entries = ((t.take_uid, of_take(t)) for t in plans() if t.split == split)
             stray = strays.get((split, source))
-            more = [(stray.detail["take_uid"], of_stray(stray))] if stray else []
-            _write_texts(notes / f"{source}_{split}.json", said, more)
+            stray_entries = [(stray.detail["take_uid"], of_stray(stray))] if stray else []
+            _write_texts(annotations_folder / f"{source}_{split}.json", entries, stray_entries)
 
 
-def _lines(take: TakePlan) -> list[dict[str, Any]]:
+def _entries(take: TakePlan) -> list[dict[str, Any]]:
     return [take_record(take)] * (1 if take.flaw("duplicate_take") is None else 2)
 
 
@@ -121,18 +121,18 @@ def _first_of_captures(plans: Iterable[TakePlan]) -> Iterator[TakePlan]:
 
 def _write_list(path: Path, entries: Iterable[Any]) -> None:
     """A JSON list, one entry a line."""
-    with _replacing(path) as partial, partial.open("w") as file:
-        _join(file.write, "[", (json.dumps(entry) for entry in entries), "]\n")
+    with _atomic(path) as partial, partial.open("w") as file:
+        _write_joined(file.write, "[", (json.dumps(entry) for entry in entries), "]\n")
 
 
 def _write_texts(path: Path, *parts: Iterable[tuple[str, Any]]) -> None:
     """A text file, one take a line."""
-    lines = (f"{json.dumps(uid)}: {json.dumps(said)}" for part in parts for uid, said in part)
-    with _replacing(path) as partial, partial.open("w") as file:
-        _join(file.write, '{"ds": "synthetic", "annotations": {', lines, "}}\n")
+    lines = (f"{json.dumps(uid)}: {json.dumps(text)}" for part in parts for uid, text in part)
+    with _atomic(path) as partial, partial.open("w") as file:
+        _write_joined(file.write, '{"ds": "synthetic", "annotations": {', lines, "}}\n")
 
 
-def _join(write: Callable[[str], Any], start: str, lines: Iterable[str], end: str) -> None:
+def _write_joined(write: Callable[[str], Any], start: str, lines: Iterable[str], end: str) -> None:
     write(start)
     for number, line in enumerate(lines):
         write(f"{',' if number else ''}\n{line}")
@@ -140,7 +140,7 @@ def _join(write: Callable[[str], Any], start: str, lines: Iterable[str], end: st
 
 
 @contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def _atomic(path: Path) -> Iterator[Path]:
     """A file beside `path` to write to, which takes its place once it is complete."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -50,15 +50,15 @@ def segments(take: TakePlan) -> list[Segment]:
     edges = np.concatenate([[0.0], np.cumsum(weights) / weights.sum()]) * take.seconds
     order: list[int] = []
     while len(order) < count:
-        turn = [int(a) for a in rng.permutation(len(ACTIONS[take.activity]))]
-        if order and turn[0] == order[-1]:
-            turn.reverse()
-        order += turn
+        cycle = [int(a) for a in rng.permutation(len(ACTIONS[take.activity]))]
+        if order and cycle[0] == order[-1]:
+            cycle.reverse()
+        order += cycle
     spans = zip(edges[:-1].tolist(), edges[1:].tolist(), order[:count], strict=True)
     return [Segment(start, end, action) for start, end, action in spans]
 
 
-def turn(axis: int, angle: np.ndarray) -> np.ndarray:
+def rotation(axis: int, angle: np.ndarray) -> np.ndarray:
     """Rotation matrices (N, 3, 3) about a coordinate axis by `angle` (N,) radians."""
     out = np.zeros((len(angle), 3, 3))
     i, j = (axis + 1) % 3, (axis + 2) % 3
@@ -74,23 +74,23 @@ class Person:
     def __init__(self, take: TakePlan):
         self.take = take
         self.segments = segments(take)
-        who = np.random.default_rng(derive_seed(take.capture.seed, "person"))
-        self.height = who.uniform(1.55, 1.92)
-        self.build = who.uniform(0.88, 1.14)
-        tempo, size = np.exp(who.normal(0, 0.13)), np.exp(who.normal(0, 0.15))
-        habit = dict(zip(DOFS, who.normal(0, 1, len(DOFS)), strict=True))
-        vigour = dict(zip(DOFS, size * np.exp(who.normal(0, 0.12, len(DOFS))), strict=True))
-        turned, moved = who.uniform(-np.pi, np.pi), who.uniform(-3, 3, 3) * (1, 1, 0.3)
-        self.world_turn, self.world_move = turn(2, np.array([turned]))[0], moved
-        now = np.random.default_rng(derive_seed(take.seed, "motion"))
+        person_rng = np.random.default_rng(derive_seed(take.capture.seed, "person"))
+        self.height = person_rng.uniform(1.55, 1.92)
+        self.build = person_rng.uniform(0.88, 1.14)
+        tempo, size = np.exp(person_rng.normal(0, 0.13)), np.exp(person_rng.normal(0, 0.15))
+        habit = dict(zip(DOFS, person_rng.normal(0, 1, len(DOFS)), strict=True))
+        vigour = dict(zip(DOFS, size * np.exp(person_rng.normal(0, 0.12, len(DOFS))), strict=True))
+        self.world_rotation = rotation(2, person_rng.uniform(-np.pi, np.pi, 1))[0]
+        self.world_translation = person_rng.uniform(-3, 3, 3) * (1, 1, 0.3)
+        take_rng = np.random.default_rng(derive_seed(take.seed, "motion"))
         self._waves: dict[int, dict[str, list[tuple[float, ...]]]] = {}
         self._rest: dict[int, dict[str, float]] = {}
-        self._clock: dict[int, tuple[float, ...]] = {}
+        self._tempo: dict[int, tuple[float, ...]] = {}
         for index in sorted({s.action for s in self.segments}):
             action = ACTIONS[take.activity][index]
-            self._clock[index] = (
-                action.hz * tempo * np.exp(now.normal(0, 0.04)), now.uniform(),
-                now.uniform(0.15, 0.4), now.uniform(0.05, 0.1), now.uniform(0, 7),
+            self._tempo[index] = (
+                action.hz * tempo * np.exp(take_rng.normal(0, 0.04)), take_rng.uniform(),
+                take_rng.uniform(0.15, 0.4), take_rng.uniform(0.05, 0.1), take_rng.uniform(0, 7),
             )  # fmt: skip
             self._rest[index], self._waves[index] = {}, {}
             for dof, (rest, *waves) in _both_sides(REST | action.motion).items():
@@ -107,7 +107,11 @@ class Person:
         self._habit = {dof: habit[dof] * spread[dof] for dof in DOFS}
         self._wander = {
             dof: [
-                (spread[dof] * 0.3 * now.normal(), now.uniform(0.1, 0.5), now.uniform(0, 7))
+                (
+                    spread[dof] * 0.3 * take_rng.normal(),
+                    take_rng.uniform(0.1, 0.5),
+                    take_rng.uniform(0, 7),
+                )
                 for _ in range(2)
             ]
             for dof in DOFS
@@ -115,7 +119,7 @@ class Person:
 
     def phase(self, action: int, t: np.ndarray) -> np.ndarray:
         """Cycles of an action since an arbitrary start, at times `t` (N,) in seconds."""
-        hz, start, depth, slow_hz, slow_phase = self._clock[action]
+        hz, start, depth, slow_hz, slow_phase = self._tempo[action]
         return start + hz * (t + depth * np.sin(2 * np.pi * slow_hz * t + slow_phase))
 
     def weights(self, t: np.ndarray) -> dict[int, np.ndarray]:
@@ -123,9 +127,9 @@ class Person:
         shares: dict[int, np.ndarray] = {}
         before = np.ones_like(t)
         for segment, after in zip(self.segments, [*self.segments[1:], None], strict=True):
-            rise = (
-                np.zeros_like(t) if after is None else _smooth((t - after.start_s) / BLEND_S + 0.5)
-            )
+            rise = np.zeros_like(t)
+            if after is not None:
+                rise = _smoothstep((t - after.start_s) / BLEND_S + 0.5)
             shares[segment.action] = shares.get(segment.action, 0.0) + before - rise
             before = rise
         return shares
@@ -160,8 +164,8 @@ class Person:
         """Device axes (N, 3, 3), and in the world the point `offset` (3,) metres of the device."""
         axes, centre = self.head(t)
         lever = np.array([0.085, 0.065, 0.03]) + DEVICE_IN_HEAD @ offset
-        axes_world = self.world_turn @ axes
-        point = (centre + axes @ lever) @ self.world_turn.T + self.world_move
+        axes_world = self.world_rotation @ axes
+        point = (centre + axes @ lever) @ self.world_rotation.T + self.world_translation
         return axes_world @ _orthonormal(DEVICE_IN_HEAD), point
 
     def joints(self, t: np.ndarray) -> np.ndarray:
@@ -169,7 +173,7 @@ class Person:
         q = self.dofs(t)
         torso, pelvis = self._trunk(q)
         axes, centre = self._head(q, torso, pelvis)
-        pelvis_axes = turn(2, q["yaw"])
+        pelvis_axes = rotation(2, q["yaw"])
         h, wide = self.height, self.height * self.build
         parts = {}
         for name, at in FACE.items():
@@ -177,22 +181,22 @@ class Person:
         for side, sign in (("left", 1.0), ("right", -1.0)):
             s = side[0]
             shoulder = pelvis + torso @ np.array([0.0, sign * 0.108 * wide, 0.288 * h])
-            upper = torso @ turn(1, -q[f"{s}_flex"]) @ turn(0, sign * q[f"{s}_abd"])
-            upper = upper @ turn(2, -sign * q[f"{s}_rot"])
+            upper = torso @ rotation(1, -q[f"{s}_flex"]) @ rotation(0, sign * q[f"{s}_abd"])
+            upper = upper @ rotation(2, -sign * q[f"{s}_rot"])
             elbow = shoulder - 0.172 * h * upper[:, :, 2]
-            fore = upper @ turn(1, -q[f"{s}_elbow"])
+            fore = upper @ rotation(1, -q[f"{s}_elbow"])
             parts |= {f"{side}-shoulder": shoulder, f"{side}-elbow": elbow}
             parts[f"{side}-wrist"] = elbow - 0.15 * h * fore[:, :, 2]
             hip = pelvis + pelvis_axes @ np.array([0.0, sign * 0.052 * wide, 0.0])
-            thigh = pelvis_axes @ turn(1, -q[f"{s}_hip"]) @ turn(0, sign * q[f"{s}_splay"])
+            thigh = pelvis_axes @ rotation(1, -q[f"{s}_hip"]) @ rotation(0, sign * q[f"{s}_splay"])
             knee = hip - THIGH * h * thigh[:, :, 2]
-            ankle = knee - SHANK * h * (thigh @ turn(1, q[f"{s}_knee"]))[:, :, 2]
+            ankle = knee - SHANK * h * (thigh @ rotation(1, q[f"{s}_knee"]))[:, :, 2]
             parts |= {f"{side}-hip": hip, f"{side}-knee": knee, f"{side}-ankle": ankle}
         return np.stack([parts[name] for name in JOINTS], axis=1)
 
     def to_world(self, points: np.ndarray) -> np.ndarray:
         """Scene points (..., 3) in the world of the recording."""
-        return points @ self.world_turn.T + self.world_move
+        return points @ self.world_rotation.T + self.world_translation
 
     def _trunk(self, q: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Torso axes, and the pelvis at the height that puts the lowest joint on the floor."""
@@ -205,13 +209,14 @@ class Person:
             heights += [at_knee - 0.06, at_knee - SHANK * self.height * lower - 0.08]
         low = -np.log(sum(np.exp(-40 * h) for h in heights)) / 40  # a smooth minimum
         pelvis = np.stack([q["x"], q["y"], q["z"] - low], axis=1)
-        torso = turn(2, q["yaw"] + q["twist"]) @ turn(1, q["pitch"]) @ turn(0, q["roll"])
-        return torso, pelvis
+        torso = rotation(2, q["yaw"] + q["twist"]) @ rotation(1, q["pitch"])
+        return torso @ rotation(0, q["roll"]), pelvis
 
     def _head(
         self, q: dict[str, np.ndarray], torso: np.ndarray, pelvis: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
-        axes = torso @ turn(2, q["head_yaw"]) @ turn(1, q["head_pitch"]) @ turn(0, q["head_roll"])
+        axes = torso @ rotation(2, q["head_yaw"])
+        axes = axes @ rotation(1, q["head_pitch"]) @ rotation(0, q["head_roll"])
         neck = pelvis + torso @ np.array([0.0, 0.0, 0.315 * self.height])
         return axes, neck + axes @ (np.array([0.02, 0.0, 0.088]) * self.height)
 
@@ -221,11 +226,11 @@ def _orthonormal(matrix: np.ndarray) -> np.ndarray:
     return left @ right
 
 
-def _smooth(x: np.ndarray) -> np.ndarray:
+def _smoothstep(x: np.ndarray) -> np.ndarray:
     x = np.clip(x, 0.0, 1.0)
     return x**3 * (x * (6 * x - 15) + 10)
 
 
 def _both_sides(motion: dict) -> dict:
-    both = {f"{s}_{d[2:]}": v for d, v in motion.items() if d[:2] == "b_" for s in "lr"}
-    return both | {d: v for d, v in motion.items() if d[:2] != "b_"}
+    sides = {f"{s}_{d[2:]}": v for d, v in motion.items() if d[:2] == "b_" for s in "lr"}
+    return sides | {d: v for d, v in motion.items() if d[:2] != "b_"}

@@ -52,8 +52,8 @@ def court(p: Painter, paint: Paint, rng: np.random.Generator) -> Room:
 
 def circle_on_floor(x: float, radius: float) -> np.ndarray:
     """Points (41, 3) of a circle on the floor around (x, 0)."""
-    turn = np.linspace(0, 2 * np.pi, 41)
-    return np.stack([x + radius * np.cos(turn), radius * np.sin(turn), 0 * turn], axis=1)
+    angle = np.linspace(0, 2 * np.pi, 41)
+    return np.stack([x + radius * np.cos(angle), radius * np.sin(angle), 0 * angle], axis=1)
 
 
 def climbing_gym(p: Painter, paint: Paint, rng: np.random.Generator) -> Room:

@@ -113,7 +113,7 @@ def derive_uid(*parts: object) -> str:
 
 def plan(size: SyntheticSize) -> list[TakePlan]:
     """Every take that is synthesised, in the order of takes.json. Cheap and deterministic."""
-    names = [(split, f"synth_p{101 + i}_01") for i, split in enumerate(_people(size))]
+    names = [(split, f"synth_p{101 + i}_01") for i, split in enumerate(_participant_splits(size))]
     devices = _devices(size, [name for split, name in names if split != "teacher"])
     takes: list[dict[str, Any]] = []
     for number, (split, name) in enumerate(names):
@@ -149,28 +149,28 @@ def planted(plans: Iterable[TakePlan]) -> list[Flaw]:
     `take_uid` is None where the flaw belongs to no take of takes.json.
     """
     plans = list(plans)
-    found = [flaw for take in plans for flaw in take.flaws]
+    flaws = [flaw for take in plans for flaw in take.flaws]
     # The test split may have no text files.
     home = min((t for t in plans if t.flaws), key=lambda t: t.split == "test", default=None)
     if home is not None:
         about = {"take_uid": derive_uid(home.take_uid, "stray"), "split": home.split}
-        found += [Flaw(STRAY, None, {**about, "source": source}) for source in SOURCES]
-    return found
+        flaws += [Flaw(STRAY, None, {**about, "source": source}) for source in SOURCES]
+    return flaws
 
 
-def _people(size: SyntheticSize) -> list[str]:
+def _participant_splits(size: SyntheticSize) -> list[str]:
     """The split of each participant."""
     return [split for split, count in size.participants.items() for _ in range(count)]
 
 
 def _devices(size: SyntheticSize, names: list[str]) -> dict[str, tuple[str, str]]:
     """The glasses and the prefix of the exo cameras of those captures that have unusual ones."""
-    few = max(1, len(names) // 6)
-    if not size.flaws or len(names) < 2 * few:
+    count = max(1, len(names) // 6)
+    if not size.flaws or len(names) < 2 * count:
         return {}
     order = np.random.default_rng(derive_seed(size.seed, "devices")).permutation(len(names))
-    second = {names[i]: ("aria02", "cam") for i in order[:few]}
-    return second | {names[i]: ("aria01", "gp") for i in order[few : 2 * few]}
+    second = {names[i]: ("aria02", "cam") for i in order[:count]}
+    return second | {names[i]: ("aria01", "gp") for i in order[count : 2 * count]}
 
 
 def _slots(takes: list[dict[str, Any]]) -> list[Slot]:

@@ -26,10 +26,10 @@ def pose_json(take: TakePlan, person: Person, kind: str, cameras: dict[str, Came
     points = np.round(person.to_world(scene), 4).tolist()
     views = rng.integers(2, max(3, len(cameras) + 1), scene.shape[:2]).tolist()
     placement = "manual" if kind == "annotation" else "auto"
-    flat = {}
+    pixels = {}
     if kind == "annotation":
         for name, camera in cameras.items():
-            flat[name] = np.round(camera.project(scene)[0] * _full_size(camera), 1).tolist()
+            pixels[name] = np.round(camera.project(scene)[0] * _full_size(camera), 1).tolist()
     empty, lost, weak = _flaws(take)
     out: dict[str, Any] = {}
     for row in rng.permutation(len(frames)):
@@ -44,7 +44,7 @@ def pose_json(take: TakePlan, person: Person, kind: str, cameras: dict[str, Came
             for j, name in kept
         }
         image: dict[str, Any] = {name: {} for name in cameras}
-        for view, uv in flat.items():
+        for view, uv in pixels.items():
             image[view] = {
                 name: {"x": uv[row][j][0], "y": uv[row][j][1], "placement": placement}
                 for j, name in kept
@@ -62,9 +62,9 @@ def _full_size(camera: Camera) -> float:
 def _flaws(take: TakePlan) -> tuple[set[int], set[tuple[int, str]], set[tuple[int, str]]]:
     """Frames without a person, and (frame, joint) that are absent or seen by one camera only."""
     empty = set((take.flaw("empty_pose_frames") or {"frames": []})["frames"])
-    found = []
+    marked = []
     for kind in ("missing_joints", "few_views"):
         flaw = take.flaw(kind) or {"first_frame": 0, "frames": 0, "joints": []}
         frames = range(flaw["first_frame"], flaw["first_frame"] + flaw["frames"])
-        found.append({(frame, joint) for frame in frames for joint in flaw["joints"]})
-    return empty, found[0], found[1]
+        marked.append({(frame, joint) for frame in frames for joint in flaw["joints"]})
+    return empty, marked[0], marked[1]

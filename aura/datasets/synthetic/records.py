@@ -77,7 +77,7 @@ def _videos(take: TakePlan) -> dict[str, Any]:
             "relative_path": file and f"{VIDEOS}/{file}.mp4",
         }
 
-    lost = (take.flaw("camera_path_null") or {"camera": None})["camera"]
+    missing = (take.flaw("camera_path_null") or {"camera": None})["camera"]
     aria = take.capture.aria
     videos = {
         aria: {
@@ -86,7 +86,7 @@ def _videos(take: TakePlan) -> dict[str, Any]:
         }
     }
     for camera in take.capture.cameras:
-        videos[camera] = {"0": stream(camera, "0", "0", camera if camera != lost else None)}
+        videos[camera] = {"0": stream(camera, "0", "0", camera if camera != missing else None)}
     for pseudo in ("collage", "best_exo"):
         videos[pseudo] = {"0": stream(pseudo, "0", "0", None)}
     return videos

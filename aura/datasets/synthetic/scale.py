@@ -57,13 +57,13 @@ def _with_copies(
             (t for t in plans if t.split != "teacher"), key=lambda t: t.capture.uid
         )
     ]
-    left = (size.takes or 0) - len(plans)
+    remaining = (size.takes or 0) - len(plans)
     for number in count(1) if captures else ():
         for takes in captures:
-            if left <= 0:
+            if remaining <= 0:
                 return
-            yield from zip(_copies(takes[:left], number, size.seed), takes, strict=False)
-            left -= len(takes)
+            yield from zip(_copies(takes[:remaining], number, size.seed), takes, strict=False)
+            remaining -= len(takes)
 
 
 def _copies(takes: list[TakePlan], number: int, seed: int) -> Iterator[TakePlan]:

@@ -17,19 +17,19 @@ OTHERS = ("O walks past behind C.", "O stands beside C and watches.", "O hands s
 def annotations(take: TakePlan) -> list[dict[str, Any]]:
     """The annotations of one take: one or two annotators, each with several descriptions."""
     rng = np.random.default_rng(derive_seed(take.seed, "text"))
-    found = [_annotation(take, rng, who) for who in range(1 + int(rng.random() < 0.2))]
+    annotated = [_annotation(take, rng, number) for number in range(1 + int(rng.random() < 0.2))]
     for index in range((take.flaw("unsure_descriptions") or {"descriptions": 0})["descriptions"]):
-        _add(take, found[0]["descriptions"], index, _elsewhere(take, rng), unsure=True)
+        _insert(take, annotated[0]["descriptions"], index, _text_of_another(take, rng), unsure=True)
     for index in range((take.flaw("other_subject") or {"descriptions": 0})["descriptions"]):
-        _add(take, found[0]["descriptions"], index, OTHERS[index % len(OTHERS)], subject="O")
+        _insert(take, annotated[0]["descriptions"], index, OTHERS[index % len(OTHERS)], subject="O")
     if take.flaw("rejected_annotation") is not None:
-        bad = _annotation(take, rng, len(found))
+        bad = _annotation(take, rng, len(annotated))
         bad["rejected"] = "1" if isinstance(bad["rejected"], str) else True
         bad["reject_reason"] = "The narration is about another video."
         for entry in bad["descriptions"]:
-            entry["text"] = _elsewhere(take, rng)
-        found.append(bad)
-    return found
+            entry["text"] = _text_of_another(take, rng)
+        annotated.append(bad)
+    return annotated
 
 
 def stray_annotation(flaw: Flaw) -> list[dict[str, Any]]:
@@ -47,7 +47,7 @@ def stray_annotation(flaw: Flaw) -> list[dict[str, Any]]:
     return [about | {"rejected": False, "reject_reason": None, "descriptions": [entry]}]
 
 
-def _annotation(take: TakePlan, rng: np.random.Generator, who: int) -> dict[str, Any]:
+def _annotation(take: TakePlan, rng: np.random.Generator, number: int) -> dict[str, Any]:
     as_text = bool(rng.random() < 0.25)
     subject = "narration_subject" if rng.random() < 0.25 else "subject"
 
@@ -74,7 +74,7 @@ def _annotation(take: TakePlan, rng: np.random.Generator, who: int) -> dict[str,
                 }
             )
     return {
-        "annotation_uid": derive_uid(take.take_uid, "annotation", who),
+        "annotation_uid": derive_uid(take.take_uid, "annotation", number),
         "annotator_id": f"annotator-{int(rng.integers(1, 9))}",
         "rejected": flag(False),
         "reject_reason": None,
@@ -82,7 +82,7 @@ def _annotation(take: TakePlan, rng: np.random.Generator, who: int) -> dict[str,
     }
 
 
-def _add(
+def _insert(
     take: TakePlan,
     descriptions: list[dict[str, Any]],
     index: int,
@@ -95,12 +95,12 @@ def _add(
     key = "subject" if "subject" in first else "narration_subject"
     flag = str(int(unsure)) if isinstance(first["unsure"], str) else unsure
     stamp = round((index + 0.5) * take.seconds / 3 % take.seconds, 5)
-    more = {"text": text, "timestamp": stamp, key: subject, "unsure": flag}
-    descriptions.append({**first, **more})
+    changes = {"text": text, "timestamp": stamp, key: subject, "unsure": flag}
+    descriptions.append({**first, **changes})
     descriptions.sort(key=lambda entry: entry["timestamp"])
 
 
-def _elsewhere(take: TakePlan, rng: np.random.Generator) -> str:
+def _text_of_another(take: TakePlan, rng: np.random.Generator) -> str:
     others = [a for a in CAPTIONS if a != take.activity]
     texts = [t for part in CAPTIONS[others[int(rng.integers(len(others)))]].values() for t in part]
     return texts[int(rng.integers(len(texts)))]

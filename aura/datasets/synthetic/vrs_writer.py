@@ -16,22 +16,25 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from aura.datasets import vrs
+from aura.datasets.vrs import ImuCalibration, ImuStream, container
+from aura.datasets.vrs.container import RECORD_HEADER, RECORD_TYPES, packed_dtype
+from aura.datasets.vrs.data_layout import DATA_PIECES
+from aura.datasets.vrs.imu import IMU_TYPE_ID, INSTANCES, SAMPLE_FIELDS
 
-_CONFIGURATION = vrs.fields(
+_CONFIGURATION = packed_dtype(
     "stream_index:<u4 device_id:<u8 nominal_rate:<f8 has_accelerometer:u1 has_gyroscope:u1 "
     "has_magnetometer:u1"
 )
-_SAMPLE = vrs.fields(
+_SAMPLE = packed_dtype(
     "accelerometer_valid:u1 gyroscope_valid:u1 magnetometer_valid:u1 temperature_deg_c:<f8 "
     "capture_timestamp_ns:<i8 arrival_timestamp_ns:<i8 accelerometer:3<f4 gyroscope:3<f4 "
     "magnetometer:3<f4"
 )
-_PIECES = vrs.PIECE | {"u4": "Value<uint32_t>", "u8": "Value<uint64_t>"}
+_PIECES = DATA_PIECES | {"u4": "Value<uint32_t>", "u8": "Value<uint64_t>"}
 _FIRST_S, _LAST_S = 5e-324, float(np.finfo(np.float64).max)  # VRS's own, around every sample
 
 
-def write_vrs(path: Path, streams: Sequence[vrs.ImuStream]) -> None:
+def write_vrs(path: Path, streams: Sequence[ImuStream]) -> None:
     """Write `streams` to `path`; the same streams give the same bytes.
 
     Samples keep their order within a stream. The file takes its name only once it is complete.
@@ -43,14 +46,16 @@ def write_vrs(path: Path, streams: Sequence[vrs.ImuStream]) -> None:
         disagree in length, or if a calibration's transform is not rigid.
     """
     labels = [stream.label for stream in streams]
-    if not labels or len(set(labels)) < len(labels) or not set(labels) <= set(vrs.INSTANCES):
-        raise ValueError(f"expected distinct labels out of {[*vrs.INSTANCES]}, got {labels}")
+    if not labels or len(set(labels)) < len(labels) or not set(labels) <= set(INSTANCES):
+        raise ValueError(f"expected distinct labels out of {[*INSTANCES]}, got {labels}")
     streams = sorted(streams, key=_instance)
     instances = np.array([_instance(stream) for stream in streams], np.uint16)
-    description = _opaque(_description(streams), vrs.DESCRIPTION_TYPE_ID, previous_size=0)
-    configurations = _records(len(streams), _CONFIGURATION, vrs.IMU_TYPE_ID, description.itemsize)
+    description = _single_record(
+        _description(streams), container.DESCRIPTION_TYPE_ID, previous_size=0
+    )
+    configurations = _records(len(streams), _CONFIGURATION, IMU_TYPE_ID, description.itemsize)
     header = configurations["header"]
-    header["record_type"], header["instance"] = vrs.RECORD_TYPES["Configuration"], instances
+    header["record_type"], header["instance"] = RECORD_TYPES["Configuration"], instances
     header["timestamp"] = _FIRST_S
     configuration = configurations["payload"]
     configuration["device_id"] = instances - 1
@@ -59,12 +64,12 @@ def write_vrs(path: Path, streams: Sequence[vrs.ImuStream]) -> None:
 
     data = _data(streams, configurations.itemsize)
     previous_size = data.itemsize if data.size else configurations.itemsize
-    entries = np.empty(len(streams) + len(data), vrs.INDEX_ENTRY)
-    for name in vrs.INDEX_ENTRY.names or ():
+    entries = np.empty(len(streams) + len(data), container.INDEX_ENTRY)
+    for name in container.INDEX_ENTRY.names or ():
         entries[name] = np.concatenate([header[name], data["header"][name]])
-    ids = b"".join(struct.pack("<iH", vrs.IMU_TYPE_ID, instance) for instance in instances)
+    ids = b"".join(struct.pack("<iH", IMU_TYPE_ID, instance) for instance in instances)
     body = struct.pack("<I", len(streams)) + ids + struct.pack("<I", len(entries))
-    index = _opaque(body + entries.tobytes(), vrs.INDEX_TYPE_ID, previous_size)
+    index = _single_record(body + entries.tobytes(), container.INDEX_TYPE_ID, previous_size)
     _write(Path(path), [description, configurations, data, index])
 
 
@@ -73,11 +78,11 @@ def _write(path: Path, blocks: Sequence[np.ndarray]) -> None:
     digest = hashlib.blake2b(digest_size=8)
     for block in blocks:
         digest.update(block.view(np.uint8).data)
-    header = np.zeros((), vrs.FILE_HEADER)
+    header = np.zeros((), container.FILE_HEADER)
     header["magic"], header["magic_end"], header["version"] = b"VisionRe", b"cord", b"VRS1"
     header["creation_id"] = int.from_bytes(digest.digest())  # unique: readers cache indexes by it
-    header["header_size"] = header["description_offset"] = vrs.FILE_HEADER.itemsize
-    header["record_header_size"] = vrs.RECORD_HEADER.itemsize
+    header["header_size"] = header["description_offset"] = container.FILE_HEADER.itemsize
+    header["record_header_size"] = RECORD_HEADER.itemsize
     header["index_offset"] = header.nbytes + sum(block.nbytes for block in blocks[:-1])
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
@@ -89,56 +94,56 @@ def _write(path: Path, blocks: Sequence[np.ndarray]) -> None:
         partial.unlink(missing_ok=True)
 
 
-def _instance(stream: vrs.ImuStream) -> int:
-    return vrs.INSTANCES[stream.label][0]
+def _instance(stream: ImuStream) -> int:
+    return INSTANCES[stream.label][0]
 
 
 def _records(count: int, payload: np.dtype, type_id: int, previous_size: int) -> np.ndarray:
     """Empty records of the file's own kind, after a record of `previous_size` bytes."""
-    records = np.zeros(count, [("header", vrs.RECORD_HEADER), ("payload", payload)])
+    records = np.zeros(count, [("header", RECORD_HEADER), ("payload", payload)])
     header = records["header"]
     header["size"] = header["previous_size"] = records.itemsize
     header["previous_size"][:1] = previous_size
     header["type_id"], header["format_version"] = type_id, 2
-    header["record_type"], header["timestamp"] = vrs.RECORD_TYPES["Data"], _LAST_S
+    header["record_type"], header["timestamp"] = RECORD_TYPES["Data"], _LAST_S
     return records
 
 
-def _opaque(body: bytes, type_id: int, previous_size: int) -> np.ndarray:
+def _single_record(body: bytes, type_id: int, previous_size: int) -> np.ndarray:
     records = _records(1, np.dtype(f"V{len(body)}"), type_id, previous_size)
     records["payload"] = np.frombuffer(body, f"V{len(body)}")
     return records
 
 
-def _data(streams: Sequence[vrs.ImuStream], previous_size: int) -> np.ndarray:
+def _data(streams: Sequence[ImuStream], previous_size: int) -> np.ndarray:
     """The samples of all streams, merged by the latest stamp so far, which keeps their order."""
     latest = [np.maximum.accumulate(stream.timestamps_ns) for stream in streams]
     order = np.argsort(np.concatenate(latest), kind="stable")
-    records = _records(len(order), _SAMPLE, vrs.IMU_TYPE_ID, previous_size)
-    places, start = np.empty_like(order), 0
-    places[order] = np.arange(len(order))
+    records = _records(len(order), _SAMPLE, IMU_TYPE_ID, previous_size)
+    ranks, start = np.empty_like(order), 0
+    ranks[order] = np.arange(len(order))
     for stream in streams:
         count = len(stream.timestamps_ns)
-        mine, start = places[start : start + count], start + count
-        records["header"]["instance"][mine] = _instance(stream)
+        rows, start = ranks[start : start + count], start + count
+        records["header"]["instance"][rows] = _instance(stream)
         masks = stream.accel_valid, stream.gyro_valid
         arrays = stream.timestamps_ns, stream.accel, stream.gyro, *masks
-        for name, values in zip(vrs.SAMPLE_FIELDS.names or (), arrays, strict=True):
+        for name, values in zip(SAMPLE_FIELDS.names or (), arrays, strict=True):
             shape = (count, *_SAMPLE[name].shape)
             if np.shape(values) != shape:
                 raise ValueError(f"{stream.label}: {name} is {np.shape(values)}, expected {shape}")
-            records["payload"][name][mine] = values
+            records["payload"][name][rows] = values
     records["payload"]["temperature_deg_c"] = np.nan
     records["payload"]["arrival_timestamp_ns"] = -1  # not known
     records["header"]["timestamp"] = records["payload"]["capture_timestamp_ns"] * 1e-9
     return records
 
 
-def _description(streams: Sequence[vrs.ImuStream]) -> bytes:
+def _description(streams: Sequence[ImuStream]) -> bytes:
     """Tags of each stream and of the file."""
     body = struct.pack("<I", len(streams))
     for stream in streams:
-        body += struct.pack("<iH", vrs.IMU_TYPE_ID, _instance(stream))
+        body += struct.pack("<iH", IMU_TYPE_ID, _instance(stream))
         body += _tags({"device_type": "Aria"})
         body += _tags(
             {
@@ -178,7 +183,7 @@ def _layout(dtype: np.dtype) -> str:
     return json.dumps({"data_layout": pieces})
 
 
-def _calibration(label: str, calibration: vrs.ImuCalibration) -> dict[str, Any]:
+def _calibration(label: str, calibration: ImuCalibration) -> dict[str, Any]:
     transform = np.asarray(calibration.transform_device_imu, np.float64)
     rotation = transform[:3, :3]
     if not np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-9) or np.linalg.det(rotation) < 0:

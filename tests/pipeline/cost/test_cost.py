@@ -12,7 +12,11 @@ from aura.signals.windows import starts
 from aura.teacher.video import window_frames
 from pipeline import estimate
 from pipeline.cost import amounts, rates
-from pipeline.cost.amounts import EGO_EXO4D, Row, frames_of, gpu_seconds, span, table, windows_of
+from pipeline.cost.amounts import Row, count_windows, frame_numbers, gpu_seconds
+from pipeline.cost.sample import Effort
+from pipeline.cost.sizes import EGO_EXO4D
+from pipeline.cost.table import table
+from pipeline.cost.units import duration
 from tests.conftest import ROOT, run, tiny_params
 
 STAGES = [
@@ -27,9 +31,7 @@ NAMES = (
     "encode encode_all rank_all bytes_signals bytes_window bytes_video bytes_text"
 )
 ONES = dict.fromkeys(NAMES.split(), 1.0)
-TINY = rates.Sample(
-    take_s=10, images=1, texts=2, train_steps=1, ranked=32, repeats=1, least_s=0
-)  # fmt: skip
+TINY = Effort(take_s=10, images=1, texts=2, train_steps=1, ranked=32, repeats=1, min_s=0)
 
 
 PINNED = (
@@ -54,14 +56,14 @@ def test_distinct_frames_are_those_of_window_frames_over_an_hour(params):
     begin = starts(3600, 5.0, 2.5, True)
     numbers = window_frames(begin.tolist(), 5.0, 8, 30.0)
     assert numbers.shape == (1439, 8)
-    assert len(frames_of(3600, params, 30.0)) == len(np.unique(numbers)) == 5760
+    assert len(frame_numbers(3600, params, 30.0)) == len(np.unique(numbers)) == 5760
     # A window of 8 frames shares 4 with the next: 4 new ones a window, and 4 more in the last.
     assert 4 * 1439 + 4 == 5760
 
 
 def test_amounts_of_the_full_data_set_by_hand(params):
     assert EGO_EXO4D.take_s == pytest.approx(221.26 * 3600 / 5035)
-    assert windows_of(EGO_EXO4D.take_s, params) == 62  # (158.2 - 5) / 2.5 = 61.3, and the first
+    assert count_windows(EGO_EXO4D.take_s, params) == 62  # (158.2 - 5) / 2.5 = 61.3, and the first
     found = by_stage(amounts.preprocess_rows(EGO_EXO4D, params, ONES, "ViT-B-32", 100.0))
     assert found["resample: read VRS"] == pytest.approx(796_536_000)
     assert found["embed: decode video"] == pytest.approx(23_896_080)
@@ -95,17 +97,17 @@ def test_no_control_is_not_counted(params):
 
 
 def test_only_the_takes_that_are_read_are_counted():
-    read = EGO_EXO4D.read(["train", "val"], {})
-    assert read.takes == {"train": 3072, "val": 842}
-    assert read.ego_hours == pytest.approx(221.26 * 3914 / 5035)
-    assert read.take_s == pytest.approx(EGO_EXO4D.take_s)
-    assert read.parts_gb == EGO_EXO4D.parts_gb
-    dealt = EGO_EXO4D.read(["train", "val"], {"test": 0.2, "val": 0.1})
-    assert dealt.takes == {"train": 3914 - 783 - 391, "test": 783, "val": 391}
-    assert dealt.ego_hours == read.ego_hours
-    assert EGO_EXO4D.read(["train", "val", "test"], {}) == EGO_EXO4D
+    subset = EGO_EXO4D.subset(["train", "val"], {})
+    assert subset.takes == {"train": 3072, "val": 842}
+    assert subset.ego_hours == pytest.approx(221.26 * 3914 / 5035)
+    assert subset.take_s == pytest.approx(EGO_EXO4D.take_s)
+    assert subset.parts_gb == EGO_EXO4D.parts_gb
+    resplit = EGO_EXO4D.subset(["train", "val"], {"test": 0.2, "val": 0.1})
+    assert resplit.takes == {"train": 3914 - 783 - 391, "test": 783, "val": 391}
+    assert resplit.ego_hours == subset.ego_hours
+    assert EGO_EXO4D.subset(["train", "val", "test"], {}) == EGO_EXO4D
     with pytest.raises(AuraError, match="No take is in the splits"):
-        EGO_EXO4D.read(["teacher"], {})
+        EGO_EXO4D.subset(["teacher"], {})
 
 
 def test_times_of_a_row():
@@ -127,7 +129,7 @@ def test_a_gpu_by_hand():
      (276480, "3.2 days")],
 )  # fmt: skip
 def test_times_in_words(seconds, words):
-    assert span(seconds) == words
+    assert duration(seconds) == words
 
 
 def test_a_table_is_markdown_with_its_sums():
@@ -154,7 +156,7 @@ def test_what_is_not_known_is_a_sentence(params):
 def test_a_rate_is_of_the_median_run(monkeypatch):
     clock = iter([0.0, 1.0, 1.0, 3.0, 3.0, 103.0])
     monkeypatch.setattr(rates.time, "perf_counter", lambda: next(clock))
-    assert rates.rate(10, lambda: None, rates.Sample(repeats=3, least_s=0)) == 5.0
+    assert rates.rate(10, lambda: None, Effort(repeats=3, min_s=0)) == 5.0
 
 
 def test_it_runs_and_every_row_is_there(tmp_path, monkeypatch):

@@ -11,7 +11,7 @@ from aura.learning.distributed import Ranks
 from tests.small import fresh, settings, short
 
 # 39 windows in batches of 8 and 7: no half of a 7 is like the other.
-EVERY = settings(
+ALL_PAIRS = settings(
     [("imu", "text"), ("imu", "video"), ("imu", "mocap"), ("mocap", "text")],
     epochs=2,
     learning_rate=1e-3,
@@ -46,15 +46,15 @@ def rank(number, world, folder, chosen):
 
 
 def gathers(number, world):
-    """The own gather against PyTorch's, whose backward sums over the ranks what each one has."""
+    """Our gather against PyTorch's, whose backward sums over the ranks what each one has."""
     rows = torch.randn(world * 3, 5, generator=torch.Generator().manual_seed(0))
-    own = rows[Ranks().part(len(rows))]
+    local = rows[Ranks().part(len(rows))]
     grads = []
     for gather in (
         lambda x: Ranks().gather(x, len(rows)),
         lambda x: torch.cat(dist.nn.functional.all_gather(x)),
     ):
-        part = own.clone().requires_grad_()
+        part = local.clone().requires_grad_()
         whole = gather(part)
         assert torch.equal(whole, rows)
         (whole.sin() @ whole.T).square().mean().backward()
@@ -62,6 +62,6 @@ def gathers(number, world):
     torch.testing.assert_close(grads[0], grads[1])
 
 
-def refuse(group, device, told):
-    told({"epoch": 0.0})
+def refuse(group, device, on_epoch_end):
+    on_epoch_end({"epoch": 0.0})
     raise AuraError(f"rank {group.rank} of {group.world} on {device} gives up")

@@ -84,9 +84,9 @@ def test_a_node_that_dies_costs_nothing_and_changes_nothing(flawed, project, pre
         wait_for_shards(project, 1, process)
         cluster.remove_node(workers[0], allow_graceful=False)
         assert (project / "data/signals/synthetic.partial").is_dir(), "the run was over too soon"
-        said, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, said
-        assert "Joining the Ray cluster" in said
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+        assert "Joining the Ray cluster" in output
     finally:
         cluster.shutdown()
         ray.shutdown()
@@ -108,9 +108,9 @@ def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preproces
     assert len(kept) >= 6
     assert not (project / "data/signals/synthetic").exists()
     again = preprocess(project, "ray.executor=local")
-    said, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, said
-    assert f"resuming, {len(done)} of " in said
+    output, _ = again.communicate(timeout=300)
+    assert again.returncode == 0, output
+    assert f"resuming, {len(done)} of " in output
     now = {p.name: p.stat().st_mtime_ns for p in (project / "data/signals/synthetic").iterdir()}
     assert {name: now[name] for name in kept} == kept
     assert hashes(project) == hashes(flawed[0])
@@ -118,7 +118,7 @@ def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preproces
 
 def test_no_cluster_at_the_address_is_one_sentence(project, preprocess):
     process = preprocess(project, "ray.executor=ray", RAY_ADDRESS="127.0.0.1:1")
-    said, _ = process.communicate(timeout=120)
+    output, _ = process.communicate(timeout=120)
     assert process.returncode == 1
-    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in said
-    assert "Traceback" not in said
+    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in output
+    assert "Traceback" not in output

@@ -165,7 +165,7 @@ def test_groups_end_at_a_count_or_a_size():
 
 def test_a_table_in_pieces_is_the_table_and_its_memory_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.engine.output._ROW_GROUP_BYTES", 400)
-    monkeypatch.setattr("pipeline.engine.output._PIECES", 3)
+    monkeypatch.setattr("pipeline.engine.output._MAX_PENDING", 3)
     writer = TableWriter(tmp_path / "part-00000.parquet", SCHEMA)
     for start in range(0, 500, 10):
         writer.add(pa.table([pa.array(range(start, start + 10), pa.int64())], schema=SCHEMA))
@@ -179,7 +179,7 @@ def test_a_table_in_pieces_is_the_table_and_its_memory_is_bounded(tmp_path, monk
     lost = TableWriter(tmp_path / "lost.parquet", SCHEMA)
     for _ in range(9):
         lost.add(pa.table([pa.array(range(10), pa.int64())], schema=SCHEMA))
-    lost.abandon()
+    lost.discard()
     assert [path.name for path in tmp_path.iterdir()] == ["part-00000.parquet"]
 
 

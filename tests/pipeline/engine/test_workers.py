@@ -11,7 +11,7 @@ from aura.learning.distributed import Group
 from pipeline import train
 from pipeline.engine import workers
 from pipeline.study.curves import curves_of
-from tests.pipeline.engine.ranks import EVERY, rank, record, refuse
+from tests.pipeline.engine.ranks import ALL_PAIRS, rank, record, refuse
 from tests.small import fresh, settings, short, write_study
 
 
@@ -31,8 +31,8 @@ def same_weights(found, expected):
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_ranks_do_what_one_process_does(tmp_path, world):
-    mp.spawn(rank, (world, tmp_path, EVERY), nprocs=world)
-    alone = record(Group(), EVERY)
+    mp.spawn(rank, (world, tmp_path, ALL_PAIRS), nprocs=world)
+    alone = record(Group(), ALL_PAIRS)
     assert len(alone["losses"]) == 2 * 5
     for number in range(world):
         found = torch.load(tmp_path / f"{number}.pt", weights_only=True)
@@ -62,7 +62,7 @@ def test_a_batch_too_small_for_the_workers_is_one_sentence():
     group.world = 8
     with pytest.raises(AuraError, match="A batch of 8 is too small for 8 workers"):
         training.train_phase(
-            fresh(short(), EVERY), short(), EVERY.joint, EVERY, 0, print, group=group
+            fresh(short(), ALL_PAIRS), short(), ALL_PAIRS.joint, ALL_PAIRS, 0, print, group=group
         )
 
 
@@ -95,16 +95,18 @@ def test_aura_train_with_two_workers_gives_what_one_gives(tmp_path, monkeypatch,
 
 @pytest.mark.ray
 def test_a_sentence_of_a_rank_reaches_the_caller(tmp_path, ray_cluster):
-    told, settings_of_ray = [], config.Ray(workers=2)
+    figures, settings_of_ray = [], config.Ray(workers=2)
     with pytest.raises(AuraError, match=r"rank \d of 2 on cpu gives up"):
-        workers.run_ranks(refuse, 2, "auto", settings_of_ray, tmp_path, told.append)
-    assert told in ([], [{"epoch": 0.0}])
+        workers.run_ranks(refuse, 2, "auto", settings_of_ray, tmp_path, figures.append)
+    assert figures in ([], [{"epoch": 0.0}])
     assert list(tmp_path.iterdir()) == []
-    for wanted, device, sentence in (
+    for workers_asked, device, sentence in (
         (64, "cpu", "train.workers is 64, and Ray has only 3 CPUs"),
         (2, "cuda", "train.workers is 2, and Ray has only 0 GPUs"),
     ):
         with pytest.raises(AuraError, match=sentence):
-            workers.run_ranks(refuse, wanted, device, settings_of_ray, tmp_path, told.append)
+            workers.run_ranks(
+                refuse, workers_asked, device, settings_of_ray, tmp_path, figures.append
+            )
     with pytest.raises(AuraError, match=r"needs ray\.executor: ray"):
-        workers.run_ranks(refuse, 2, "cpu", config.Ray(executor="local"), tmp_path, told.append)
+        workers.run_ranks(refuse, 2, "cpu", config.Ray(executor="local"), tmp_path, figures.append)

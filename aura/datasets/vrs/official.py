@@ -1,4 +1,4 @@
-"""Fallback to projectaria-tools, for IMU records of a VRS file that `vrs.py` does not read."""
+"""Fallback to projectaria-tools, for records of a VRS file that `container.py` does not read."""
 
 import importlib.util
 import subprocess
@@ -13,8 +13,8 @@ from aura.errors import CorruptFile
 # The official reader crashes its process, hangs or fills memory on some damage, so it gets a
 # process of its own with limits. Where it fails at a record it returns zeros, or a record it read
 # before. So rows of zeros or all alike are refused, and both directions have to read the same.
-_OFFICIAL_SECONDS, _OFFICIAL_ROWS_PER_S, _OFFICIAL_BYTES = 60.0, 20_000, 4 << 30
-_OFFICIAL_READER = """
+_TIMEOUT_S, _ROWS_PER_S, _MAX_BYTES = 60.0, 20_000, 4 << 30
+_READER = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[4]),) * 2)
 import numpy as np
@@ -43,11 +43,11 @@ def official_columns(path: Path, label: str, count: int) -> list[np.ndarray]:
             "its IMU records are compressed or of several layouts; install projectaria-tools to "
             "read them"
         )
-    seconds = _OFFICIAL_SECONDS + count / _OFFICIAL_ROWS_PER_S
+    seconds = _TIMEOUT_S + count / _ROWS_PER_S
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "rows.npy"
-        script = [sys.executable, "-c", _OFFICIAL_READER]
-        command = [*script, str(path.resolve()), label, str(out), str(_OFFICIAL_BYTES)]
+        script = [sys.executable, "-c", _READER]
+        command = [*script, str(path.resolve()), label, str(out), str(_MAX_BYTES)]
         try:  # its output is not kept: a hostile file decides how long that gets
             subprocess.run(
                 command,

@@ -1,0 +1,122 @@
+"""Sections of what is measured of a trained model, and of what is learned on top of it."""
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from aura.config.base import Model
+from aura.config.training import Augment
+
+
+class Finetune(Model):
+    """Training of downstream heads.
+
+    Attributes
+    ----------
+    shots : tuple of int
+        How many labels of a class the k-shot heads have.
+    draws : int
+        Draws of the labels of a k-shot head, which are averaged.
+    epochs : int
+        Epochs of a head.
+    learning_rate : float
+        Of the head.
+    encoder_rate : float
+        Learning rate of the encoder, relative to that of the head; at 0 it stays as it is.
+    label_smoothing : float
+        Share of the target that goes to all classes alike.
+    mixup : float
+        Alpha of mixup; 0 for none.
+    augment : Augment or None
+        Random changes of the windows; those of training where it is null.
+    views : int
+        Time-shifted views of a test window whose class probabilities are averaged.
+    """
+
+    shots: tuple[int, ...] = (1, 5, 10, 50)
+    draws: int = Field(5, ge=1)
+    epochs: int = Field(40, ge=1)
+    learning_rate: float = Field(1e-3, gt=0)
+    encoder_rate: float = Field(0.3, ge=0)
+    label_smoothing: float = Field(0.1, ge=0, lt=1)
+    mixup: float = Field(0.0, ge=0)
+    augment: Augment | None = None
+    views: int = Field(1, ge=1)
+
+
+class Transfer(Model):
+    """A model of one data set, tested on another whose participants are left out.
+
+    Attributes
+    ----------
+    study : tuple of str
+        The data sets that `dvc exp run -S` takes through this stage, none by default.
+    source : str
+        The data set that the model was trained on.
+    phase : {"imu", "joint"}
+        Which of its models.
+    """
+
+    study: tuple[str, ...] = ()
+    source: str = "synthetic"
+    phase: Literal["imu", "joint"] = "joint"
+
+
+class Shift(Model):
+    """Data sets to compare, by the model that `transfer` names."""
+
+    study: tuple[str, ...] = ()
+
+
+class Evaluate(Model):
+    """Draws of the balanced retrieval pools and of the bootstrap."""
+
+    pool_draws: int = Field(20, ge=1)
+    bootstrap_draws: int = Field(1000, ge=1)
+
+
+class Variant(Model):
+    """What makes a variant. Beside a data set's own variants those of params.yaml are not trained.
+
+    Attributes
+    ----------
+    train, finetune : dict
+        Keys of these sections that differ, as in params.yaml.
+    control : bool
+        Train on shuffled pairs.
+    heads : bool
+        Also fine-tune on labels, from the pretrained encoders and from random weights.
+    """
+
+    train: dict[str, Any] = Field(default_factory=dict)
+    finetune: dict[str, Any] = Field(default_factory=dict)
+    control: bool = False
+    heads: bool = False
+
+
+class Ablate(Model):
+    """Variants of the training, each with every seed; the first is what others are compared with.
+
+    Attributes
+    ----------
+    study : tuple of str
+        The data sets that `dvc exp run -S` takes through this stage, none by default.
+    folds : {"given", "participants"}
+        `given` tests on the test split, with the best epoch chosen on validation; `participants`
+        leaves out one participant at a time, of all splits, and keeps the last epoch.
+    seeds : tuple of int
+        Seeds of the training.
+    variants : dict of str to Variant
+        By name.
+    """
+
+    study: tuple[str, ...] = ()
+    folds: Literal["given", "participants"] = "given"
+    seeds: tuple[int, ...] = (0, 1, 2)
+    variants: dict[str, Variant] = Field(default_factory=lambda: {"default": Variant()})
+
+
+class Report(Model):
+    """The page: which test window it shows as the example."""
+
+    example: int = 0
