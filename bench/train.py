@@ -53,7 +53,7 @@ def _step_row(setup: Setup, width: int, layers: int, batch: int, target: float) 
     windows = random_windows(2 * batch, DIM)
     params = make_params(setup, width, layers, batch)
     loop = make_loop(params, windows)
-    tokens = loop.model.imu.trunk.places.numel() + 1
+    tokens = loop.model.imu.trunk.positions.numel() + 1
 
     def step(training_loop: Any) -> Callable[[], None]:
         def run() -> None:

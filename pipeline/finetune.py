@@ -29,7 +29,7 @@ def run(params: Params, dataset: str) -> None:
     encoders = {m: getattr(model, m) for m in ("imu", "mocap") if test.valid[m][rows].any()}
     augment = config.Augment.model_validate(card["settings"]["augment"])
     deterministic()
-    answers = tasks.answers(
+    answers = tasks.fit_predict(
         encoders, windows, test.label, np.flatnonzero(windows.split != "test"), rows, classes,
         params.finetune, augment, params.train.seed, params.finetune.draws,
     )  # fmt: skip
@@ -38,12 +38,14 @@ def run(params: Params, dataset: str) -> None:
     if left_out := sorted(set(params.finetune.shots) - set(shots)):
         say(f"finetune: no class has {left_out[0]} labels; that few-shot head is left out.")
     total = 2 * (len(encoders) * (2 + len(shots)) + (len(encoders) > 1))
-    predictions = {answer.head: answer.said for answer in track(answers, "finetune", total, "head")}
+    predictions = {
+        answer.head: answer.predicted for answer in track(answers, "finetune", total, "head")
+    }
     unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
-    table, gains = tasks.figures(
+    table, gains = tasks.score(
         predictions, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
     )
-    warnings = tasks.negative(gains)
+    warnings = tasks.negative_transfer(gains)
     with stage_output(paths.report(dataset, "finetune"), None) as folder:
         write_json(folder / "metrics.json", headline_metrics(table))
         details = {"rows": table, "gains": gains, "warnings": warnings}

@@ -78,9 +78,9 @@ def run(params: Params, dataset: str) -> None:
     unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
     classes, label = len(test.class_names), test.label[rows]
     draws = params.evaluate.bootstrap_draws
-    table, gains = tasks.figures(predictions, label, unit, classes, draws, params.seed)
+    table, gains = tasks.score(predictions, label, unit, classes, draws, params.seed)
     chance = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
-    warnings = tasks.negative(gains)
+    warnings = tasks.negative_transfer(gains)
     details = {
         "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
         "classes": list(test.class_names), "baselines": chance, "rows": table, "gains": gains,
@@ -112,11 +112,11 @@ def _fold(
     by_length = tree.fit(length_s[labelled], test.label[labelled]).predict(length_s[rows])
     predictions[LENGTH_ALONE] = np.where(has_imu, by_length, -1)[None]
     augment = config.Augment.model_validate(card["settings"]["augment"])
-    for answer in tasks.answers(
+    for answer in tasks.fit_predict(
         {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
         params.finetune, augment, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
-        predictions[answer.head] = answer.said
+        predictions[answer.head] = answer.predicted
     temporary = temporary_path(file)
     with temporary.open("wb") as stream:
         content = {
@@ -161,7 +161,7 @@ def page(dataset: str, details: dict[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for head, shots in heads:
-        trained = "pretrained" if head != LENGTH_ALONE.how else LENGTH_ALONE.start
+        trained = "pretrained" if head != LENGTH_ALONE.method else LENGTH_ALONE.start
         cells = [
             _interval(row_of.get((head, shots, start, metric)))
             for start in (trained, "random")

@@ -138,7 +138,7 @@ def test_every_boundary_keeps_the_contract(repro):
     schema.validate(takes, schema.TAKES, "takes")
     texts = pq.read_table(data / "embeddings/synthetic/texts-00000.parquet")
     schema.validate(texts, schema.texts_schema(clip.DIM), "texts")
-    identity = clip.Identity.of(texts.schema.metadata, "texts")
+    identity = clip.Identity.from_metadata(texts.schema.metadata, "texts")
     assert identity.stand_in
     assert identity.weights_sha256 in (repro / "models/teacher/teacher.json").read_text()
     assert not list(repro.rglob("*.partial"))

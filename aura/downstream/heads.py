@@ -1,6 +1,6 @@
-"""Heads without training of an encoder: linear probes, few labels, and averages of heads.
+"""Heads without training of an encoder: linear probes on all labels or on a few.
 
-All of them give logits whose softmax is the class probability, so they can be mixed freely.
+Their logits, as those of fine-tuning, have the class probability as softmax: they can be averaged.
 """
 
 import warnings
@@ -9,18 +9,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import log_softmax, logsumexp
+from scipy.special import log_softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 from threadpoolctl import threadpool_limits
 
 from aura.errors import AuraError
 
-STRENGTHS = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
+C_GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0)
 """Inverse L2 penalties that are tried."""
-DEFAULT_STRENGTH = 1.0
+DEFAULT_C = 1.0
 FOLDS = 5
-NEVER = -1e4
+UNSEEN_LOGIT = -1e4
 """Logit of a class without a training label."""
 
 
@@ -30,16 +30,23 @@ class Probe:
 
     Attributes
     ----------
-    mean, scale : (D,) of the vectors that the probe was standardised with.
-    weight : (classes, D); bias : (classes,), `NEVER` where a class had no label.
-    strength : the inverse L2 penalty that was chosen.
+    mean : (D,) float64
+        Mean of the vectors that the probe was standardised with.
+    scale : (D,) float64
+        Their standard deviation.
+    weight : (classes, D) float64
+        Zero where a class had no label.
+    bias : (classes,) float64
+        `UNSEEN_LOGIT` where a class had no label.
+    c : float
+        The inverse L2 penalty that was chosen.
     """
 
     mean: NDArray[np.float64]
     scale: NDArray[np.float64]
     weight: NDArray[np.float64]
     bias: NDArray[np.float64]
-    strength: float
+    c: float
 
     def __call__(self, vectors: np.ndarray) -> NDArray[np.float32]:
         """Logits (n, classes) of vectors (n, D)."""
@@ -52,20 +59,34 @@ def fit_probe(
     labels: np.ndarray,
     classes: int,
     groups: np.ndarray | None = None,
-    strengths: Sequence[float] = STRENGTHS,
+    c_grid: Sequence[float] = C_GRID,
     reference: np.ndarray | None = None,
 ) -> Probe:
     """Fit a probe on frozen embeddings.
 
     The penalty is the one with the lowest log loss in a cross-validation whose folds share no
     group. Held-out rows of a class that a fold has not seen say nothing about it and do not
-    count; where none counts, or there are fewer than two groups, it is `DEFAULT_STRENGTH`.
+    count; where none counts, or there are fewer than two groups, it is `DEFAULT_C`.
 
     Parameters
     ----------
-    vectors : (n, D); labels : (n,) class numbers, -1 where there is none (left out).
-    groups : (n,) participant of each row.
-    reference : (m, D) vectors that give mean and scale; those with a label if None.
+    vectors : (n, D) float
+        Embeddings.
+    labels : (n,) int64
+        Class numbers, -1 where there is none (left out).
+    classes : int
+        Number of classes.
+    groups : (n,), optional
+        Participant of each row.
+    c_grid : Sequence[float]
+        Inverse L2 penalties to try.
+    reference : (m, D) float, optional
+        Vectors that give mean and scale; those with a label if None.
+
+    Returns
+    -------
+    Probe
+        The fitted probe.
 
     Raises
     ------
@@ -84,12 +105,12 @@ def fit_probe(
     mean, scale = base.mean(axis=0), base.std(axis=0)
     scale = np.where(scale > 1e-8, scale, 1.0)
     z = (x - mean) / scale
-    strength = DEFAULT_STRENGTH
+    c = DEFAULT_C
     with threadpool_limits(1, "blas"):  # the products are small: threads would wait for each other
         if groups is not None:
-            strength = _choose(z, y, classes, np.asarray(groups)[known], strengths)
-        weight, bias = _regress(z, y, classes, strength)
-    return Probe(mean, scale, weight, bias, strength)
+            c = _select_c(z, y, classes, np.asarray(groups)[known], c_grid)
+        weight, bias = _fit_logistic(z, y, classes, c)
+    return Probe(mean, scale, weight, bias, c)
 
 
 def linear_probe(
@@ -111,11 +132,23 @@ def draw_shots(labels: np.ndarray, k: int, seed: int, draw: int = 0) -> NDArray[
 
     Parameters
     ----------
-    labels : (n,) class numbers, -1 where there is none; draw : number of the draw.
+    labels : (n,) int64
+        Class numbers, -1 where there is none.
+    k : int
+        Most labels of a class.
+    seed : int
+        Of all draws.
+    draw : int
+        Number of the draw.
+
+    Returns
+    -------
+    (m,) int64
+        Rows of `labels`.
     """
     order = np.random.default_rng([seed, draw]).permutation(len(labels))
-    found = [order[labels[order] == c][:k] for c in np.unique(labels[labels >= 0])]
-    return np.sort(np.concatenate([np.empty(0, np.int64), *found]))
+    shots = [order[labels[order] == y][:k] for y in np.unique(labels[labels >= 0])]
+    return np.sort(np.concatenate([np.empty(0, np.int64), *shots]))
 
 
 def k_shot(
@@ -132,10 +165,31 @@ def k_shot(
 
     Vectors are standardised over all training rows; no label but the drawn ones is used.
 
+    Parameters
+    ----------
+    train_vectors : (n, D) float
+        Embeddings of the training rows.
+    train_labels : (n,) int64
+        Class numbers, -1 where there is none.
+    test_vectors : (n_test, D) float
+        Embeddings to classify.
+    classes : int
+        Number of classes.
+    k : int
+        Labels of each class.
+    draws : int
+        Number of probes, each on labels of its own.
+    seed : int
+        Of the draws.
+    groups : (n,), optional
+        Participant of each training row.
+
     Returns
     -------
-    Logits (draws, n_test, classes), and (classes,) how many labels each class had: `k`, or all
-    that there are.
+    logits : (draws, n_test, classes) float32
+        Of each probe.
+    counts : (classes,) int64
+        How many labels each class had: `k`, or all that there are.
     """
     if k < 1 or draws < 1:
         raise AuraError("A few-shot probe needs at least one label and one draw.")
@@ -153,80 +207,38 @@ def k_shot(
     return np.stack(logits), np.bincount(train_labels[rows], minlength=classes)
 
 
-def average(logits: np.ndarray, has: np.ndarray | None = None) -> NDArray[np.float32]:
-    """Mean class probability of several heads (late fusion) or views, as its logarithm.
-
-    Parameters
-    ----------
-    logits : (heads, n, classes).
-    has : (heads, n) bool, which heads have a say on a row (None: all); none gives even odds.
-
-    Returns
-    -------
-    (n, classes) logits whose softmax is that mean.
-    """
-    log_p_HNC = log_softmax(np.asarray(logits, np.float64), axis=-1)
-    say_HN1 = (
-        np.ones((*log_p_HNC.shape[:2], 1)) if has is None else np.asarray(has)[..., None] * 1.0
-    )
-    nobody_N1 = say_HN1.sum(axis=0) == 0
-    log_p_HNC = np.where(nobody_N1, -np.log(log_p_HNC.shape[-1]), log_p_HNC)
-    say_HN1 = np.where(nobody_N1, 1.0, say_HN1)
-    total_NC = logsumexp(log_p_HNC, axis=0, b=say_HN1)
-    return (total_NC - np.log(say_HN1.sum(axis=0))).astype(np.float32)
-
-
-def vote(logits: np.ndarray, take: np.ndarray) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """Mean class probability over the windows of each take, as its logarithm.
-
-    Parameters
-    ----------
-    logits : (n, classes); take : (n,) the same for windows of one take.
-
-    Returns
-    -------
-    (takes,) row of each take's first window, and (takes, classes) logits.
-    """
-    _, first, index, windows = np.unique(
-        take, return_index=True, return_inverse=True, return_counts=True
-    )
-    total_TC = np.full((len(first), logits.shape[1]), -np.inf)
-    np.logaddexp.at(total_TC, index, log_softmax(np.asarray(logits, np.float64), axis=-1))
-    return first, (total_TC - np.log(windows)[:, None]).astype(np.float32)
-
-
-def _regress(
-    z_ND: np.ndarray, y_N: np.ndarray, classes: int, strength: float
+def _fit_logistic(
+    z_ND: np.ndarray, y_N: np.ndarray, classes: int, c: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Weight (classes, D) and bias (classes,) of a softmax regression."""
     with warnings.catch_warnings():  # a label or two of each class are meant
         warnings.filterwarnings("ignore", message="The number of unique classes")
-        model = LogisticRegression(C=strength, max_iter=2000).fit(z_ND, y_N)
+        model = LogisticRegression(C=c, max_iter=2000).fit(z_ND, y_N)
     coef, intercept = model.coef_, model.intercept_
     if len(model.classes_) == 2:  # scikit-learn gives their difference only
         coef, intercept = np.concatenate([-coef, coef]) / 2, np.append(-intercept, intercept) / 2
-    weight, bias = np.zeros((classes, z_ND.shape[1])), np.full(classes, NEVER)
+    weight, bias = np.zeros((classes, z_ND.shape[1])), np.full(classes, UNSEEN_LOGIT)
     weight[model.classes_], bias[model.classes_] = coef, intercept
     return weight, bias
 
 
-def _choose(
+def _select_c(
     z_ND: np.ndarray,
     y_N: np.ndarray,
     classes: int,
     groups_N: np.ndarray,
-    strengths: Sequence[float],
+    c_grid: Sequence[float],
 ) -> float:
-    """The strength with the lowest log loss on groups that a fold was not fitted on."""
+    """The inverse penalty with the lowest log loss on groups that a fold was not fitted on."""
     folds = min(FOLDS, len(np.unique(groups_N)))
-    loss, scored = np.zeros(len(strengths)), 0
-    for train, held in GroupKFold(folds).split(z_ND, y_N, groups_N) if folds > 1 else ():
-        held = held[np.isin(y_N[held], y_N[train])]
-        if not len(held) or len(np.unique(y_N[train])) < 2:
+    loss, scored = np.zeros(len(c_grid)), 0
+    for train, held_out in GroupKFold(folds).split(z_ND, y_N, groups_N) if folds > 1 else ():
+        held_out = held_out[np.isin(y_N[held_out], y_N[train])]
+        if not len(held_out) or len(np.unique(y_N[train])) < 2:
             continue
-        scored += len(held)
-        for i, strength in enumerate(strengths):
-            weight, bias = _regress(z_ND[train], y_N[train], classes, strength)
-            log_p_NC = log_softmax(z_ND[held] @ weight.T + bias, axis=-1)
-            loss[i] -= log_p_NC[np.arange(len(held)), y_N[held]].sum()
-    return float(strengths[int(loss.argmin())]) if scored else DEFAULT_STRENGTH
+        scored += len(held_out)
+        for i, c in enumerate(c_grid):
+            weight, bias = _fit_logistic(z_ND[train], y_N[train], classes, c)
+            log_p_NC = log_softmax(z_ND[held_out] @ weight.T + bias, axis=-1)
+            loss[i] -= log_p_NC[np.arange(len(held_out)), y_N[held_out]].sum()
+    return float(c_grid[int(loss.argmin())]) if scored else DEFAULT_C

@@ -12,7 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura.config import Augment, Finetune
-from aura.downstream import finetune, heads
+from aura.downstream import heads
+from aura.downstream.classifier import embed, reinitialized
+from aura.downstream.ensemble import average
+from aura.downstream.finetune import fine_tune
 from aura.encoders import SensorEncoder
 from aura.evaluation.bootstrap import (
     Statistic,
@@ -28,74 +31,103 @@ METRICS = ("accuracy", "macro-F1")
 
 
 class Head(NamedTuple):
-    """A kind of head: on which modality, how trained, on how many labels of each class."""
+    """A kind of head: on which modality, by which method, on how many labels of each class."""
 
     modality: str  # imu, mocap or fused
-    how: str  # fine-tuned, linear probe or k-shot
+    method: str  # fine-tuned, linear probe or k-shot
     shots: int | None  # labels of a class, None for all
     start: str  # pretrained or random
 
     @property
     def name(self) -> str:
         """Such as "imu 5-shot, random start"."""
-        how = f"{self.shots}-shot" if self.shots else self.how
-        return f"{self.modality} {how}{', random start' * (self.start == 'random')}"
+        method = f"{self.shots}-shot" if self.shots else self.method
+        return f"{self.modality} {method}{', random start' * (self.start == 'random')}"
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a head says of N test windows: (draws, N) classes, -1 where it has no signal."""
+class Predictions:
+    """Classes that a head predicts for N test windows.
+
+    Attributes
+    ----------
+    head : Head
+        Which head.
+    predicted : (draws, N) int64
+        Class numbers, -1 where the head has no signal.
+    """
 
     head: Head
-    said: NDArray[np.int64]
+    predicted: NDArray[np.int64]
 
 
-def answers(
+def fit_predict(
     encoders: Mapping[str, SensorEncoder], windows: Windows, labels: NDArray[np.int64],
     train: NDArray[np.int64], test: NDArray[np.int64], classes: int, params: Finetune,
-    changes: Augment, seed: int, draws: int = 1,
-) -> Iterator[Answer]:  # fmt: skip
-    """Train every head on the rows `train` and ask it about the rows `test`.
+    augmentation: Augment, seed: int, draws: int = 1,
+) -> Iterator[Predictions]:  # fmt: skip
+    """Train every head on some windows and predict the classes of others.
 
     Parameters
     ----------
-    encoders : modality -> pretrained encoder; with two, their fine-tuned heads are averaged too.
-    labels : (len(windows),) class numbers, -1 where there is none.
-    changes : augmentation of fine-tuning where `params.augment` is null.
-    draws : draws of the few labels of a k-shot head.
+    encoders : Mapping[str, SensorEncoder]
+        Modality -> pretrained encoder; with two, their fine-tuned heads are averaged too.
+    windows : Windows
+        All windows.
+    labels : (len(windows),) int64
+        Class numbers, -1 where there is none.
+    train : (n_train,) int64
+        Rows to train on.
+    test : (n_test,) int64
+        Rows to predict.
+    classes : int
+        Number of classes.
+    params : Finetune
+        Training of the heads, and the few-shot numbers.
+    augmentation : Augment
+        Augmentation of fine-tuning where `params.augment` is null.
+    seed : int
+        Of random encoders, of training and of draws.
+    draws : int
+        Draws of the few labels of a k-shot head.
+
+    Yields
+    ------
+    Predictions
+        Of each head, those from pretrained encoders first.
     """
     has = {modality: windows.has[modality].numpy() for modality in encoders}
     for start in STARTS:
         tuned = []
         for modality, pretrained in encoders.items():
-            encoder = pretrained if start == "pretrained" else finetune.twin(pretrained, seed)
+            encoder = pretrained if start == "pretrained" else reinitialized(pretrained, seed)
 
-            def answer(
-                how: str, shots: int | None, logits: NDArray[Any], on: str = modality,
+            def predictions(
+                method: str, shots: int | None, logits: NDArray[Any], modality: str = modality,
                 start: str = start,
-            ) -> Answer:  # fmt: skip
-                said = np.where(has[on][test], logits.argmax(-1), -1)
-                return Answer(Head(on, how, shots, start), np.atleast_2d(said))
+            ) -> Predictions:  # fmt: skip
+                predicted = np.where(has[modality][test], logits.argmax(-1), -1)
+                return Predictions(Head(modality, method, shots, start), np.atleast_2d(predicted))
 
-            logits = finetune.fine_tune(
+            logits = fine_tune(
                 encoder, windows, labels, train, test, classes, params,
-                params.augment or changes, seed,
+                params.augment or augmentation, seed,
             )  # fmt: skip
             tuned.append(logits)
-            yield answer("fine-tuned", None, logits)
-            known = train[has[modality][train] & (labels[train] >= 0)]
-            frozen, asked = (finetune.embed(encoder, windows, r) for r in (known, test))
-            people = windows.participant[known]
-            logits = heads.linear_probe(frozen, labels[known], asked, classes, people)
-            yield answer("linear probe", None, logits)
-            for k in shots_of(params, labels[known], classes):
-                few, _ = heads.k_shot(frozen, labels[known], asked, classes, k, draws, seed, people)
-                yield answer("k-shot", k, few)
+            yield predictions("fine-tuned", None, logits)
+            rows = train[has[modality][train] & (labels[train] >= 0)]
+            x_train, x_test = (embed(encoder, windows, r) for r in (rows, test))
+            y_train, groups = labels[rows], windows.participant[rows]
+            logits = heads.linear_probe(x_train, y_train, x_test, classes, groups)
+            yield predictions("linear probe", None, logits)
+            for k in shots_of(params, y_train, classes):
+                few, _ = heads.k_shot(x_train, y_train, x_test, classes, k, draws, seed, groups)
+                yield predictions("k-shot", k, few)
         if len(tuned) > 1:
             present = np.stack([has[modality][test] for modality in encoders])
-            fused = heads.average(np.stack(tuned), present).argmax(1)
-            said = np.where(present.any(0), fused, -1)
-            yield Answer(Head("fused", "fine-tuned", None, start), said[None])
+            fused = average(np.stack(tuned), present).argmax(1)
+            predicted = np.where(present.any(0), fused, -1)
+            yield Predictions(Head("fused", "fine-tuned", None, start), predicted[None])
 
 
 def shots_of(params: Finetune, labels: NDArray[np.int64], classes: int) -> list[int]:
@@ -104,45 +136,58 @@ def shots_of(params: Finetune, labels: NDArray[np.int64], classes: int) -> list[
     return [k for k in params.shots if k <= most]
 
 
-def figures(
-    said: Mapping[Head, NDArray[np.int64]], label: NDArray[np.int64], unit: NDArray[Any],
+def score(
+    predicted: Mapping[Head, NDArray[np.int64]], labels: NDArray[np.int64], unit: NDArray[Any],
     classes: int, draws: int, seed: int,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:  # fmt: skip
-    """Rows for every head and metric with 95 % intervals, and what pretraining adds, paired.
+    """Metrics of every head with 95 % intervals, and what pretraining adds, paired.
 
     Parameters
     ----------
-    said : head -> (draws, N) classes, -1 for none; both starts on the same windows.
-    label : (N,) class numbers, -1 where there is none; such windows do not count.
-    unit : (N,) what the bootstrap redraws.
+    predicted : Mapping[Head, (draws, N) int64]
+        Class numbers, -1 for none; both starts on the same windows.
+    labels : (N,) int64
+        Class numbers, -1 where there is none; such windows do not count.
+    unit : (N,)
+        What the bootstrap redraws.
+    classes : int
+        Number of classes.
+    draws : int
+        Draws of the bootstrap.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
-    Rows with `modality`, `head`, `shots`, `start`, `metric`, `value`, `low`, `high`, `n`; and
-    gains with the same keys but `start`, the accuracy from pretrained less that from random.
+    rows : list of dict
+        With `modality`, `head`, `shots`, `start`, `metric`, `value`, `low`, `high` and `n`.
+    gains : list of dict
+        The same keys but `start`: the accuracy from pretrained less that from random.
     """
     rows, gains = [], []
-    for head, found in said.items():
-        kept = np.flatnonzero((found >= 0).all(axis=0) & (label >= 0))
-        if not len(kept):
+    for head, predicted_DN in predicted.items():
+        scored = np.flatnonzero((predicted_DN >= 0).all(axis=0) & (labels >= 0))
+        if not len(scored):
             continue
-        about = {"modality": head.modality, "head": head.how, "shots": head.shots}
+        keys = {"modality": head.modality, "head": head.method, "shots": head.shots}
         for metric in METRICS:
-            statistic = _statistic(found[:, kept], label[kept], classes, metric)
-            spread = cluster_bootstrap(statistic, unit[kept], draws, seed)
-            row = {"start": head.start, "metric": metric, "value": spread.value}
-            rows.append({**about, **row, "low": spread.low, "high": spread.high, "n": len(kept)})
-        twin = said.get(head._replace(start="random"))
-        if head.start == "pretrained" and twin is not None:
+            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
+            interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
+            row = {"start": head.start, "metric": metric, "value": interval.value}
+            bounds = {"low": interval.low, "high": interval.high}
+            rows.append({**keys, **row, **bounds, "n": len(scored)})
+        random_DN = predicted.get(head._replace(start="random"))
+        if head.start == "pretrained" and random_DN is not None:
             one, two = (
-                _statistic(s[:, kept], label[kept], classes, "accuracy") for s in (found, twin)
+                _statistic(p_DN[:, scored], labels[scored], classes, "accuracy")
+                for p_DN in (predicted_DN, random_DN)
             )
-            gap = paired_bootstrap(one, two, unit[kept], draws, seed)
-            gains.append({**about, "value": gap.value, "low": gap.low, "high": gap.high})
+            gain = paired_bootstrap(one, two, unit[scored], draws, seed)
+            gains.append({**keys, "value": gain.value, "low": gain.low, "high": gain.high})
     return rows, gains
 
 
-def negative(gains: Sequence[Mapping[str, Any]]) -> list[str]:
+def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:
     """Warn where a pretrained start is worse than a random one (rule 10)."""
     return [
         f"{gain['modality']} {Head('', gain['head'], gain['shots'], '').name.strip()}: the "
@@ -154,9 +199,10 @@ def negative(gains: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _statistic(
-    said: NDArray[np.int64], label: NDArray[np.int64], classes: int, metric: str
+    predicted_DN: NDArray[np.int64], labels: NDArray[np.int64], classes: int, metric: str
 ) -> Statistic:
+    """A metric of weighted windows, its mean over draws."""
     if metric == "accuracy":
-        return weighted_mean((said == label).mean(axis=0))
-    each = [weighted_macro_f1(label, row, classes) for row in said]
-    return lambda weights: float(np.mean([statistic(weights) for statistic in each]))
+        return weighted_mean((predicted_DN == labels).mean(axis=0))
+    by_draw = [weighted_macro_f1(labels, row, classes) for row in predicted_DN]
+    return lambda weights: float(np.mean([statistic(weights) for statistic in by_draw]))

@@ -31,31 +31,59 @@ def build(modality: Literal["mocap"], settings: config.Encoder, shape: Shape) ->
 def build(modality: Modality, settings: config.Encoder, shape: Shape) -> SensorEncoder:
     """Find the encoder by name, a file of this folder or an entry point, and make one.
 
+    Parameters
+    ----------
+    modality : "imu" or "mocap"
+        What it has to encode.
+    settings : config.Encoder
+        Name, size, dropout and options.
+    shape : Shape
+        Sizes that the data gives.
+
+    Returns
+    -------
+    SensorEncoder
+        With random weights.
+
     Raises
     ------
     AuraError
         There is no such encoder, it is for another modality, or its options are wrong.
     """
-    found = plugins.find("encoder", settings.name).load()
-    if not (isinstance(found, type) and issubclass(found, SensorEncoder)):
-        raise AuraError(f"The encoder '{settings.name}' is not a SensorEncoder.")
-    if found.modality != modality:
-        raise AuraError(f"The encoder {settings.name} is for {found.modality}, not for {modality}.")
-    encoder: SensorEncoder = found(settings, shape)  # type: ignore[arg-type]
+    name, encoder_class = settings.name, plugins.find("encoder", settings.name).load()
+    if not (isinstance(encoder_class, type) and issubclass(encoder_class, SensorEncoder)):
+        raise AuraError(f"The encoder '{name}' is not a SensorEncoder.")
+    if encoder_class.modality != modality:
+        raise AuraError(f"The encoder {name} is for {encoder_class.modality}, not for {modality}.")
+    encoder: SensorEncoder = encoder_class(settings, shape)  # type: ignore[arg-type]
     return encoder
 
 
 def modules(settings: config.Train) -> list[str]:
     """Dotted names of the modules of the encoders that a training uses, for a hash of its code."""
-    chosen = settings.imu_encoder, settings.mocap_encoder
-    return [plugins.find("encoder", encoder.name).module for encoder in chosen]
+    encoders = settings.imu_encoder, settings.mocap_encoder
+    return [plugins.find("encoder", encoder.name).module for encoder in encoders]
 
 
 def cost(encoder: SensorEncoder, batch: int = 1) -> tuple[int, int]:
-    """Parameters, and floating-point operations per window of a forward pass.
+    """Count parameters, and floating-point operations per window of a forward pass.
 
     A multiplication and an addition are two operations. Matrix products and convolutions count,
     those inside attention and recurrences too; norms, activations and sums do not.
+
+    Parameters
+    ----------
+    encoder : SensorEncoder
+        Left as it is.
+    batch : int
+        Windows in the forward pass.
+
+    Returns
+    -------
+    parameters : int
+        Numbers that are trained.
+    flops : int
+        Operations per window.
     """
     shape, channels = encoder.shape, len(IMU_CHANNELS)
     if encoder.modality == "imu":
@@ -63,9 +91,9 @@ def cost(encoder: SensorEncoder, batch: int = 1) -> tuple[int, int]:
     else:
         signal = torch.zeros(batch, shape.frames, len(JOINTS), 3)
     inputs = signal, torch.ones(signal.shape[:-1], dtype=torch.bool)
-    subject = copy.deepcopy(encoder).cpu().eval()
+    measured = copy.deepcopy(encoder).cpu().eval()
     # The counter does not know the fused attention of CPUs; plain attention is matrix products.
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        subject(*inputs, torch.ones(batch, channels, dtype=torch.bool))
+        measured(*inputs, torch.ones(batch, channels, dtype=torch.bool))
     parameters = sum(p.numel() for p in encoder.parameters())
     return parameters, counter.get_total_flops() // batch

@@ -13,7 +13,17 @@ Modality = Literal["imu", "mocap"]
 
 
 class Size(NamedTuple):
-    """Width of features, number of blocks, heads of their attention."""
+    """Size of a trunk.
+
+    Attributes
+    ----------
+    width : int
+        Numbers of a token.
+    layers : int
+        Blocks.
+    heads : int
+        Heads of their attention.
+    """
 
     width: int
     layers: int
@@ -25,7 +35,17 @@ SIZES = {"S": Size(128, 4, 4), "B": Size(256, 6, 8), "L": Size(512, 8, 8)}
 
 @dataclass(frozen=True)
 class Shape:
-    """Sizes that the data gives: samples and frames of a window, and the teacher's dimension."""
+    """Sizes that the data gives.
+
+    Attributes
+    ----------
+    samples : int
+        IMU samples of a window.
+    frames : int
+        Mocap frames of a window.
+    dim : int
+        Dimension of the teacher's space.
+    """
 
     samples: int
     frames: int
@@ -37,6 +57,13 @@ class SensorEncoder(nn.Module):
 
     An encoder is one file of this folder with a class `Encoder(settings, shape)` that derives
     from this one, or for IMU from `ImuEncoder`, and defines `features`.
+
+    Parameters
+    ----------
+    width : int
+        Numbers that `features` gives.
+    shape : Shape
+        Sizes that the data gives.
     """
 
     modality: ClassVar[Modality]
@@ -51,10 +78,18 @@ class SensorEncoder(nn.Module):
 
         Parameters
         ----------
-        signal : IMU (B, T, 6) float, m/s2 and rad/s; or mocap (B, F, 17, 3) float, m.
-        valid : (B, T) bool, sample measured; or (B, F, 17) bool, joint measured. What is not
-            valid has no influence, whatever `signal` holds there.
-        channels : (B, 6) bool, channels that the IMU has; None is all. Mocap ignores it.
+        signal : (B, T, 6) or (B, F, 17, 3) float
+            IMU, m/s2 and rad/s; or mocap, m.
+        valid : (B, T) or (B, F, 17) bool
+            Which samples or joints were measured. What is not valid has no influence, whatever
+            `signal` holds there.
+        channels : (B, 6) bool, optional
+            Channels that the IMU has; None is all. Mocap ignores it.
+
+        Returns
+        -------
+        (B, width) float
+            Features.
         """
         raise NotImplementedError
 
@@ -66,7 +101,10 @@ class SensorEncoder(nn.Module):
 class ImuEncoder(SensorEncoder):
     """An encoder of IMU windows.
 
-    `scale` (2, 6) holds the mean and standard deviation of each channel over the training windows.
+    Attributes
+    ----------
+    scale : (2, 6) float32
+        Mean and standard deviation of each channel over the training windows.
     """
 
     modality = "imu"
@@ -74,12 +112,12 @@ class ImuEncoder(SensorEncoder):
 
     def __init__(self, width: int, shape: Shape) -> None:
         super().__init__(width, shape)
-        count = len(IMU_CHANNELS)
-        self.register_buffer("scale", torch.stack([torch.zeros(count), torch.ones(count)]))
+        channels = len(IMU_CHANNELS)
+        self.register_buffer("scale", torch.stack([torch.zeros(channels), torch.ones(channels)]))
 
-    def scaled(self, imu_BTC: Tensor, valid_BT: Tensor, channels_BC: Tensor | None) -> Tensor:
+    def standardize(self, imu_BTC: Tensor, valid_BT: Tensor, channels_BC: Tensor | None) -> Tensor:
         """Each channel with mean 0 and deviation 1, (B, T, 6); zeros where there is no value."""
-        absent = ~valid_BT[..., None]
+        missing = ~valid_BT[..., None]
         if channels_BC is not None:
-            absent = absent | ~channels_BC[:, None]
-        return ((imu_BTC - self.scale[0]) / self.scale[1]).masked_fill(absent, 0)
+            missing = missing | ~channels_BC[:, None]
+        return ((imu_BTC - self.scale[0]) / self.scale[1]).masked_fill(missing, 0)

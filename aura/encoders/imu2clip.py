@@ -23,9 +23,12 @@ KERNELS, DILATION, POOL = (10, 5, 5), 2, 3
 class Options(Model):
     """What the GRU runs over.
 
-    `time` is the recurrence that the paper describes; `channels` is that of the published code,
-    whose convolutions leave channels before time, so that the GRU takes each channel for a step
-    and the whole window for its input.
+    Attributes
+    ----------
+    recurs : "time" or "channels"
+        `time` is the recurrence that the paper describes; `channels` is that of the published code,
+        whose convolutions leave channels before time, so that the GRU takes each channel for a step
+        and the whole window for its input.
     """
 
     recurs: Literal["time", "channels"] = "time"
@@ -59,6 +62,6 @@ class Encoder(ImuEncoder):
 
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
         """Features (B, width) of windows; see `SensorEncoder.features`."""
-        x_BCT = self.convolve(self.scaled(signal, valid, channels).transpose(1, 2))
+        x_BCT = self.convolve(self.standardize(signal, valid, channels).transpose(1, 2))
         _, state_1BD = self.gru(x_BCT.transpose(1, 2) if self.recurs == "time" else x_BCT)
         return self.dropout(state_1BD[0])

@@ -21,7 +21,17 @@ CHANNELS = len(IMU_CHANNELS)
 
 
 class Options(TrunkOptions):
-    """Patches in samples, and how a patch becomes a token: one linear map, or convolutions."""
+    """What a token is.
+
+    Attributes
+    ----------
+    patch : int
+        Samples of a patch.
+    stride : int
+        Samples from one patch to the next.
+    stem : "linear" or "conv"
+        How a patch becomes a token: one linear map, or convolutions.
+    """
 
     patch: int = Field(20, ge=1)
     stride: int = Field(10, ge=1)
@@ -55,16 +65,16 @@ class ConvStem(nn.Sequential):
     """
 
     def __init__(self, patch: int, stride: int, width: int) -> None:
-        first = max(s for s in range(1, math.isqrt(stride) + 1) if stride % s == 0)
-        kernel = first + patch % first
-        if kernel + first <= patch:
-            kernel += first  # neighbours overlap
+        stride1 = max(s for s in range(1, math.isqrt(stride) + 1) if stride % s == 0)
+        kernel = stride1 + patch % stride1
+        if kernel + stride1 <= patch:
+            kernel += stride1  # neighbours overlap
         inner = max(1, width // 2)
         super().__init__(
-            nn.Conv1d(CHANNELS, inner, kernel, first),
+            nn.Conv1d(CHANNELS, inner, kernel, stride1),
             nn.GroupNorm(math.gcd(4, inner), inner),
             nn.GELU(),
-            nn.Conv1d(inner, width, (patch - kernel) // first + 1, stride // first),
+            nn.Conv1d(inner, width, (patch - kernel) // stride1 + 1, stride // stride1),
             nn.GroupNorm(math.gcd(4, width), width),
             nn.GELU(),
         )
@@ -93,18 +103,18 @@ class Encoder(ImuEncoder):
             raise AuraError(
                 f"A window of {shape.samples} IMU samples holds no patch of {options.patch}."
             )
-        places = torch.arange((shape.samples - options.patch) // options.stride + 1)
-        super().__init__(options.features(size, len(places)), shape)
+        positions = torch.arange((shape.samples - options.patch) // options.stride + 1)
+        super().__init__(options.feature_width(size, len(positions)), shape)
         self.patch, self.stride = options.patch, options.stride
         stem = LinearStem if options.stem == "linear" else ConvStem
         self.stem = stem(self.patch, self.stride, size.width)
         self.missing = nn.Linear(CHANNELS, size.width, bias=False)
-        self.trunk = Trunk(places, size, options, settings.dropout)
+        self.trunk = Trunk(positions, size, options, settings.dropout)
 
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
         """Features (B, width) of windows; see `SensorEncoder.features`."""
-        x_BLD = self.stem(self.scaled(signal, valid, channels))
+        x_BLD = self.stem(self.standardize(signal, valid, channels))
         if channels is not None:
             x_BLD = x_BLD + self.missing((~channels).to(x_BLD.dtype))[:, None]
-        keep_BL = valid.float().unfold(1, self.patch, self.stride).mean(dim=-1) >= 0.5
-        return self.trunk(x_BLD, keep_BL)
+        mask_BL = valid.float().unfold(1, self.patch, self.stride).mean(dim=-1) >= 0.5
+        return self.trunk(x_BLD, mask_BL)

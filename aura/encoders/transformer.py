@@ -13,17 +13,27 @@ from aura.encoders.bf16 import Dropout, attend, split_heads
 from aura.errors import AuraError
 
 ROTARY_BASE = 10_000.0  # longest wavelength is 2 pi times this many positions
-TIMELINE = 16  # numbers of each token in a timeline
+TIMELINE_WIDTH = 16  # numbers of each token in a timeline
 
 
 class TrunkOptions(Model):
     """Options of every Transformer encoder.
 
-    `width`, `layers` and `heads` replace those of the size. `position` is a learned vector for
-    each place, or a rotation of queries and keys by it (RoFormer, arXiv 2104.09864). `pool` reads
-    a class token, lets a learned query attend over all tokens, or reads the class token and, as
-    `timeline`, a few numbers of each token in their order (a flattened head, as of PatchTST, arXiv
-    2211.14730): what happened, and when.
+    Attributes
+    ----------
+    width : int, optional
+        Replaces that of the size.
+    layers : int, optional
+        Replaces those of the size.
+    heads : int, optional
+        Replaces those of the size.
+    position : "learned" or "rotary"
+        A learned vector for each position, or a rotation of queries and keys by it (RoFormer, arXiv
+        2104.09864).
+    pool : "cls", "attention" or "timeline"
+        Read a class token; let a learned query attend over all tokens; or read the class token and
+        a few numbers of each token in their order (a flattened head, as of PatchTST, arXiv
+        2211.14730): what happened, and when.
     """
 
     width: int | None = Field(None, ge=1)
@@ -36,29 +46,29 @@ class TrunkOptions(Model):
         """The size of this name with what the options replace; `AuraError` if heads do not fit."""
         size = SIZES[name]
         size = Size(self.width or size.width, self.layers or size.layers, self.heads or size.heads)
-        parts = 2 * size.heads if self.position == "rotary" else size.heads
-        if size.width % parts:
+        divisor = 2 * size.heads if self.position == "rotary" else size.heads
+        if size.width % divisor:
             raise AuraError(
                 f"An encoder's width of {size.width} does not divide into {size.heads} heads"
-                + (" of even width, which rotary positions need." if parts > size.heads else ".")
+                + (" of even width, which rotary positions need." if divisor > size.heads else ".")
             )
         return size
 
-    def features(self, size: Size, tokens: int) -> int:
+    def feature_width(self, size: Size, tokens: int) -> int:
         """Numbers that the trunk makes of so many tokens."""
-        return size.width + (TIMELINE * tokens if self.pool == "timeline" else 0)
+        return size.width + (TIMELINE_WIDTH * tokens if self.pool == "timeline" else 0)
 
 
-def rotation(places_L: Tensor, width: int) -> Tensor:
-    """Cosines and sines (2, L, width / 2) of the angles by which a place turns a head."""
+def rotary_angles(positions_L: Tensor, width: int) -> Tensor:
+    """Cosines and sines (2, L, width / 2) of the angles by which a position rotates a head."""
     rates = ROTARY_BASE ** (-torch.arange(0, width, 2) / width)
-    angles = places_L[:, None] * rates
+    angles = positions_L[:, None] * rates
     return torch.stack([angles.cos(), angles.sin()])
 
 
-def rotate(x_BHLD: Tensor, turn: Tensor) -> Tensor:
-    """Turn the planes (x[i], x[i + D / 2]) by the angles of `rotation`."""
-    cos, sin = turn.to(x_BHLD.dtype)
+def apply_rotary(x_BHLD: Tensor, angles: Tensor) -> Tensor:
+    """Rotate the planes (x[i], x[i + D / 2]) by what `rotary_angles` gives."""
+    cos, sin = angles.to(x_BHLD.dtype)
     a, b = x_BHLD.chunk(2, dim=-1)
     return torch.cat([a * cos - b * sin, a * sin + b * cos], dim=-1)
 
@@ -79,28 +89,38 @@ class Block(nn.Module):
     def forward(
         self,
         x_BLD: Tensor,
-        keys_B11L: Tensor,
-        turn: Tensor | None = None,
+        key_mask_B11L: Tensor,
+        angles: Tensor | None = None,
         queries: int | None = None,
     ) -> Tensor:
-        """Tokens after the block, (B, L, D).
+        """Tokens after the block.
 
         Parameters
         ----------
-        keys_B11L : True where a token may be attended to.
-        turn : what `rotation` gives for the places of the tokens; None is no rotation.
-        queries : how many tokens, from the first, are wanted of the result; None is all.
+        x_BLD : (B, L, D) float
+            Tokens.
+        key_mask_B11L : (B, 1, 1, L) bool
+            True where a token may be attended to.
+        angles : (2, L, D / heads / 2) float, optional
+            What `rotary_angles` gives for the positions of the tokens; None is no rotation.
+        queries : int, optional
+            How many tokens, from the first, the result has; None is all.
+
+        Returns
+        -------
+        (B, queries or L, D) float
+            Tokens.
         """
         B, L, D = x_BLD.shape
         split_BL3HD = self.qkv(self.norm1(x_BLD)).view(B, L, 3, self.heads, D // self.heads)
         q, k, v = split_heads(split_BL3HD)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
+        if angles is not None:
+            q, k = apply_rotary(q, angles), apply_rotary(k, angles)
         if queries is not None:
             q, x_BLD = q[:, :, :queries], x_BLD[:, :queries]
-        mixed_BHLD = attend(q, k, v, keys_B11L)
-        mixed_BLD = mixed_BHLD.transpose(1, 2).reshape(x_BLD.shape)
-        x_BLD = x_BLD + self.dropout(self.out(mixed_BLD))
+        attended_BHLD = attend(q, k, v, key_mask_B11L)
+        attended_BLD = attended_BHLD.transpose(1, 2).reshape(x_BLD.shape)
+        x_BLD = x_BLD + self.dropout(self.out(attended_BLD))
         return x_BLD + self.dropout(self.mlp(self.norm2(x_BLD)))
 
 
@@ -109,15 +129,15 @@ class AttentionPool(nn.Module):
 
     def __init__(self, width: int, heads: int) -> None:
         super().__init__()
-        self.query = _vectors(heads, 1, width // heads)
+        self.query = _normal_parameter(heads, 1, width // heads)
 
-    def forward(self, x_BLD: Tensor, keys_B11L: Tensor) -> Tensor:
-        """Pooled tokens (B, D); `keys_B11L` is True where a token may be attended to."""
+    def forward(self, x_BLD: Tensor, key_mask_B11L: Tensor) -> Tensor:
+        """Pooled tokens (B, D); `key_mask_B11L` is True where a token may be attended to."""
         B, L, _ = x_BLD.shape
-        heads, _, part = self.query.shape
-        x_BHLd = x_BLD.view(B, L, heads, part).transpose(1, 2)
+        heads, _, head_width = self.query.shape
+        x_BHLd = x_BLD.view(B, L, heads, head_width).transpose(1, 2)
         query_BH1d = self.query.expand(B, -1, -1, -1)
-        pooled = attend(query_BH1d, x_BHLd, x_BHLd, keys_B11L)
+        pooled = attend(query_BH1d, x_BHLd, x_BHLd, key_mask_B11L)
         return pooled.flatten(1)
 
 
@@ -126,56 +146,77 @@ class Trunk(nn.Module):
 
     Parameters
     ----------
-    places_L : (L,) int64, place in time of each token from 0; tokens may share one.
+    positions_L : (L,) int64
+        Position in time of each token, from 0; tokens may share one.
+    size : Size
+        Width, blocks and heads.
+    options : TrunkOptions
+        Position and pooling.
+    dropout : float
+        Probability, of tokens and in blocks.
     """
 
-    places: Tensor
-    turn: Tensor | None
+    positions: Tensor
+    angles: Tensor | None
 
-    def __init__(self, places_L: Tensor, size: Size, options: TrunkOptions, dropout: float) -> None:
+    def __init__(
+        self, positions_L: Tensor, size: Size, options: TrunkOptions, dropout: float
+    ) -> None:
         super().__init__()
         width, layers, heads = size
-        self.register_buffer("places", places_L, persistent=False)
+        self.register_buffer("positions", positions_L, persistent=False)
         rotary, cls = options.position == "rotary", options.pool != "attention"
-        self.position = None if rotary else _vectors(int(places_L.max()) + 1, width)
-        self.cls = _vectors(width) if cls else None
+        self.position = None if rotary else _normal_parameter(int(positions_L.max()) + 1, width)
+        self.cls = _normal_parameter(width) if cls else None
         self.pool = None if cls else AttentionPool(width, heads)
-        self.timeline = nn.Linear(width, TIMELINE) if options.pool == "timeline" else None
+        self.timeline = nn.Linear(width, TIMELINE_WIDTH) if options.pool == "timeline" else None
         if cls:
-            places_L = F.pad(places_L + 1, (1, 0))  # the class token stands before the first
-        turn = rotation(places_L, width // heads) if rotary else None
-        self.register_buffer("turn", turn, persistent=False)
+            positions_L = F.pad(positions_L + 1, (1, 0))  # the class token stands before the first
+        angles = rotary_angles(positions_L, width // heads) if rotary else None
+        self.register_buffer("angles", angles, persistent=False)
         self.dropout = Dropout(dropout)
         self.blocks = nn.ModuleList(Block(width, heads, dropout) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, x_BLD: Tensor, keep_BL: Tensor) -> Tensor:
-        """Features (B, D) after the final norm; only tokens in `keep_BL` are attended to.
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
+        """Features after the final norm.
 
-        A timeline follows the D numbers, zeros where no token is kept. Where a window keeps none,
-        the class token stands alone, or all tokens are attended to.
+        A timeline follows the D numbers, zeros where a token is masked. Where all tokens of a
+        window are, the class token stands alone, or all of them are attended to.
+
+        Parameters
+        ----------
+        x_BLD : (B, L, D) float
+            Embedded tokens.
+        mask_BL : (B, L) bool
+            True where a token may be attended to.
+
+        Returns
+        -------
+        (B, D) or (B, D + TIMELINE_WIDTH * L) float
+            Features.
         """
-        kept_BL = keep_BL
         if self.position is not None:
-            x_BLD = x_BLD + self.position[self.places]
+            x_BLD = x_BLD + self.position[self.positions]
         if self.cls is not None:
             x_BLD = torch.cat([self.cls.expand(len(x_BLD), 1, -1), x_BLD], dim=1)
-            keep_BL = F.pad(keep_BL, (1, 0), value=True)
+            key_mask_BL = F.pad(mask_BL, (1, 0), value=True)
         else:
-            keep_BL = keep_BL | ~keep_BL.any(dim=1, keepdim=True)
-        x_BLD, keys_B11L = self.dropout(x_BLD), keep_BL[:, None, None]
+            key_mask_BL = mask_BL | ~mask_BL.any(dim=1, keepdim=True)
+        x_BLD, key_mask_B11L = self.dropout(x_BLD), key_mask_BL[:, None, None]
         for block in self.blocks[:-1]:
-            x_BLD = block(x_BLD, keys_B11L, self.turn)
+            x_BLD = block(x_BLD, key_mask_B11L, self.angles)
         # Where nothing but the class token is read, nothing else leaves the last block.
-        wanted = 1 if self.pool is None and self.timeline is None else None
-        x_BLD = self.norm(self.blocks[-1](x_BLD, keys_B11L, self.turn, wanted))
+        queries = 1 if self.pool is None and self.timeline is None else None
+        x_BLD = self.norm(self.blocks[-1](x_BLD, key_mask_B11L, self.angles, queries))
         if self.pool is not None:
-            return self.pool(x_BLD, keys_B11L)
+            return self.pool(x_BLD, key_mask_B11L)
         if self.timeline is None:
             return x_BLD[:, 0]
-        when_BLF = self.timeline(x_BLD[:, 1:]).masked_fill(~kept_BL[..., None], 0)
-        return torch.cat([x_BLD[:, 0], when_BLF.flatten(1)], dim=1)
+        timeline_BLF = self.timeline(x_BLD[:, 1:]).masked_fill(~mask_BL[..., None], 0)
+        return torch.cat([x_BLD[:, 0], timeline_BLF.flatten(1)], dim=1)
 
 
-def _vectors(*shape: int) -> nn.Parameter:
+def _normal_parameter(*shape: int) -> nn.Parameter:
+    """Learned numbers, normal with deviation 0.02 at first."""
     return nn.Parameter(torch.randn(shape) * 0.02)

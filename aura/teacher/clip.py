@@ -19,15 +19,15 @@ from torch import nn
 from torch.nn import functional as F
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as T
-from torchvision.transforms.v2 import functional as in_integers
+from torchvision.transforms.v2 import functional as T_v2
 
 from aura.errors import AuraError
 from aura.teacher.identity import DIM, Identity, Precision
-from aura.teacher.towers import image_features, pack, text_ends, text_features
+from aura.teacher.towers import eot_positions, image_features, pack_mlps, text_features
 
-_USUAL_ROWS = 1600  # tokens of 32 images
-_SENT = 32  # frames sent to a GPU at once
-_TEXTS = {"cpu": 64, "cuda": 512}  # at once: few are more alike in length
+_TYPICAL_TOKENS = 1600  # of 32 images
+_TRANSFER_BATCH = 32  # frames sent to a GPU at once
+_TEXT_BATCH = {"cpu": 64, "cuda": 512}  # few texts are more alike in length
 
 
 class Teacher:
@@ -41,16 +41,16 @@ class Teacher:
         if identity.precision == "bf16":
             self.model.to(torch.bfloat16)
             if self.device.type == "cpu":
-                pack(self.model, _USUAL_ROWS)
+                pack_mlps(self.model, _TYPICAL_TOKENS)
 
     @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
         """Unit vectors (len(texts), 512) float32. Texts of like length go through together."""
-        batch = batch or _TEXTS[self.device.type]
+        batch = batch or _TEXT_BATCH[self.device.type]
         if not texts:
             return np.empty((0, DIM), np.float32)
         tokens = self.tokenizer(list(texts))
-        order = text_ends(tokens).argsort(stable=True)
+        order = eot_positions(tokens).argsort(stable=True)
         parts = [
             F.normalize(text_features(self.model, tokens[rows].to(self.device)).float(), dim=-1)
             for rows in order.split(batch)
@@ -75,8 +75,19 @@ def preprocess(
 
     Parameters
     ----------
-    frames : (n, H, W, 3) uint8; visual : the model's image tower, which knows its preprocessing.
-    device : where it is done; exact : as for `resize`.
+    frames : (n, H, W, 3) uint8
+        RGB.
+    visual : nn.Module
+        The model's image tower, which knows its preprocessing.
+    device : torch.device or str
+        Where it is done.
+    exact : bool
+        As for `resize`.
+
+    Returns
+    -------
+    (n, 3, side, side) float32
+        Input of the image tower.
     """
     settings = visual.preprocess_cfg
     side = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
@@ -88,23 +99,37 @@ def preprocess(
 def resize(
     frames: np.ndarray, side: int, device: torch.device | str = "cpu", exact: bool = True
 ) -> torch.Tensor:
-    """Shorter side to `side` px (bicubic, antialiased), centre square: (n, 3, side, side) uint8.
+    """Scale frames bicubically, antialiased, and crop the centre square.
 
-    `exact` sums in float; else a CPU sums in integers, as PIL does, many times as fast: most pixels
-    are the same, some a few levels off.
+    Parameters
+    ----------
+    frames : (n, H, W, 3) uint8
+        RGB.
+    side : int
+        Length in px to which the shorter side is scaled.
+    device : torch.device or str
+        Where it is done.
+    exact : bool
+        Sum in float; else a CPU sums in integers, as PIL does, many times as fast: most pixels are
+        the same, some a few levels off.
+
+    Returns
+    -------
+    (n, 3, side, side) uint8
+        RGB.
     """
     images = torch.from_numpy(np.require(frames, requirements="W"))
-    kernel = partial(T.resize if exact else in_integers.resize, antialias=True)
-    parts: Iterable[torch.Tensor] = [images]
+    kernel = partial(T.resize if exact else T_v2.resize, antialias=True)
+    chunks: Iterable[torch.Tensor] = [images]
     if torch.device(device).type != "cpu":  # which works while it is sent the next
-        parts = (_send(part, device) for part in images.split(_SENT))
+        chunks = (_to_gpu(chunk, device) for chunk in images.split(_TRANSFER_BATCH))
     elif exact:  # in floats, many at once are too large for a processor's cache
-        parts = images.split(1)
-    resized = [kernel(p.permute(0, 3, 1, 2), [side], InterpolationMode.BICUBIC) for p in parts]
+        chunks = images.split(1)
+    resized = [kernel(c.permute(0, 3, 1, 2), [side], InterpolationMode.BICUBIC) for c in chunks]
     return T.center_crop(torch.cat(resized), [side, side])
 
 
-def _send(images: torch.Tensor, device: torch.device | str) -> torch.Tensor:
+def _to_gpu(images: torch.Tensor, device: torch.device | str) -> torch.Tensor:
     """To a GPU by way of pinned memory, which torch keeps for the next call: five times as fast."""
     pinned = torch.empty(images.shape, dtype=images.dtype, pin_memory=True)
     return pinned.copy_(images).to(device, non_blocking=True)
@@ -134,6 +159,20 @@ def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
 def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
     """Load an open_clip model by name, with a tag or a local weights file, on CPU in fp32.
 
+    Parameters
+    ----------
+    model : str
+        Name of the model in open_clip.
+    pretrained : str
+        A tag of its weights, or the path of a file with them.
+
+    Returns
+    -------
+    network : nn.Module
+        The model.
+    tokenizer : callable
+        Its tokenizer.
+
     Raises
     ------
     AuraError
@@ -154,7 +193,7 @@ def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
     except Exception as error:  # the hub's client, torch and safetensors each raise their own
         if Path(pretrained).is_file():
             raise AuraError(
-                f"{pretrained} does not hold weights of {model}: {_line(error)}"
+                f"{pretrained} does not hold weights of {model}: {_first_line(error)}"
             ) from None
         raise AuraError(
             f"The weights of {model}/{pretrained} could not be downloaded; put open_clip's weights "
@@ -180,8 +219,8 @@ def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Te
         name = f"local-dir:{folder}"
         network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
     else:
-        kept = folder / identity.pretrained
-        weights = str(kept) if kept.is_file() else identity.pretrained
+        file = folder / identity.pretrained
+        weights = str(file) if file.is_file() else identity.pretrained
         network, tokenizer = load_pretrained(identity.model, weights)
     if weights_hash(network) != identity.weights_sha256:
         raise AuraError(
@@ -193,8 +232,9 @@ def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Te
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:
     """Identity of a loaded network."""
     settings = model.visual.preprocess_cfg
-    shown = ", ".join(f"{key}={settings[key]}" for key in ("size", "mean", "std", "interpolation"))
-    return Identity(name, pretrained, weights_hash(model), shown, stand_in)
+    keys = ("size", "mean", "std", "interpolation")
+    preprocessing = ", ".join(f"{key}={settings[key]}" for key in keys)
+    return Identity(name, pretrained, weights_hash(model), preprocessing, stand_in)
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -206,5 +246,5 @@ def weights_hash(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def _line(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]

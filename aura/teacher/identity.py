@@ -13,18 +13,34 @@ Precision = Literal["fp32", "bf16"]
 
 @dataclass(frozen=True)
 class Identity:
-    """What makes two sets of embeddings comparable; it travels in their Parquet metadata."""
+    """What makes two sets of embeddings comparable; it travels in their Parquet metadata.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model in open_clip, or of the stand-in.
+    pretrained : str
+        Tag or file of its weights.
+    weights_sha256 : str
+        `clip.weights_hash` of the model.
+    preprocess : str
+        Size, mean, deviation and interpolation of its frames.
+    stand_in : bool
+        Whether it is the small CLIP that `teach` trains.
+    precision : "fp32" or "bf16"
+        In which it embeds.
+    """
 
     model: str
     pretrained: str
     weights_sha256: str
     preprocess: str
     stand_in: bool
-    precision: Precision = "fp32"  # in which it embeds
+    precision: Precision = "fp32"
 
     @property
-    def named(self) -> str:
-        """For a sentence."""
+    def description(self) -> str:
+        """Model and precision, for a sentence."""
         return f"{self.model} in {self.precision}"
 
     def metadata(self) -> dict[bytes, bytes]:
@@ -32,21 +48,21 @@ class Identity:
         return {b"teacher": json.dumps(asdict(self), sort_keys=True).encode()}
 
     @classmethod
-    def of(cls, metadata: dict[bytes, bytes] | None, where: str) -> "Identity":
+    def from_metadata(cls, metadata: dict[bytes, bytes] | None, table: str) -> "Identity":
         """Read back from Arrow schema metadata."""
         try:
             return cls(**json.loads((metadata or {})[b"teacher"]))
         except (KeyError, TypeError, ValueError):
-            raise AuraError(f"{where} does not say which teacher made it.") from None
+            raise AuraError(f"{table} does not say which teacher made it.") from None
 
 
 def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:
     """Return the one teacher of several tables, or refuse to mix them."""
-    named = list(identities)
-    for where, identity in named[1:]:
-        if identity != named[0][1]:
+    (first_table, first), *others = identities
+    for table, identity in others:
+        if identity != first:
             raise AuraError(
-                f"{named[0][0]} and {where} were embedded by different teachers "
-                f"({named[0][1].named} and {identity.named}); embed both again with one."
+                f"{first_table} and {table} were embedded by different teachers "
+                f"({first.description} and {identity.description}); embed both again with one."
             )
-    return named[0][1]
+    return first

@@ -2,7 +2,7 @@
 
 Windows overlap and share one sampling grid, so the frames that all windows of a recording need are
 decoded once, and each is embedded once. Decoding is the `ffmpeg` program's, through ffmpeg-python,
-of the whole file or of a thin copy of it.
+of the whole file or of a copy of the packets that these frames need.
 """
 
 import io
@@ -18,29 +18,43 @@ import numpy as np
 
 from aura.errors import CorruptFile
 from aura.teacher.ffmpeg import ffmpeg_program
-from aura.teacher.video_gop import thin
+from aura.teacher.video_gop import copy_needed_packets
 
-_FEW_FRAMES = 2
+_FRAME_TOLERANCE = 2
 _OUTPUT = {
     "format": "image2pipe", "vcodec": "ppm", "pix_fmt": "rgb24", "fps_mode": "passthrough",
 }  # fmt: skip
-# A thin copy says in its header all that ffmpeg otherwise decodes its beginning for.
-_KNOWN = {"probesize": 32, "analyzeduration": 0}
+# A copy of packets says in its header all that ffmpeg otherwise decodes its beginning for.
+_COPY_INPUT = {"probesize": 32, "analyzeduration": 0}
 
 
 def window_frames(
     starts_s: Sequence[float], window_s: float, frames_per_window: int, rate_hz: float
 ) -> np.ndarray:
     """Frame numbers (windows, frames_per_window) at the middles of equal parts of each window."""
-    middles = (np.arange(frames_per_window) + 0.5) * window_s / frames_per_window
-    return np.rint((np.asarray(starts_s)[:, None] + middles) * rate_hz).astype(np.int64)
+    offsets_s = (np.arange(frames_per_window) + 0.5) * window_s / frames_per_window
+    return np.rint((np.asarray(starts_s)[:, None] + offsets_s) * rate_hz).astype(np.int64)
 
 
 def check_frames(video: Path | IO[bytes], expected: int) -> tuple[str, bool]:
-    """Why a video is not as it should be, "" if it is, and whether it can be used all the same.
+    """Compare a video's number of frames with its take's.
 
     Frames are found by number, so a video with another number of frames than its take has is of
-    another clock; one or two off are the encoder's. `expected` 0 is not known.
+    another clock; one or two off are the encoder's.
+
+    Parameters
+    ----------
+    video : Path or IO[bytes]
+        File, by path or open.
+    expected : int
+        Frames of the take, 0 if that is not known.
+
+    Returns
+    -------
+    reason : str
+        Why the video is not as it should be, "" if it is.
+    usable : bool
+        Whether it can be used all the same.
     """
     try:
         frames = probe(video)[2]
@@ -48,7 +62,7 @@ def check_frames(video: Path | IO[bytes], expected: int) -> tuple[str, bool]:
         return "video cannot be opened", False
     if not expected or not frames or frames == expected:
         return "", True
-    if abs(frames - expected) <= _FEW_FRAMES:
+    if abs(frames - expected) <= _FRAME_TOLERANCE:
         return "video is a frame or two off the take", True
     return "video has another number of frames than the take", False
 
@@ -76,14 +90,21 @@ def decode_frames(
 
     Parameters
     ----------
-    numbers : (n,) increasing frame numbers, distinct; batch : most frames yielded at once.
-    decoder : `ffmpeg` decodes all of the file. `gop` leaves out what no frame asked for needs,
-        where that is sure (`aura/video_gop.py`); the frames are the same bits, and damage in what
-        is left out goes unseen.
+    path : Path
+        File of the video.
+    numbers : (n,) int
+        Frame numbers, increasing and distinct.
+    batch : int
+        Most frames yielded at once.
+    decoder : "ffmpeg" or "gop"
+        `ffmpeg` decodes all of the file. `gop` leaves out what no frame asked for needs, where that
+        is sure (`aura/teacher/video_gop.py`); the frames are the same bits, and damage in what is
+        left out goes unseen.
 
     Yields
     ------
-    (b, H, W, 3) uint8 RGB. Frames past the end of the file are absent: fewer than n come in all.
+    (b, H, W, 3) uint8
+        RGB. Frames past the end of the file are absent: fewer than n come in all.
 
     Raises
     ------
@@ -91,32 +112,34 @@ def decode_frames(
         The file is not a video or decoding fails.
     """
     probe(path)
-    wanted = [int(number) for number in numbers]
+    selected = [int(number) for number in numbers]
     if decoder == "ffmpeg":
-        yield from _decode(path, wanted, batch, path)
+        yield from _decode(path, selected, batch, path)
         return
     with tempfile.TemporaryDirectory(prefix="aura-video-") as folder:
-        copy = Path(folder) / "thin.mp4"
-        there = thin(path, wanted, copy)
-        if there is None:
-            yield from _decode(path, wanted, batch, path)
+        copy = Path(folder) / "packets.mp4"
+        renumbered = copy_needed_packets(path, selected, copy)
+        if renumbered is None:
+            yield from _decode(path, selected, batch, path)
             return
         count = 0
-        for frames in _decode(copy, there, batch, path, **_KNOWN) if there else ():
+        decoded = _decode(copy, renumbered, batch, path, **_COPY_INPUT) if renumbered else ()
+        for frames in decoded:
             count += len(frames)
             yield frames
-        if count != len(there):
-            raise CorruptFile(f"{path} has {len(there) - count} frames less than its packets say.")
+        if count != len(renumbered):
+            missing = len(renumbered) - count
+            raise CorruptFile(f"{path} has {missing} frames less than its packets say.")
 
 
 def _decode(
-    path: Path, numbers: Sequence[int], batch: int, named: Path, **options: int
+    path: Path, numbers: Sequence[int], batch: int, source: Path, **options: int
 ) -> Iterator[np.ndarray]:
-    """Through the `ffmpeg` program, `options` before its input; an error names the file `named`."""
+    """Through the `ffmpeg` program, `options` before its input; an error names `source`."""
     # Each frame comes with its size in front: ffmpeg turns a portrait video as its header asks.
     command = (
         ffmpeg.input(str(path), threads=1, **options)
-        .filter("select", _is_one_of(numbers))
+        .filter("select", _select_expression(numbers))
         .output("pipe:", threads=1, **_OUTPUT)
         .global_args("-loglevel", "error", "-xerror", "-nostdin")
         .compile(cmd=ffmpeg_program())
@@ -126,58 +149,58 @@ def _decode(
         subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, bufsize=0) as process,
     ):
         assert isinstance(process.stdout, io.RawIOBase)
-        whole = False
+        complete = False
         try:
-            yield from _pictures(process.stdout, min(batch, len(numbers)))
-            whole = True
+            yield from _read_ppm(process.stdout, min(batch, len(numbers)))
+            complete = True
         except EOFError:
             pass
         finally:
             process.stdout.close()
             failed = process.wait()
-        if failed or not whole:
+        if failed or not complete:
             errors.seek(0)
             reason = errors.read().decode(errors="replace").strip().splitlines()
-            raise CorruptFile(f"{named} cannot be decoded: {reason[-1] if reason else 'cut off'}.")
+            raise CorruptFile(f"{source} cannot be decoded: {reason[-1] if reason else 'cut off'}.")
 
 
-def _pictures(pipe: io.RawIOBase, batch: int) -> Iterator[np.ndarray]:
+def _read_ppm(pipe: io.RawIOBase, batch: int) -> Iterator[np.ndarray]:
     """Pictures (b, H, W, 3), each with its PPM header in front; `EOFError` if one is cut off."""
     header = b"".join(pipe.readline() for _ in range(3))  # P6, width height, 255
     if header and not header.endswith(b"255\n"):
         raise EOFError
-    following = bytearray(len(header))
-    more = len(header) > 0
-    while more:
+    next_header = bytearray(len(header))
+    at_end = not header
+    while not at_end:
         width, height = map(int, header.split()[1:3])
         images = np.empty((batch, height, width, 3), np.uint8)
         count = 0
-        while more and count < batch:
-            _fill(pipe, images[count].reshape(-1).data)
+        while not at_end and count < batch:
+            _read_into(pipe, images[count].reshape(-1).data)
             count += 1
-            more = _fill(pipe, memoryview(following), or_end=True)
-            if more and following != header:
+            at_end = not _read_into(pipe, memoryview(next_header), or_end=True)
+            if not at_end and next_header != header:
                 raise EOFError
         yield images[:count]
 
 
-def _fill(pipe: io.RawIOBase, free: memoryview, or_end: bool = False) -> bool:
-    """Read until `free` is full. At the end of the pipe: False with `or_end`, else `EOFError`."""
-    got = 0
-    while got < len(free):
-        read = pipe.readinto(free[got:])
-        if not read:
-            if or_end and not got:
+def _read_into(pipe: io.RawIOBase, buffer: memoryview, or_end: bool = False) -> bool:
+    """Fill a buffer. At the end of the pipe: False with `or_end`, else `EOFError`."""
+    filled = 0
+    while filled < len(buffer):
+        size = pipe.readinto(buffer[filled:])
+        if not size:
+            if or_end and not filled:
                 return False
             raise EOFError
-        got += read
+        filled += size
     return True
 
 
-def _is_one_of(numbers: Sequence[int]) -> str:
-    """Ffmpeg expression that is true for these frame numbers: a search tree, so that hours fit."""
+def _select_expression(numbers: Sequence[int]) -> str:
+    """Expression, for ffmpeg, of being one of these numbers: a search tree, so that hours fit."""
     if len(numbers) <= 1:
         return f"eq(n,{numbers[0]})" if numbers else "0"
     middle = len(numbers) // 2
-    left, right = _is_one_of(numbers[:middle]), _is_one_of(numbers[middle:])
+    left, right = _select_expression(numbers[:middle]), _select_expression(numbers[middle:])
     return f"if(lt(n,{numbers[middle]}),{left},{right})"

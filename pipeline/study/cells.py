@@ -134,8 +134,8 @@ def _heads(
     """Heads on pretrained and on random encoders, alone and fused, trained on the same labels."""
     labels = targets.test_set(windows, texts, np.arange(len(windows))).label
     encoders = {modality: getattr(model, modality) for modality in SENSORS}
-    answers = tasks.answers(
+    answers = tasks.fit_predict(
         encoders, windows, labels, np.flatnonzero(windows.split != "test"), rows,
         len(test.class_names), params.finetune, params.train.augment, seed,
     )  # fmt: skip
-    return {f"predicted/{answer.head.name}": answer.said[0] for answer in answers}
+    return {f"predicted/{answer.head.name}": answer.predicted[0] for answer in answers}

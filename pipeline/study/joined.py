@@ -48,10 +48,10 @@ def load(
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
     texts = read_table(folder / "texts-*.parquet", texts_schema(DIM), "embed")
-    identities = [("the texts", Identity.of(texts.schema.metadata, str(folder)))]
+    identities = [("the texts", Identity.from_metadata(texts.schema.metadata, str(folder)))]
     if any(folder.glob("part-*.parquet")):
         videos = read_table(folder, videos_schema(DIM), "embed")
-        identity = Identity.of(videos.schema.metadata, str(folder))
+        identity = Identity.from_metadata(videos.schema.metadata, str(folder))
         identities.append(("the video embeddings", identity))
     else:
         videos = videos_schema(DIM).empty_table()

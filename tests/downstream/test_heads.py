@@ -6,7 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss
 from sklearn.model_selection import GroupKFold, StratifiedKFold, cross_val_predict
 
-from aura.downstream import heads
+from aura.downstream import ensemble, heads
 from aura.errors import AuraError
 
 CLASSES = 3
@@ -37,10 +37,10 @@ def softmax(logits):
 
 def test_a_probe_separates_what_is_linear_and_test_rows_do_not_touch_it():
     x, y, person = vectors(300, 0)
-    test, wanted, _ = vectors(90, 1)
+    test, expected, _ = vectors(90, 1)
     logits = heads.linear_probe(x, y, test, CLASSES, person)
     assert logits.dtype == np.float32
-    assert (logits.argmax(1) == wanted).mean() > 0.95
+    assert (logits.argmax(1) == expected).mean() > 0.95
     poisoned = test.copy()
     poisoned[45:] *= 1e6
     again = heads.linear_probe(x, y, poisoned, CLASSES, person)
@@ -52,9 +52,9 @@ def test_the_penalty_is_the_best_one_on_people_left_out():
     probe = heads.fit_probe(x, y, CLASSES, person)
     z = (x - x.mean(0)) / x.std(0)
 
-    def best(by_person):
+    def best_c(by_person):
         return min(
-            heads.STRENGTHS,
+            heads.C_GRID,
             key=lambda c: log_loss(
                 y,
                 cross_val_predict(
@@ -65,11 +65,11 @@ def test_the_penalty_is_the_best_one_on_people_left_out():
             ),
         )  # fmt: skip
 
-    assert probe.strength == best(by_person=True)
-    assert probe.strength != best(by_person=False)
-    assert heads.fit_probe(x, y, CLASSES).strength == heads.DEFAULT_STRENGTH
+    assert probe.c == best_c(by_person=True)
+    assert probe.c != best_c(by_person=False)
+    assert heads.fit_probe(x, y, CLASSES).c == heads.DEFAULT_C
     alone = heads.fit_probe(x, y, CLASSES, np.zeros(len(y)))
-    assert alone.strength == heads.DEFAULT_STRENGTH
+    assert alone.c == heads.DEFAULT_C
 
 
 @pytest.mark.parametrize("present", [(0, 2), (0, 1, 3)])
@@ -80,16 +80,16 @@ def test_probabilities_are_those_of_scikit_learn_and_a_class_never_seen_has_none
     p = softmax(heads.linear_probe(x, hidden, x, 5))
     known = hidden >= 0
     z = (x - x[known].mean(0)) / x[known].std(0)
-    wanted = LogisticRegression(max_iter=2000).fit(z[known], y[known]).predict_proba(z)
-    assert np.allclose(p[:, present], wanted, atol=1e-4)
+    expected = LogisticRegression(max_iter=2000).fit(z[known], y[known]).predict_proba(z)
+    assert np.allclose(p[:, present], expected, atol=1e-4)
     assert p[:, [c for c in range(5) if c not in present]].max() == 0
 
 
 def test_shots_are_k_of_each_class_or_all_that_there_are():
     x, y, person = vectors(200, 7)
     y = np.where(np.arange(200) % 7 == 0, -1, y)
-    few = np.flatnonzero(y == 1)
-    y[few[2:]] = -1
+    rare = np.flatnonzero(y == 1)
+    y[rare[2:]] = -1
     logits, counts = heads.k_shot(x, y, x[:9], CLASSES, 5, draws=2, seed=2, groups=person)
     assert logits.shape == (2, 9, CLASSES)
     assert counts.tolist() == [5, 2, 5]
@@ -97,8 +97,8 @@ def test_shots_are_k_of_each_class_or_all_that_there_are():
         rows = heads.draw_shots(y, 5, seed=2, draw=draw)
         assert np.bincount(y[rows]).tolist() == [5, 2, 5]
         assert set(heads.draw_shots(y, 1, seed=2, draw=draw)) < set(rows)
-        by_hand = heads.fit_probe(x[rows], y[rows], CLASSES, person[rows], reference=x)
-        assert np.array_equal(by_hand(x[:9]), logits[draw])
+        expected = heads.fit_probe(x[rows], y[rows], CLASSES, person[rows], reference=x)
+        assert np.array_equal(expected(x[:9]), logits[draw])
     assert not np.array_equal(logits[0], logits[1])
     assert set(heads.draw_shots(y, 5, seed=3)) != set(heads.draw_shots(y, 5, seed=2))
 
@@ -118,30 +118,31 @@ def test_probes_refuse_what_they_cannot_learn_from():
 
 
 @given(st.integers(1, 4), st.integers(1, 9), st.integers(2, 5), st.integers(0, 2**31))
-def test_late_fusion_is_the_plain_mean_over_the_heads_that_have_a_say(count, n, classes, seed):
+def test_late_fusion_is_the_plain_mean_over_the_heads_that_count(count, n, classes, seed):
     rng = np.random.default_rng(seed)
     logits = rng.normal(0, 5, (count, n, classes))
-    has = rng.random((count, n)) < 0.5
+    present = rng.random((count, n)) < 0.5
     p = softmax(logits)
-    assert np.allclose(np.exp(heads.average(logits)), p.mean(axis=0), atol=1e-6)
-    found = np.exp(heads.average(logits, has))
+    assert np.allclose(np.exp(ensemble.average(logits)), p.mean(axis=0), atol=1e-6)
+    averaged = np.exp(ensemble.average(logits, present))
     for i in range(n):
-        say = [p[h, i] for h in range(count) if has[h, i]]
-        assert np.allclose(found[i], np.mean(say, axis=0) if say else 1 / classes, atol=1e-6)
+        counted = [p[h, i] for h in range(count) if present[h, i]]
+        expected = np.mean(counted, axis=0) if counted else 1 / classes
+        assert np.allclose(averaged[i], expected, atol=1e-6)
 
 
 @given(st.integers(1, 12), st.integers(1, 5), st.integers(0, 2**31))
 def test_a_vote_is_the_plain_mean_over_the_windows_of_a_take(n, takes, seed):
     rng = np.random.default_rng(seed)
     logits, take = rng.normal(0, 5, (n, 3)), rng.integers(takes, size=n).astype(str)
-    first, found = heads.vote(logits, take)
+    first, votes = ensemble.vote(logits, take)
     assert sorted(take[first]) == sorted(set(take))
-    for row, voted in zip(first, found, strict=True):
+    for row, vote in zip(first, votes, strict=True):
         assert row == list(take).index(take[row])
-        assert np.allclose(np.exp(voted), softmax(logits[take == take[row]]).mean(0), atol=1e-6)
+        assert np.allclose(np.exp(vote), softmax(logits[take == take[row]]).mean(0), atol=1e-6)
 
 
 def test_averages_stand_a_class_that_was_never_seen():
-    logits = np.array([[[0.0, 1.0, heads.NEVER]], [[0.0, 1.0, heads.NEVER]]])
-    assert np.isfinite(heads.average(logits)).all()
-    assert np.isfinite(heads.vote(logits[:, 0], np.zeros(2))[1]).all()
+    logits = np.array([[[0.0, 1.0, heads.UNSEEN_LOGIT]], [[0.0, 1.0, heads.UNSEEN_LOGIT]]])
+    assert np.isfinite(ensemble.average(logits)).all()
+    assert np.isfinite(ensemble.vote(logits[:, 0], np.zeros(2))[1]).all()

@@ -14,7 +14,8 @@ from tests import small
 
 
 @pytest.fixture(scope="module")
-def found():
+def study():
+    """Windows, and what every head predicts for those of the test split."""
     windows = small.learnable()
     label = (windows.video[:, 0] > 0).long().numpy()  # what the IMU tells
     has = windows.has["imu"].clone()
@@ -28,12 +29,12 @@ def found():
     train = np.flatnonzero(windows.split != "test")
     args = (windows, label, train, rows, 2, params, Augment(), 0)
     encoders = {"imu": model.imu, "mocap": model.mocap}
-    return windows, list(tasks.answers(encoders, *args, draws=4))
+    return windows, list(tasks.fit_predict(encoders, *args, draws=4))
 
 
-def test_every_head_has_a_random_twin_and_the_fused_one_comes_last(found):
-    windows, answers = found
-    heads = [answer.head for answer in answers]
+def test_every_head_has_a_random_twin_and_the_fused_one_comes_last(study):
+    windows, predictions = study
+    heads = [p.head for p in predictions]
     half = len(heads) // 2
     assert [h._replace(start="random") for h in heads[:half]] == heads[half:]
     assert [h.name for h in heads[:4]] == [
@@ -41,28 +42,28 @@ def test_every_head_has_a_random_twin_and_the_fused_one_comes_last(found):
     ]  # fmt: skip
     assert heads[-1].name == "fused fine-tuned, random start"
     tests = len(windows.rows("test"))
-    assert {a.said.shape for a in answers if a.head.how == "k-shot"} == {(4, tests)}
-    assert {a.said.shape for a in answers if a.head.how != "k-shot"} == {(1, tests)}
+    assert {p.predicted.shape for p in predictions if p.head.method == "k-shot"} == {(4, tests)}
+    assert {p.predicted.shape for p in predictions if p.head.method != "k-shot"} == {(1, tests)}
 
 
-def test_a_window_without_the_signal_gets_no_answer_but_from_the_fused_head(found):
-    for answer in found[1]:
-        assert (answer.said[:, 0] == -1).all() == (answer.head.modality == "imu")
-        assert (answer.said[:, 1:] >= 0).all()
+def test_a_window_without_the_signal_gets_no_class_but_from_the_fused_head(study):
+    for head, predicted in ((p.head, p.predicted) for p in study[1]):
+        assert (predicted[:, 0] == -1).all() == (head.modality == "imu")
+        assert (predicted[:, 1:] >= 0).all()
 
 
-def test_figures_and_gains_by_hand():
+def test_scores_and_gains_by_hand():
     label = np.array([0, 0, 1, 1, -1, 1])
     unit = np.array(["a", "a", "b", "b", "c", "c"])
-    few = {"modality": "imu", "how": "k-shot", "shots": 1}
-    said = {
+    few = {"modality": "imu", "method": "k-shot", "shots": 1}
+    predicted = {
         Head(**few, start="pretrained"): [[0, 0, 1, 1, 0, -1], [0, 0, 1, 0, 0, -1]],
         Head(**few, start="random"): [[0, 1, 1, 0, 0, -1], [0, 1, 1, 0, 0, -1]],
     }
-    said = {head: np.array(found) for head, found in said.items()}
-    rows, gains = tasks.figures(said, label, unit, 2, 50, 0)
+    predicted = {head: np.array(rows) for head, rows in predicted.items()}
+    rows, gains = tasks.score(predicted, label, unit, 2, 50, 0)
     first = rows[0]
-    assert first["n"] == 4  # one has no label, one no answer
+    assert first["n"] == 4  # one has no label, one no class
     assert first["value"] == pytest.approx((4 + 3) / 8)
     assert rows[2]["value"] == pytest.approx(0.5)
     assert rows[1]["value"] == pytest.approx((1 + (0.8 + 2 / 3) / 2) / 2)
@@ -75,5 +76,5 @@ def test_negative_transfer_is_named_only_where_the_interval_says_so():
     gain = {"modality": "imu", "head": "fine-tuned", "shots": None, "value": -0.1}
     worse = {**gain, "low": -0.15, "high": -0.05}
     unclear = {**gain, "low": -0.15, "high": 0.02}
-    (said,) = tasks.negative([worse, unclear, {**gain, "low": None, "high": None}])
-    assert "imu fine-tuned: the pretrained start is worse than a random one by 0.100" in said
+    (warning,) = tasks.negative_transfer([worse, unclear, {**gain, "low": None, "high": None}])
+    assert "imu fine-tuned: the pretrained start is worse than a random one by 0.100" in warning

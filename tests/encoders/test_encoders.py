@@ -32,9 +32,10 @@ VARIANTS = {
 def encoder_files():
     """Name and class of every encoder in the folder."""
     for path in sorted((ROOT / "aura" / "encoders").glob("*.py")):
-        found = getattr(importlib.import_module(f"aura.encoders.{path.stem}"), "Encoder", None)
-        if isinstance(found, type) and issubclass(found, SensorEncoder):
-            yield path.stem.replace("_", "-"), found
+        module = importlib.import_module(f"aura.encoders.{path.stem}")
+        encoder_class = getattr(module, "Encoder", None)
+        if isinstance(encoder_class, type) and issubclass(encoder_class, SensorEncoder):
+            yield path.stem.replace("_", "-"), encoder_class
 
 
 FILES = dict(encoder_files())
@@ -43,8 +44,8 @@ CASES = [(name, options) for name in FILES for options in VARIANTS.get(name, [{}
 
 def make(name, options, seed=0, shape=SHAPE, size="S"):
     torch.manual_seed(seed)
-    spec = Encoder(name=name, size=size, options=options)
-    return build(FILES[name].modality, spec, shape).eval()
+    settings = Encoder(name=name, size=size, options=options)
+    return build(FILES[name].modality, settings, shape).eval()
 
 
 def inputs(encoder, batch=2):
@@ -169,17 +170,17 @@ def test_parameters_equal_the_hand_formula(size):
     dim, trunk = SHAPE.dim, trunk_parameters(width, layers)
     project = width * dim + dim
     stem, missing, table, cls = 120 * width + width, 6 * width, 99 * width, width
-    found = sum(p.numel() for p in make("imu-transformer", {}, size=size).parameters())
-    assert found == trunk + project + stem + missing + table + cls
+    count = sum(p.numel() for p in make("imu-transformer", {}, size=size).parameters())
+    assert count == trunk + project + stem + missing + table + cls
     joints = 17 * width + 70 * width + width  # embedding and map; rotary has no table
     options = {"tokens": "joints", "position": "rotary", "pool": "attention", "heads": heads}
-    found = sum(p.numel() for p in make("mocap-transformer", options, size=size).parameters())
-    assert found == trunk + project + joints + width
+    count = sum(p.numel() for p in make("mocap-transformer", options, size=size).parameters())
+    assert count == trunk + project + joints + width
     c, state = width // 8, 2 * width
     convolutions = 6 * c * 10 + 2 * c * c * 5 + 2 * 6 + 2 * c
     gru = 3 * state * (c + state) + 6 * state
-    found = sum(p.numel() for p in make("imu2clip", {}, size=size).parameters())
-    assert found == convolutions + gru + state * dim + dim
+    count = sum(p.numel() for p in make("imu2clip", {}, size=size).parameters())
+    assert count == convolutions + gru + state * dim + dim
 
 
 def test_size_b_of_imu2clip_is_the_published_model():

@@ -10,25 +10,26 @@ from aura.encoders.imu_transformer import ConvStem, LinearStem
 from tests.encoders.test_encoders import FILES, TINY, inputs, make
 
 
-def seen_by(module):
-    seen = []
-    module.register_forward_pre_hook(lambda _, given: seen.append(given))
-    return seen
+def inputs_of(module):
+    """Inputs of a module, a tuple a call, as they come."""
+    calls = []
+    module.register_forward_pre_hook(lambda _, args: calls.append(args))
+    return calls
 
 
 @pytest.mark.parametrize("stem", ["linear", "conv"])
 def test_the_papers_arithmetic_gives_99_patches_and_half_valid_is_kept(stem):
     encoder = make("imu-transformer", TINY | {"stem": stem})
-    seen = seen_by(encoder.trunk)
+    calls = inputs_of(encoder.trunk)
     imu, valid = torch.randn(2, 1000, 6), torch.ones(2, 1000, dtype=torch.bool)
     valid[1, 205:320] = False
     encoder(imu, valid)
-    tokens, keep = seen[0]
+    tokens, mask = calls[0]
     assert tokens.shape == (2, 99, 32)
     for patch in range(99):
         inside = valid[:, patch * 10 : patch * 10 + 20].sum(dim=1)
-        assert torch.equal(keep[:, patch], inside >= 10)
-    assert (~keep).sum() > 5
+        assert torch.equal(mask[:, patch], inside >= 10)
+    assert (~mask).sum() > 5
 
 
 def test_patches_equal_cutting_by_hand_and_are_no_copy():
@@ -43,8 +44,8 @@ def test_patches_equal_cutting_by_hand_and_are_no_copy():
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(1, 30), st.integers(0, 30), st.integers(0, 90), st.data())
-def test_a_token_of_the_conv_stem_sees_the_samples_of_its_patch(stride, more, rest, data):
-    patch = stride + more
+def test_a_token_of_the_conv_stem_sees_the_samples_of_its_patch(stride, overlap, rest, data):
+    patch = stride + overlap
     samples = patch + rest
     stem = ConvStem(patch, stride, 8).double()
     for i in (1, 4):  # group norm looks at the whole window
@@ -100,13 +101,13 @@ def test_channels_are_scaled_by_the_training_windows():
 def test_the_gru_runs_over_time_or_over_channels():
     for recurs, steps, width in (("time", 32, 16), ("channels", 16, 32)):
         encoder = make("imu2clip", {"recurs": recurs})
-        seen = seen_by(encoder.gru)
+        calls = inputs_of(encoder.gru)
         imu, valid = inputs(encoder)
         base = encoder.features(imu, valid)
-        x = seen[0][0]
+        x = calls[0][0]
         assert x.shape == (2, steps, width)
-        found = encoder.convolve(imu.transpose(1, 2))
-        torch.testing.assert_close(x, found.transpose(1, 2) if recurs == "time" else found)
+        convolved = encoder.convolve(imu.transpose(1, 2))
+        torch.testing.assert_close(x, convolved.transpose(1, 2) if recurs == "time" else convolved)
         torch.testing.assert_close(encoder.gru(x)[0][:, -1], base)  # the last step's output
         assert not torch.allclose(encoder.gru(x.flip(1))[0][:, -1], base, atol=1e-3)
         assert not torch.allclose(encoder.features(imu.flip(1), valid), base, atol=1e-3)
@@ -128,53 +129,53 @@ def test_accelerometer_and_gyroscope_are_normalised_apart():
 @pytest.mark.parametrize("velocity", [True, False])
 def test_the_values_of_a_joint_equal_the_plain_loop(velocity):
     encoder = make("mocap-transformer", TINY | {"velocity": velocity})
-    pose, seen = inputs(encoder)
-    values = encoder.values(pose, seen)
+    pose, valid = inputs(encoder)
+    values = encoder.values(pose, valid)
     expected = torch.zeros(2, 50, 17, 7 if velocity else 4)
-    for b, f, j in seen.nonzero().tolist():
+    for b, f, j in valid.nonzero().tolist():
         expected[b, f, j, :3], expected[b, f, j, 3] = pose[b, f, j], 1
-        if velocity and f and seen[b, f - 1, j]:
+        if velocity and f and valid[b, f - 1, j]:
             expected[b, f, j, 4:] = (pose[b, f, j] - pose[b, f - 1, j]) / 0.1  # m/s at 10 FPS
     torch.testing.assert_close(values, expected)
 
 
 def test_a_frame_is_a_token_of_all_its_joints():
     encoder = make("mocap-transformer", TINY)
-    seen = seen_by(encoder.trunk)
+    calls = inputs_of(encoder.trunk)
     pose, valid = inputs(encoder)
     valid[0, 7] = False
     encoder(pose, valid)
-    tokens, keep = seen[0]
+    tokens, mask = calls[0]
     values = encoder.values(pose, valid)
     torch.testing.assert_close(tokens[1, 9], encoder.embed(values[1, 9].flatten()))
-    assert not keep[0, 7]
-    assert keep.sum() == 99
-    assert torch.equal(encoder.trunk.places, torch.arange(50))
+    assert not mask[0, 7]
+    assert mask.sum() == 99
+    assert torch.equal(encoder.trunk.positions, torch.arange(50))
 
 
 def test_a_span_of_frames_is_a_token_of_all_their_joints():
     encoder = make("mocap-transformer", TINY | {"frames_per_token": 8})
-    seen = seen_by(encoder.trunk)
+    calls = inputs_of(encoder.trunk)
     pose, valid = inputs(encoder)
     valid[0, 8:16] = False
     encoder(pose, valid)
-    tokens, keep = seen[0]
+    tokens, mask = calls[0]
     values = nn.functional.pad(encoder.values(pose, valid), (0, 0, 0, 0, 0, 6))
     for span in range(7):
         cut = values[:, span * 8 : span * 8 + 8]
         torch.testing.assert_close(tokens[:, span], encoder.embed(cut.flatten(1)))
-        assert torch.equal(keep[:, span], cut[..., 3].flatten(1).any(dim=1))
-    assert keep.sum() == 13
+        assert torch.equal(mask[:, span], cut[..., 3].flatten(1).any(dim=1))
+    assert mask.sum() == 13
 
 
 def test_a_joint_and_span_is_a_token_with_both_embeddings():
     options = TINY | {"tokens": "joints", "frames_per_token": 8}  # the last span has 2 frames
     encoder = make("mocap-transformer", options)
-    seen = seen_by(encoder.trunk)
+    calls = inputs_of(encoder.trunk)
     pose, valid = inputs(encoder)
     valid[0, 16:24, 3] = False
     encoder(pose, valid)
-    tokens, keep = seen[0]
+    tokens, mask = calls[0]
     assert tokens.shape == (2, 7 * 17, 32)
     values = nn.functional.pad(encoder.values(pose, valid), (0, 0, 0, 0, 0, 6))
     for span in range(7):
@@ -182,21 +183,21 @@ def test_a_joint_and_span_is_a_token_with_both_embeddings():
             cut = values[:, span * 8 : span * 8 + 8, joint]
             expected = encoder.embed(cut.flatten(1)) + encoder.joint[joint]
             torch.testing.assert_close(tokens[:, span * 17 + joint], expected)
-            assert torch.equal(keep[:, span * 17 + joint], cut[..., 3].any(dim=1))
-            assert encoder.trunk.places[span * 17 + joint] == span
-    assert not keep[0, 2 * 17 + 3]
+            assert torch.equal(mask[:, span * 17 + joint], cut[..., 3].any(dim=1))
+            assert encoder.trunk.positions[span * 17 + joint] == span
+    assert not mask[0, 2 * 17 + 3]
 
 
 @pytest.mark.parametrize("tokens", ["frames", "joints"])
 def test_each_axis_and_the_mask_of_mocap_reach_the_encoder(tokens):
     encoder = make("mocap-transformer", TINY | {"tokens": tokens, "velocity": False})
     pose, _ = inputs(encoder)
-    seen = torch.ones(2, 50, 17, dtype=torch.bool)
-    base = encoder(pose, seen)
+    valid = torch.ones(2, 50, 17, dtype=torch.bool)
+    base = encoder(pose, valid)
     for axis in range(3):
         moved = pose.clone()
         moved[..., axis] += 1
-        assert not torch.allclose(encoder(moved, seen), base, atol=1e-4)
-    at_origin, hidden = torch.zeros_like(pose), seen.clone()
+        assert not torch.allclose(encoder(moved, valid), base, atol=1e-4)
+    at_origin, hidden = torch.zeros_like(pose), valid.clone()
     hidden[:, ::2, 3] = False
-    assert not torch.allclose(encoder(at_origin, seen), encoder(at_origin, hidden), atol=1e-5)
+    assert not torch.allclose(encoder(at_origin, valid), encoder(at_origin, hidden), atol=1e-5)

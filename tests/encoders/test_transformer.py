@@ -5,7 +5,14 @@ import torch
 from torch import nn
 
 from aura.encoders.bf16 import Dropout, attend
-from aura.encoders.transformer import AttentionPool, Block, Trunk, TrunkOptions, rotate, rotation
+from aura.encoders.transformer import (
+    AttentionPool,
+    Block,
+    Trunk,
+    TrunkOptions,
+    apply_rotary,
+    rotary_angles,
+)
 
 TINY = {"width": 32, "layers": 2, "heads": 4}
 
@@ -23,20 +30,20 @@ def test_the_blocks_are_residual_and_pre_norm():
 def test_attention_equals_the_plain_formula():
     torch.manual_seed(0)
     block = Block(32, 4, 0.0)
-    x, keep = torch.randn(2, 7, 32), torch.rand(2, 7) > 0.3
-    keep[:, 0] = True
+    x, mask = torch.randn(2, 7, 32), torch.rand(2, 7) > 0.3
+    mask[:, 0] = True
     q, k, v = block.qkv(block.norm1(x)).chunk(3, dim=-1)
-    mixed = torch.zeros(2, 7, 32)
+    attended = torch.zeros(2, 7, 32)
     for b in range(2):
         for h in range(4):
             part = slice(8 * h, 8 * h + 8)
             for i in range(7):
                 logits = torch.stack([q[b, i, part] @ k[b, j, part] / 8**0.5 for j in range(7)])
-                share = logits.masked_fill(~keep[b], -torch.inf).softmax(0)
-                mixed[b, i, part] = sum(share[j] * v[b, j, part] for j in range(7))
-    expected = x + block.out(mixed)
+                weights = logits.masked_fill(~mask[b], -torch.inf).softmax(0)
+                attended[b, i, part] = sum(weights[j] * v[b, j, part] for j in range(7))
+    expected = x + block.out(attended)
     expected = expected + block.mlp(block.norm2(expected))
-    keys = keep[:, None, None]
+    keys = mask[:, None, None]
     torch.testing.assert_close(block(x, keys), expected, atol=1e-5, rtol=1e-4)
     torch.testing.assert_close(block(x, keys, queries=2), expected[:, :2], atol=1e-5, rtol=1e-4)
 
@@ -45,42 +52,42 @@ def test_attention_pooling_equals_the_plain_formula():
     torch.manual_seed(0)
     pool = AttentionPool(8, 2)
     nn.init.normal_(pool.query)
-    x, keep = torch.randn(3, 5, 8), torch.rand(3, 5) > 0.4
-    keep[:, 1] = True
+    x, mask = torch.randn(3, 5, 8), torch.rand(3, 5) > 0.4
+    mask[:, 1] = True
     expected = torch.zeros(3, 8)
     for b in range(3):
         for h in range(2):
             part = slice(4 * h, 4 * h + 4)
             logits = x[b, :, part] @ pool.query[h, 0] / 4**0.5
-            share = logits.masked_fill(~keep[b], -torch.inf).softmax(0)
-            expected[b, part] = share @ x[b, :, part]
-    torch.testing.assert_close(pool(x, keep[:, None, None]), expected)
+            weights = logits.masked_fill(~mask[b], -torch.inf).softmax(0)
+            expected[b, part] = weights @ x[b, :, part]
+    torch.testing.assert_close(pool(x, mask[:, None, None]), expected)
 
 
 @pytest.mark.parametrize("position", ["learned", "rotary"])
 @pytest.mark.parametrize("pool", ["cls", "attention"])
-def test_a_trunk_sees_places_but_not_what_is_masked_nor_the_order_in_memory(position, pool):
+def test_a_trunk_sees_positions_but_not_what_is_masked_nor_the_order_in_memory(position, pool):
     torch.manual_seed(0)
     options = TrunkOptions(**TINY, position=position, pool=pool)
-    places = torch.tensor([0, 0, 1, 2, 2, 3])
-    trunk = Trunk(places, options.resolve("S"), options, 0.0)
-    x, keep = torch.randn(2, 6, 32), torch.tensor([True, True, True, False, False, True])
-    keep = keep.expand(2, 6)
-    base = trunk(x, keep)
+    positions = torch.tensor([0, 0, 1, 2, 2, 3])
+    trunk = Trunk(positions, options.resolve("S"), options, 0.0)
+    x, mask = torch.randn(2, 6, 32), torch.tensor([True, True, True, False, False, True])
+    mask = mask.expand(2, 6)
+    base = trunk(x, mask)
     hidden = x.clone()
     hidden[:, 3:5] = 50.0
-    torch.testing.assert_close(trunk(hidden, keep), base)
-    torch.testing.assert_close(trunk(x[:, [1, 0, 2, 3, 4, 5]], keep), base)  # both at place 0
-    assert not torch.allclose(trunk(x[:, [0, 2, 1, 3, 4, 5]], keep), base, atol=1e-4)
+    torch.testing.assert_close(trunk(hidden, mask), base)
+    torch.testing.assert_close(trunk(x[:, [1, 0, 2, 3, 4, 5]], mask), base)  # both at position 0
+    assert not torch.allclose(trunk(x[:, [0, 2, 1, 3, 4, 5]], mask), base, atol=1e-4)
 
 
 def test_rotary_logits_depend_on_distance_alone():
     torch.manual_seed(0)
-    q, k, places = torch.randn(1, 2, 9, 16), torch.randn(1, 2, 9, 16), torch.arange(9)
+    q, k, positions = torch.randn(1, 2, 9, 16), torch.randn(1, 2, 9, 16), torch.arange(9)
 
     def logits(shift):
-        turn = rotation(places + shift, 16)
-        return rotate(q, turn) @ rotate(k, turn).transpose(-1, -2)
+        angles = rotary_angles(positions + shift, 16)
+        return apply_rotary(q, angles) @ apply_rotary(k, angles).transpose(-1, -2)
 
     torch.testing.assert_close(logits(1), logits(0), atol=1e-4, rtol=1e-4)
     torch.testing.assert_close(logits(300), logits(0), atol=1e-3, rtol=1e-3)
@@ -89,27 +96,27 @@ def test_rotary_logits_depend_on_distance_alone():
 
 def test_a_rotation_is_a_product_with_complex_numbers():
     torch.manual_seed(0)
-    x, places = torch.randn(1, 1, 4, 6), torch.tensor([0, 3, 1, 70])
-    turned = rotate(x, rotation(places, 6))
-    for i, place in enumerate(places.tolist()):
+    x, positions = torch.randn(1, 1, 4, 6), torch.tensor([0, 3, 1, 70])
+    rotated = apply_rotary(x, rotary_angles(positions, 6))
+    for i, position in enumerate(positions.tolist()):
         for plane in range(3):
             number = complex(x[0, 0, i, plane], x[0, 0, i, plane + 3])
-            angle = torch.tensor(place * 10_000 ** (-2 * plane / 6))
+            angle = torch.tensor(position * 10_000 ** (-2 * plane / 6))
             number *= complex(angle.cos(), angle.sin())
-            found = complex(turned[0, 0, i, plane], turned[0, 0, i, plane + 3])
-            assert found == pytest.approx(number, abs=1e-4)
+            result = complex(rotated[0, 0, i, plane], rotated[0, 0, i, plane + 3])
+            assert result == pytest.approx(number, abs=1e-4)
 
 
 def test_the_last_block_is_spared_what_nobody_reads():
     torch.manual_seed(0)
     options = TrunkOptions(**TINY)
     trunk = Trunk(torch.arange(5), options.resolve("S"), options, 0.0)
-    x, keep = torch.randn(2, 5, 32), torch.rand(2, 5) > 0.3
+    x, mask = torch.randn(2, 5, 32), torch.rand(2, 5) > 0.3
     tokens = torch.cat([trunk.cls.expand(2, 1, -1), x + trunk.position], dim=1)
-    keys = nn.functional.pad(keep, (1, 0), value=True)[:, None, None]
+    keys = nn.functional.pad(mask, (1, 0), value=True)[:, None, None]
     for block in trunk.blocks:
         tokens = block(tokens, keys)
-    torch.testing.assert_close(trunk(x, keep), trunk.norm(tokens)[:, 0])
+    torch.testing.assert_close(trunk(x, mask), trunk.norm(tokens)[:, 0])
 
 
 @pytest.mark.parametrize("pool", ["cls", "attention"])
@@ -129,16 +136,16 @@ def test_a_timeline_holds_each_token_in_its_place_and_nothing_of_a_masked_one():
     options = TrunkOptions(**TINY, pool="timeline")
     size = options.resolve("S")
     trunk = Trunk(torch.arange(5), size, options, 0.0).eval()
-    x, keep = torch.randn(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)
-    keep[1, 3] = False
-    seen = []
-    trunk.norm.register_forward_hook(lambda module, inputs, out: seen.append(out))
-    features = trunk(x, keep)
-    assert features.shape == (2, options.features(size, 5)) == (2, 32 + 5 * 16)
-    torch.testing.assert_close(features[:, :32], seen[0][:, 0])
-    for row, place in ((0, 0), (0, 3), (1, 4)):
-        expected = trunk.timeline(seen[0][row, 1 + place])
-        torch.testing.assert_close(features[row, 32:].view(5, 16)[place], expected)
+    x, mask = torch.randn(2, 5, 32), torch.ones(2, 5, dtype=torch.bool)
+    mask[1, 3] = False
+    normed = []
+    trunk.norm.register_forward_hook(lambda module, inputs, out: normed.append(out))
+    features = trunk(x, mask)
+    assert features.shape == (2, options.feature_width(size, 5)) == (2, 32 + 5 * 16)
+    torch.testing.assert_close(features[:, :32], normed[0][:, 0])
+    for row, position in ((0, 0), (0, 3), (1, 4)):
+        expected = trunk.timeline(normed[0][row, 1 + position])
+        torch.testing.assert_close(features[row, 32:].view(5, 16)[position], expected)
     assert (features[1, 32:].view(5, 16)[3] == 0).all()
 
 
@@ -152,9 +159,9 @@ def test_attention_in_bfloat16_and_its_gradient_equal_those_in_double(masked):
     if masked:
         keys[0, :, :, 3:] = keys[1, :, :, 0] = False
     weight = torch.randn(3, 2, 4, 8).bfloat16()
-    found = [attend(*inputs, keys) for inputs in (exact, low)]
-    torch.testing.assert_close(found[1].double(), found[0], atol=0.03, rtol=0.03)
-    for out in found:
+    results = [attend(*inputs, keys) for inputs in (exact, low)]
+    torch.testing.assert_close(results[1].double(), results[0], atol=0.03, rtol=0.03)
+    for out in results:
         (out * weight.to(out.dtype)).sum().backward()
     for a, b in zip(exact, low, strict=True):
         torch.testing.assert_close(b.grad.double(), a.grad, atol=0.06, rtol=0.03)
@@ -182,13 +189,13 @@ def test_dropout_in_bfloat16_zeroes_its_share_and_keeps_the_mean():
     assert torch.equal(dropout.eval()(x), x)
 
 
-@pytest.mark.parametrize("chance", [0.0, 0.3, 1.0])
-def test_dropout_is_torchs_own_elsewhere(chance):
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_dropout_is_torchs_own_elsewhere(probability):
     for x in (torch.randn(5, 7), torch.randn(5, 7).double()):
         torch.manual_seed(0)
-        expected = nn.functional.dropout(x, chance)
+        expected = nn.functional.dropout(x, probability)
         torch.manual_seed(0)
-        assert torch.equal(Dropout(chance)(x), expected)
+        assert torch.equal(Dropout(probability)(x), expected)
     x = torch.ones(5, 7).bfloat16()
     assert torch.equal(Dropout(1.0)(x), x * 0)
     assert torch.equal(Dropout(0.0)(x), x)

@@ -12,7 +12,7 @@ from aura.encoders import Shape
 from aura.errors import AuraError
 from pipeline import export
 from tests.conftest import ROOT, run
-from tests.test_inference import motion, snippets, write_model, write_teacher
+from tests.inference.models import motion, snippets, write_model, write_teacher
 
 SMALL = {"width": 32, "layers": 1, "heads": 2}
 KINDS = {

@@ -50,11 +50,11 @@ def test_preprocessing_is_clips_own(teacher, folder):
     frames = smooth_frames()
     _, _, official = open_clip.create_model_and_transforms(f"local-dir:{folder}")
     expected = torch.stack([official(Image.fromarray(frame)) for frame in frames])
-    got = clip.preprocess(frames, teacher.model.visual)
-    assert got.shape == (3, 3, 48, 48)
+    result = clip.preprocess(frames, teacher.model.visual)
+    assert result.shape == (3, 3, 48, 48)
     one_level = 1 / 255 / 0.26
-    assert (got - expected).abs().max() <= 2.01 * one_level
-    assert (got - expected).abs().mean() < 0.2 * one_level
+    assert (result - expected).abs().max() <= 2.01 * one_level
+    assert (result - expected).abs().mean() < 0.2 * one_level
 
 
 def test_embeddings_are_unit_vectors_of_512_and_do_not_depend_on_the_batch(teacher):
@@ -71,17 +71,17 @@ def test_embeddings_are_unit_vectors_of_512_and_do_not_depend_on_the_batch(teach
 
 def test_each_frame_is_embedded_once_and_windows_are_means(teacher, tmp_path, monkeypatch):
     frames = {n: smooth_frames(1, seed=n)[0] for n in range(12)}
-    seen = []
+    decoded = []
 
     def decode(path, numbers, batch, decoder):
-        seen.extend(int(n) for n in numbers)
+        decoded.extend(int(n) for n in numbers)
         yield np.stack([frames[int(n)] for n in numbers if int(n) in frames])
 
     monkeypatch.setattr("pipeline.embed.decode_frames", decode)
     numbers = np.array([[0, 4, 8], [4, 8, 11], [8, 11, 40], [40, 41, 42]])
-    found, vectors, counts = embed_video(teacher, tmp_path, numbers, 4)
-    assert seen == sorted(set(numbers.ravel().tolist()))
-    assert (found, counts.tolist()) == (4, [3, 3, 2, 0])
+    frames_found, vectors, counts = embed_video(teacher, tmp_path, numbers, 4)
+    assert decoded == sorted(set(numbers.ravel().tolist()))
+    assert (frames_found, counts.tolist()) == (4, [3, 3, 2, 0])
     for row, used in enumerate(([0, 4, 8], [4, 8, 11], [8, 11])):
         mean = sum(teacher.encode_frames(frames[n][None])[0] for n in used)
         np.testing.assert_allclose(vectors[row], mean / np.linalg.norm(mean), atol=1e-5)
@@ -91,8 +91,8 @@ def test_each_frame_is_embedded_once_and_windows_are_means(teacher, tmp_path, mo
 def test_pictures_are_resized_alike_one_by_one_and_together(exact):
     frames = smooth_frames(4)
     together = clip.resize(frames, 48, exact=exact)
-    each = torch.cat([clip.resize(frames[i : i + 1], 48, exact=exact) for i in range(4)])
-    assert torch.equal(together, each)
+    one_by_one = torch.cat([clip.resize(frames[i : i + 1], 48, exact=exact) for i in range(4)])
+    assert torch.equal(together, one_by_one)
     pil = [Image.fromarray(frame).resize((72, 48), Image.Resampling.BICUBIC) for frame in frames]
     official = torch.from_numpy(np.stack([np.asarray(image) for image in pil])[:, :, 12:60])
     assert (together.int() - official.permute(0, 3, 1, 2).int()).abs().max() <= 2
@@ -100,22 +100,22 @@ def test_pictures_are_resized_alike_one_by_one_and_together(exact):
 
 def test_texts_come_in_the_order_in_which_they_are_given(teacher):
     texts = ["one", "a long text of many words that goes on", "two words", "three of them", "x"] * 3
-    found = teacher.encode_text(texts, batch=4)
+    result = teacher.encode_text(texts, batch=4)
     alone = np.concatenate([teacher.encode_text([text]) for text in texts])
-    np.testing.assert_allclose(found, alone, atol=1e-6)
+    np.testing.assert_allclose(result, alone, atol=1e-6)
 
 
 def test_bf16_is_near_fp32_and_says_so(folder, teacher):
     half = clip.load(folder, precision="bf16")
     assert half.identity == replace(teacher.identity, precision="bf16")
     frames, texts = smooth_frames(5), ["a", "a dog runs over a field of grass"]
-    for found, expected in (
+    for result, expected in (
         (half.encode_frames(frames), teacher.encode_frames(frames)),
         (half.encode_text(texts), teacher.encode_text(texts)),
     ):
-        assert found.dtype == np.float32
-        np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-        assert (found * expected).sum(axis=1).min() > 0.999
+        assert result.dtype == np.float32
+        np.testing.assert_allclose(np.linalg.norm(result, axis=1), 1, atol=1e-5)
+        assert (result * expected).sum(axis=1).min() > 0.999
     with pytest.raises(AuraError, match="stand-in in fp32 and stand-in in bf16"):
         same_teacher([("x", teacher.identity), ("y", half.identity)])
 
@@ -123,7 +123,7 @@ def test_bf16_is_near_fp32_and_says_so(folder, teacher):
 def test_embeddings_of_before_there_was_a_precision_are_fp32(teacher):
     older = {k: v for k, v in asdict(teacher.identity).items() if k != "precision"}
     metadata = {b"teacher": json.dumps(older).encode()}
-    assert clip.Identity.of(metadata, "x") == teacher.identity
+    assert clip.Identity.from_metadata(metadata, "x") == teacher.identity
 
 
 def test_items_are_made_one_ahead_in_order():
@@ -156,9 +156,9 @@ def test_two_teachers_are_not_mixed(teacher):
     assert same_teacher([("x", a), ("y", a)]) == a
     with pytest.raises(AuraError, match="x and y were embedded by different teachers"):
         same_teacher([("x", a), ("y", replace(a, weights_sha256="other"))])
-    assert clip.Identity.of(a.metadata(), "x") == a
+    assert clip.Identity.from_metadata(a.metadata(), "x") == a
     with pytest.raises(AuraError, match="does not say which teacher"):
-        clip.Identity.of({}, "x")
+        clip.Identity.from_metadata({}, "x")
 
 
 def test_changed_weights_are_noticed(folder, tmp_path):

@@ -13,18 +13,20 @@ from torch import nn
 from torch.nn import functional as F
 
 from aura.teacher import clip
-from aura.teacher.towers import PackedMlp, image_features, text_ends, text_features
+from aura.teacher.towers import PackedMlp, eot_positions, image_features, text_features
 
 SIDE = 48
 IDENTITY = clip.Identity("tiny", "random", "", "", True)
 
 
-def network(**more):
+def network(**overrides):
     torch.manual_seed(0)
     config = clip.stand_in_config(SIDE, 64, 2)
-    vision = {**config["vision_cfg"], **more.pop("vision", {})}
-    text = {**config["text_cfg"], **more.pop("text", {})}
-    model = open_clip.CLIP(config["embed_dim"], vision, text, **more).eval().requires_grad_(False)
+    vision = {**config["vision_cfg"], **overrides.pop("vision", {})}
+    text = {**config["text_cfg"], **overrides.pop("text", {})}
+    model = (
+        open_clip.CLIP(config["embed_dim"], vision, text, **overrides).eval().requires_grad_(False)
+    )
     for parameter in model.parameters():  # so that biases and scales are no zeros and ones
         parameter.data += 0.05 * torch.randn_like(parameter)
     return model
@@ -66,10 +68,10 @@ def test_towers_cut_short_give_what_open_clip_gives(kind):
 def test_what_is_behind_the_end_of_a_text_does_not_matter(lengths):
     model, tokens = network(), tokens_of(lengths)
     with torch.inference_mode():
-        found = F.normalize(text_features(model, tokens), dim=-1)
+        result = F.normalize(text_features(model, tokens), dim=-1)
         expected = F.normalize(model.encode_text(tokens), dim=-1)
-    assert (found - expected).abs().max() <= 1e-5
-    assert text_ends(tokens).tolist() == [length - 1 for length in lengths]
+    assert (result - expected).abs().max() <= 1e-5
+    assert eot_positions(tokens).tolist() == [length - 1 for length in lengths]
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -77,8 +79,8 @@ def test_texts_in_bf16_are_near_those_of_open_clip(kind):
     model, tokens = network(**KINDS[kind]), tokens_of([3, 24, 9, 2, 17])
     with torch.inference_mode():
         expected = F.normalize(model.encode_text(tokens), dim=-1)
-        found = F.normalize(text_features(model.to(torch.bfloat16), tokens).float(), dim=-1)
-    assert (found * expected).sum(dim=-1).min() > 0.999
+        result = F.normalize(text_features(model.to(torch.bfloat16), tokens).float(), dim=-1)
+    assert (result * expected).sum(dim=-1).min() > 0.999
 
 
 OTHERS = {
@@ -103,11 +105,11 @@ def test_other_towers_go_through_open_clip_as_they_are(kind, precision):
     if precision == "bf16":
         model, images = model.to(torch.bfloat16), images.to(torch.bfloat16)
     with torch.inference_mode():
-        for found, expected in (
+        for result, expected in (
             (image_features(teacher.model, images), model.encode_image(images)),
             (text_features(teacher.model, tokens), model.encode_text(tokens)),
         ):
-            error = 1 - F.cosine_similarity(found.float(), expected.float()).min()
+            error = 1 - F.cosine_similarity(result.float(), expected.float()).min()
             assert error < (1e-5 if precision == "fp32" else 5e-3)
 
 
@@ -119,8 +121,8 @@ def test_a_packed_mlp_does_what_it_replaces(quick):
     for rows in (1, 7, 64):
         x = torch.randn(2, rows, 64, dtype=torch.bfloat16)
         with torch.inference_mode():
-            found, expected = PackedMlp(mlp, 64)(x), mlp(x)
-        torch.testing.assert_close(found, expected, atol=0.02, rtol=0.02)
+            result, expected = PackedMlp(mlp, 64)(x), mlp(x)
+        torch.testing.assert_close(result, expected, atol=0.02, rtol=0.02)
 
 
 def test_packing_is_for_bf16(monkeypatch):

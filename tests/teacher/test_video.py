@@ -33,9 +33,9 @@ def every_frame(path):
 def test_picked_frames_are_those_of_a_full_decode(clip):
     whole = every_frame(clip)
     numbers = [0, 7, 8, 31, 60, 89]
-    got = np.concatenate(list(decode_frames(clip, numbers, batch=4)))
-    assert got.shape == (6, 120, 160, 3)
-    for number, frame in zip(numbers, got, strict=True):
+    decoded = np.concatenate(list(decode_frames(clip, numbers, batch=4)))
+    assert decoded.shape == (6, 120, 160, 3)
+    for number, frame in zip(numbers, decoded, strict=True):
         others = [np.abs(frame.astype(int) - w).mean() for w in whole]
         assert int(np.argmin(others)) == number
         assert others[number] < 2  # the two programs convert colours a little differently
@@ -91,9 +91,9 @@ def test_overlapping_windows_share_their_frames(first, n):
 def test_real_action_videos_decode(real_data):
     for path in sorted((real_data / "action-videos").glob("*.mp4")):
         width, height, frames = probe(path)
-        got = np.concatenate(list(decode_frames(path, [0, 50, frames - 1], 8)))
-        assert got.shape == (3, height, width, 3)
-        assert np.abs(got[0].astype(int) - got[2]).mean() > 0.5
+        decoded = np.concatenate(list(decode_frames(path, [0, 50, frames - 1], 8)))
+        assert decoded.shape == (3, height, width, 3)
+        assert np.abs(decoded[0].astype(int) - decoded[2]).mean() > 0.5
 
 
 def turned(path, tmp_path, degrees):
@@ -107,19 +107,19 @@ def turned(path, tmp_path, degrees):
 def test_a_film_that_asks_to_be_turned_comes_out_upright(clip, tmp_path):
     flat = np.concatenate(list(decode_frames(clip, [3, 30], batch=1)))
     for degrees, turns in ((90, 1), (-90, -1), (180, 2)):
-        found = np.concatenate(list(decode_frames(turned(clip, tmp_path, degrees), [3, 30], 2)))
+        result = np.concatenate(list(decode_frames(turned(clip, tmp_path, degrees), [3, 30], 2)))
         expected = np.rot90(flat, turns, axes=(1, 2))
-        assert found.shape == expected.shape
-        assert np.abs(found.astype(int) - expected).mean() < 2
+        assert result.shape == expected.shape
+        assert np.abs(result.astype(int) - expected).mean() < 2
 
 
 def test_a_film_of_another_length_than_its_take_is_named(clip, tmp_path):
     assert check_frames(clip, FRAMES) == check_frames(clip, 0) == ("", True)
     few = "video is a frame or two off the take"
     other = "video has another number of frames than the take"
-    for expected, found in ((1, (few, True)), (2, (few, True)), (3, (other, False))):
-        assert check_frames(clip, FRAMES + expected) == found
-        assert check_frames(clip, FRAMES - expected) == found
+    for difference, result in ((1, (few, True)), (2, (few, True)), (3, (other, False))):
+        assert check_frames(clip, FRAMES + difference) == result
+        assert check_frames(clip, FRAMES - difference) == result
     (tmp_path / "x.mp4").write_bytes(b"x")
     assert check_frames(tmp_path / "x.mp4", FRAMES) == ("video cannot be opened", False)
 

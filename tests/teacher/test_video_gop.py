@@ -1,4 +1,4 @@
-"""The thin copy against its oracle: the same frames out of a decode of the whole file."""
+"""The copy of needed packets against its oracle: a decode of the whole file."""
 
 import subprocess
 
@@ -10,15 +10,23 @@ from hypothesis import strategies as st
 
 from aura.errors import CorruptFile
 from aura.teacher.ffmpeg import ffmpeg_program
+from aura.teacher.h264 import Picture
 from aura.teacher.video import decode_frames
-from aura.teacher.video_gop import Picture, plan, thin
+from aura.teacher.video_gop import copy_needed_packets, needed_pictures
 
 FRAMES = 120
-PICKS = ([0], [3, 4, 5], [119], [7, 29, 30, 31, 88, 118], list(range(0, 120, 19)), [118, 119, 500])
+SELECTIONS = (
+    [0],
+    [3, 4, 5],
+    [119],
+    [7, 29, 30, 31, 88, 118],
+    list(range(0, 120, 19)),
+    [118, 119, 500],
+)
 PLAIN = ["-bf", "3", "-g", "30"]
 PASS = ["-fps_mode", "passthrough", "-enc_time_base", "1/3000"]
-# What is thinned, and what is left to a decode of the whole file.
-THINNED = {
+# What is copied in part, and what is left to a decode of the whole file.
+COPIED = {
     "usual": PLAIN,
     "one group": ["-bf", "3", "-g", "500"],
     "pyramid of B": ["-bf", "8", "-g", "40", "-x264-params", "b-pyramid=normal:ref=5"],
@@ -50,8 +58,8 @@ def film(path, *options):
     """4 s at 30 FPS; the picture moves, changes in every frame, and has a cut."""
     command = [ffmpeg_program(), "-loglevel", "error", "-y", "-f", "lavfi"]
     command += ["-i", f"testsrc2=size=160x120:rate=30:duration={FRAMES / 30}"]
-    given = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "1", *options]
-    subprocess.run([*command, *given, str(path)], check=True)
+    options_of_all = ["-c:v", "libx264", "-pix_fmt", "yuv420p", "-threads", "1", *options]
+    subprocess.run([*command, *options_of_all, str(path)], check=True)
     return path
 
 
@@ -60,12 +68,12 @@ def frames(path, numbers, decoder):
     return np.concatenate(parts) if parts else np.empty(0)
 
 
-def same(path, picks=PICKS):
-    for numbers in picks:
+def check_same_frames(path, selections=SELECTIONS):
+    for numbers in selections:
         expected = frames(path, numbers, "ffmpeg")
-        found = frames(path, numbers, "gop")
-        assert found.shape == expected.shape
-        assert (found == expected).all()
+        result = frames(path, numbers, "gop")
+        assert result.shape == expected.shape
+        assert (result == expected).all()
 
 
 @pytest.fixture(scope="module")
@@ -73,18 +81,18 @@ def usual(tmp_path_factory):
     return film(tmp_path_factory.mktemp("gop") / "usual.mp4", *PLAIN)
 
 
-@pytest.mark.parametrize("kind", THINNED)
-def test_a_thin_copy_gives_the_same_bits(kind, tmp_path):
-    path = film(tmp_path / "film.mp4", *THINNED[kind])
-    same(path)
-    assert thin(path, [7, 40], tmp_path / "thin.mp4") is not None
+@pytest.mark.parametrize("kind", COPIED)
+def test_the_copy_gives_the_same_bits(kind, tmp_path):
+    path = film(tmp_path / "film.mp4", *COPIED[kind])
+    check_same_frames(path)
+    assert copy_needed_packets(path, [7, 40], tmp_path / "packets.mp4") is not None
 
 
 @pytest.mark.parametrize("kind", WHOLE)
 def test_what_is_not_sure_is_decoded_as_a_whole(kind, tmp_path):
     path = film(tmp_path / "film.mp4", *WHOLE[kind])
-    same(path, PICKS[3:5])
-    assert thin(path, [7, 40], tmp_path / "thin.mp4") is None
+    check_same_frames(path, SELECTIONS[3:5])
+    assert copy_needed_packets(path, [7, 40], tmp_path / "packets.mp4") is None
 
 
 def test_other_containers(usual, tmp_path):
@@ -92,8 +100,8 @@ def test_other_containers(usual, tmp_path):
         path = tmp_path / name
         command = [ffmpeg_program(), "-loglevel", "error", "-i", str(usual), "-c", "copy"]
         subprocess.run([*command, str(path)], check=True)
-        same(path, PICKS[3:5])
-        assert (thin(path, [7, 40], tmp_path / "thin.mp4") is not None) == sure
+        check_same_frames(path, SELECTIONS[3:5])
+        assert (copy_needed_packets(path, [7, 40], tmp_path / "packets.mp4") is not None) == sure
 
 
 @pytest.mark.parametrize("degrees", [90, -90, 180])
@@ -101,23 +109,23 @@ def test_a_film_that_asks_to_be_turned(usual, tmp_path, degrees):
     path = tmp_path / "turned.mp4"
     command = [ffmpeg_program(), "-loglevel", "error", "-display_rotation", str(degrees)]
     subprocess.run([*command, "-i", str(usual), "-c", "copy", str(path)], check=True)
-    same(path, PICKS[3:5])
-    assert thin(path, [7, 40], tmp_path / "thin.mp4") is not None
+    check_same_frames(path, SELECTIONS[3:5])
+    assert copy_needed_packets(path, [7, 40], tmp_path / "packets.mp4") is not None
 
 
 @settings(max_examples=20, deadline=None)
 @given(numbers=st.sets(st.integers(0, FRAMES + 5), min_size=1, max_size=12))
 def test_any_frames(usual, numbers):
-    same(usual, [sorted(numbers)])
+    check_same_frames(usual, [sorted(numbers)])
 
 
-def test_the_copy_is_thin(usual, tmp_path):
-    out = tmp_path / "thin.mp4"
-    assert thin(usual, [7, 95], out) is not None
+def test_the_copy_holds_few_packets(usual, tmp_path):
+    out = tmp_path / "packets.mp4"
+    assert copy_needed_packets(usual, [7, 95], out) is not None
     with av.open(str(out)) as copy:
         kept = sum(packet.size > 0 for packet in copy.demux(video=0))
     assert kept < 20
-    assert thin(usual, [], out) == thin(usual, [FRAMES], out) == []
+    assert copy_needed_packets(usual, [], out) == copy_needed_packets(usual, [FRAMES], out) == []
     assert frames(usual, [], "gop").size == frames(usual, [FRAMES], "gop").size == 0
 
 
@@ -135,7 +143,7 @@ def remuxed(path, out, leave_out):
 
 def test_a_film_without_its_first_key_frame_is_decoded_as_a_whole(usual, tmp_path):
     path = remuxed(usual, tmp_path / "headless.mp4", {0, 1, 2})
-    assert thin(path, [40], tmp_path / "thin.mp4") is None
+    assert copy_needed_packets(path, [40], tmp_path / "packets.mp4") is None
 
 
 def test_damage(usual, tmp_path):
@@ -167,25 +175,25 @@ def test_a_file_that_breaks_off_is_treated_as_by_a_decode_of_the_whole(usual, tm
 
 
 @given(data=st.data())
-def test_a_plan_keeps_what_is_wanted_and_all_that_it_may_refer_to(data):
+def test_pictures_are_kept_that_are_selected_or_that_these_may_refer_to(data):
     order = data.draw(st.permutations(range(1, data.draw(st.integers(1, 12)))))
     times = [0, *order]
     referred = [True, *(data.draw(st.booleans()) for _ in order)]
     pictures = [
         Picture(10 * t, i == 0, r) for i, (t, r) in enumerate(zip(times, referred, strict=True))
     ]
-    wanted = sorted(data.draw(st.sets(st.sampled_from(times), min_size=1)))
-    keep, places = plan(pictures, np.array(wanted))
-    assert [sorted(times[i] for i in keep)[place] for place in places] == wanted
+    selected = sorted(data.draw(st.sets(st.sampled_from(times), min_size=1)))
+    keep, positions = needed_pictures(pictures, np.array(selected))
+    assert [sorted(times[i] for i in keep)[position] for position in positions] == selected
     assert keep == sorted(keep)
-    last = max(times.index(time) for time in wanted)
+    last = max(times.index(time) for time in selected)
     for index in range(len(times)):
-        needed = times[index] in wanted or (referred[index] and index < last)
+        needed = times[index] in selected or (referred[index] and index < last)
         assert (index in keep) == needed
-    assert plan(pictures, np.array([], int)) == ([], [])
+    assert needed_pictures(pictures, np.array([], int)) == ([], [])
 
 
 @pytest.mark.real
 def test_real_action_videos(real_data):
     for path in sorted((real_data / "action-videos").glob("*.mp4")):
-        same(path, [[0, 5, 17, 40, 77, 99, 120]])
+        check_same_frames(path, [[0, 5, 17, 40, 77, 99, 120]])
