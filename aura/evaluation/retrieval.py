@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
 from aura.evaluation.chance import CUTOFFS, retrieval_chance
-from aura.evaluation.ranking import mutual_ranks, ranks, ranks_under, unit_vectors
+from aura.evaluation.ranking import grouped_ranks, mutual_ranks, ranks, unit_vectors
 
 __all__ = ["all_pairs", "balanced_pool", "mutual_ranks", "ranks", "retrieval_metrics"]
 
@@ -87,7 +87,7 @@ def _pair_rows(
         own = np.arange(len(index))
         same = np.unique(group[index], return_inverse=True)[1]
         groupings = [(own, own), (same, same)]
-        strict, multi = ranks_under(query[index], gallery[index], groupings, True)
+        strict, multi = grouped_ranks(query[index], gallery[index], groupings, True)
         counts = {"strict": np.ones_like(own), "multi-positive": np.bincount(same)[same]}
         return _Pool(len(index), {"strict": strict, "multi-positive": multi}, counts)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.errors import AuraError
-from aura.evaluation import ranking
+from aura.evaluation import ranking, relevance
 from aura.evaluation.chance import best_rank_distribution, retrieval_chance
 from aura.evaluation.retrieval import (
     all_pairs,
@@ -65,8 +65,8 @@ def contest(query, gallery, query_group, gallery_group):
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Several tiles and strips in small problems, and fewer held than there are positives in."""
-    for name, value in (("TILE", 32), ("STRIP", 10), ("HELD", 2)):
+    """Several tiles and strips in small problems, and fewer cached than there are positives in."""
+    for name, value in (("TILE", 32), ("STRIP", 10), ("CACHED_TILES", 2)):
         monkeypatch.setattr(ranking, name, value)
 
 
@@ -98,11 +98,11 @@ def test_both_directions_and_all_groupings_from_one_product_are_those_of_each_al
     rng = np.random.default_rng(2)
     a, b = unit(rng, 140), unit(rng, 140)
     own, same = np.arange(140), rng.integers(0, 30, 140)
-    both = ranking.ranks_under(a, b, [(own, own), (same, same)], True)
-    for group, (there, back) in zip((own, same), both, strict=True):
-        np.testing.assert_array_equal(there, oracle(a, b, group, group))
-        np.testing.assert_array_equal(back, oracle(b, a, group, group))
-        for one, alone in zip(mutual_ranks(a, b, group), (there, back), strict=True):
+    mutual = ranking.grouped_ranks(a, b, [(own, own), (same, same)], True)
+    for group, (forward, backward) in zip((own, same), mutual, strict=True):
+        np.testing.assert_array_equal(forward, oracle(a, b, group, group))
+        np.testing.assert_array_equal(backward, oracle(b, a, group, group))
+        for one, alone in zip(mutual_ranks(a, b, group), (forward, backward), strict=True):
             np.testing.assert_array_equal(one, alone)
 
 
@@ -110,7 +110,7 @@ def test_a_gallery_item_without_a_query_has_no_rank_of_its_own():
     assert ranks([[1.0, 0]], [[1.0, 0], [0, 1.0]], [0], [0, 1]).tolist() == [1.0]
     x = np.eye(2, dtype=np.float32)
     with pytest.raises(ValueError, match="gallery item has no positive"):
-        ranking.ranks_under(x[:1], x, [(np.array([0]), np.array([0, 1]))], True)
+        ranking.grouped_ranks(x[:1], x, [(np.array([0]), np.array([0, 1]))], True)
 
 
 def test_no_query_has_no_rank():
@@ -121,7 +121,7 @@ def test_no_query_has_no_rank():
 @given(problems())
 def test_pairs_are_the_places_where_codes_are_equal(problem):
     _, _, own, other = problem
-    pairs = sorted(zip(*ranking._pairs(own, other), strict=True))
+    pairs = sorted(zip(*relevance.positive_pairs(own, other), strict=True))
     assert pairs == [(i, j) for i, a in enumerate(own) for j, b in enumerate(other) if a == b]
 
 
