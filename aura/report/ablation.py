@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.evaluation.compare import Figure, Outcomes, difference, figures, gather, per_class
+from aura.evaluation.compare import Figure, Outcomes, confusion, difference, figures, gather
 
 HEADLINES = (
     ("imu zero-shot", "macro-F1"), ("mocap zero-shot", "macro-F1"),
@@ -76,7 +76,7 @@ def _heads(
             + " |"
         )
         if name.endswith("fine-tuned"):
-            table = per_class(outcomes, name, len(classes))
+            table = confusion(outcomes, name, len(classes))
             share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
             np.fill_diagonal(share, 0)
             for cell in np.argsort(share, axis=None)[::-1][:4]:

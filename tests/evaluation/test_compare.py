@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aura.errors import AuraError
-from aura.evaluation.compare import difference, figures, gather, per_class
+from aura.evaluation.compare import confusion, difference, figures, gather
 from aura.report.ablation import tables
 
 CLASSES = ["run", "sit", "wave"]
@@ -73,7 +73,7 @@ def test_what_was_not_said_does_not_count():
     found = gather([[said]])
     rows = figures({"a": found}, [("imu fine-tuned", "accuracy"), ("imu-mocap", "R@1")], 3)
     assert [(row.value, row.n) for row in rows] == [(1.0, 20), (1.0, 25)]
-    assert per_class(found, "imu fine-tuned", 3).sum() == 20
+    assert confusion(found, "imu fine-tuned", 3).sum() == 20
 
 
 def test_heads_are_compared_window_by_window():
