@@ -7,6 +7,7 @@ import numpy as np
 import open_clip
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
@@ -19,6 +20,7 @@ from aura.inference import Encoders
 from aura.learning import batches
 from aura.learning import model as learned
 from aura.report import card
+from aura.report.card_metadata import readable
 from aura.signals import inputs
 from aura.signals.imu import clean
 from aura.signals.windows import TakeSignals, slice_take
@@ -229,7 +231,7 @@ def test_a_channel_without_a_number_is_missing_and_not_zero(encoders):
 
 
 def test_many_windows_go_in_batches_and_each_as_it_would_alone(encoders, monkeypatch):
-    monkeypatch.setattr("aura.inference.BATCH", 3)
+    monkeypatch.setattr("aura.inference.sensors.BATCH", 3)
     signal = np.stack([motion(100, begin=0.3 * i) for i in range(8)])
     signal[2, :, 100:140] = np.nan
     signal[5, 0] = np.nan
@@ -385,7 +387,7 @@ def numbers(line):
 def test_the_card_names_every_figure_and_none_that_is_not_there(project):
     text = card.markdown(read_card(project), METRICS)
     for name, line in METRICS.items():
-        row = next(r for r in text.splitlines() if r.startswith(f"| {card._spoken(name)} |"))
+        row = next(r for r in text.splitlines() if r.startswith(f"| {readable(name)} |"))
         for value in numbers(line):
             assert f"{value:.3f}" in row, (name, value)
     bare = card.markdown(read_card(project))
@@ -395,6 +397,23 @@ def test_the_card_names_every_figure_and_none_that_is_not_there(project):
     assert not re.findall(r"\d\.\d{3}", prose)
     nested = card.markdown(read_card(project), {"heads": {"5 shots": {"accuracy": 0.4321}}})
     assert "0.432" in nested
+
+
+def test_the_metadata_of_the_card_is_what_the_hub_reads(project):
+    text = card.markdown(read_card(project), METRICS)
+    data = ModelCard(text).data
+    assert (data.library_name, data.datasets) == ("aura", ["toy"])
+    assert data.tags == ["imu", "mocap", "clip", "contrastive-learning"]
+    assert data.model_name == "AURA encoders, toy, phase joint"
+    assert {
+        (r.task_type, r.dataset_type, r.dataset_split, r.metric_type, r.metric_name, r.metric_value)
+        for r in data.eval_results
+    } == {
+        ("zero-shot-classification", "toy", "test", "f1", "IMU zero-shot, macro-F1", 0.9613),
+        ("zero-shot-classification", "toy", "test", "f1", "video zero-shot, macro-F1", 0.7865),
+        ("retrieval", "toy", "test", "mrr", "IMU → text, MRR", 0.3457),
+    }
+    assert ModelCard(card.markdown(read_card(project))).data.eval_results is None
 
 
 def test_the_card_tells_what_the_model_is_and_where_it_came_from(project):
