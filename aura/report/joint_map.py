@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.report.study import JointMap
+from aura.report.examples import JointMap
 
 WIDTH, MARGIN, SIZE = 1000, 16, 6
 PALETTE = 10  # classes that the page's CSS has colours for; more take theirs from the hue circle

@@ -7,7 +7,7 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from aura.report.bodies import body_strip, trace_strip
-from aura.report.study import Example, Query
+from aura.report.examples import Example, Query
 
 
 def seen(window: Example) -> NDArray[np.bool_]:

@@ -13,18 +13,9 @@ from aura.evaluation.layout import joint_layout
 from aura.evaluation.recall import recall_curve
 from aura.evaluation.retrieval import all_pairs, ranks
 from aura.evaluation.zeroshot import baselines, zero_shot
+from aura.report.examples import Example, Hit, JointMap, Query
 from aura.report.page import render
-from aura.report.study import (
-    Check,
-    Earlier,
-    Example,
-    Hit,
-    JointMap,
-    Past,
-    Query,
-    Study,
-    Teacher,
-)
+from aura.report.study import Check, Earlier, Past, Study, Teacher
 from aura.report.verdict import number
 
 CLASSES = ["basketball", "bike repair", "cooking", "dance", "first aid", "music", "climbing", "CPR"]
