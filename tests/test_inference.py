@@ -148,14 +148,14 @@ def test_a_recording_gives_the_windows_and_vectors_of_the_pipeline(project, tmp_
     identity = clip.read_identity(project / "models/teacher")
     write_model(tmp_path / "model", identity, resample=params.model_dump())
     model = aura.load(tmp_path / "model")
-    wanted = learned.embed(model.network, windows, np.arange(len(windows)), ["imu", "mocap"])
+    expected = learned.embed(model.network, windows, np.arange(len(windows)), ["imu", "mocap"])
     for modality, signal, rate in (("imu", imu.T, 1000), ("mocap", joints, 30)):
         has = windows.has[modality].numpy()
         begin, vectors = model.encode_recording(signal, rate, modality)
         np.testing.assert_array_equal(
             begin, [w.start_s for w in found if getattr(w, f"has_{modality}")]
         )
-        np.testing.assert_allclose(vectors, wanted[modality][has], atol=1e-5)
+        np.testing.assert_allclose(vectors, expected[modality][has], atol=1e-5)
         assert (len(begin) == 5) == (clock == "authors")  # what is lost costs a window
 
 
@@ -168,13 +168,13 @@ def test_a_window_at_200_hz_goes_to_the_encoder_as_it_is(encoders):
     measured = valid & np.isfinite(signal).all(axis=1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = encoders.encode_imu(signal, 200, valid)
+        vectors = encoders.encode_imu(signal, 200, valid)
     with torch.inference_mode():
         clean_signal = torch.from_numpy(np.nan_to_num(signal)).transpose(1, 2)
-        wanted = encoders.network.imu(clean_signal, torch.from_numpy(measured)).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
-    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-5)
-    assert (found.dtype, found.shape) == (np.float32, (4, 512))
+        expected = encoders.network.imu(clean_signal, torch.from_numpy(measured)).numpy()
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (4, 512))
 
 
 def test_mocap_at_10_fps_is_canonicalized_and_no_more(encoders):
@@ -185,10 +185,10 @@ def test_mocap_at_10_fps_is_canonicalized_and_no_more(encoders):
     with torch.inference_mode():
         # What lies between two seen frames 0.1 s apart is seen; a frame alone is not bridged over.
         local = torch.from_numpy(canonicalize(joints, seen))
-        wanted = encoders.network.mocap(local, torch.from_numpy(seen)).numpy()
-    np.testing.assert_allclose(encoders.encode_mocap(joints, 10, seen), wanted, atol=1e-5)
+        expected = encoders.network.mocap(local, torch.from_numpy(seen)).numpy()
+    np.testing.assert_allclose(encoders.encode_mocap(joints, 10, seen), expected, atol=1e-5)
     hidden = np.where(seen[..., None], joints, np.nan)
-    np.testing.assert_allclose(encoders.encode_mocap(hidden[0], 10), wanted, atol=1e-5)
+    np.testing.assert_allclose(encoders.encode_mocap(hidden[0], 10), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("rate", [50, 100, 128.5, 1000])
@@ -220,14 +220,14 @@ def test_a_short_window_is_padded_and_the_padding_is_not_measured(encoders):
 def test_a_channel_without_a_number_is_missing_and_not_zero(encoders):
     signal = np.stack([motion(200), motion(200)])
     signal[1, 3:] = np.nan
-    found = encoders.encode_imu(signal, 200)
+    vectors = encoders.encode_imu(signal, 200)
     channels = torch.tensor([[True] * 6, [True] * 3 + [False] * 3])
     with torch.inference_mode():
         x = torch.from_numpy(np.nan_to_num(signal)).transpose(1, 2)
-        wanted = encoders.network.imu(x, torch.ones(2, 1000, dtype=torch.bool), channels).numpy()
-    np.testing.assert_allclose(found, wanted, atol=1e-5)
+        expected = encoders.network.imu(x, torch.ones(2, 1000, dtype=torch.bool), channels).numpy()
+    np.testing.assert_allclose(vectors, expected, atol=1e-5)
     zero = encoders.encode_imu(np.nan_to_num(signal[1]), 200)
-    assert cosine(found[1], zero[0]) < 0.999
+    assert cosine(vectors[1], zero[0]) < 0.999
 
 
 def test_many_windows_go_in_batches_and_each_as_it_would_alone(encoders, monkeypatch):
@@ -235,9 +235,9 @@ def test_many_windows_go_in_batches_and_each_as_it_would_alone(encoders, monkeyp
     signal = np.stack([motion(100, begin=0.3 * i) for i in range(8)])
     signal[2, :, 100:140] = np.nan
     signal[5, 0] = np.nan
-    found = encoders.encode_imu(signal, 100)
+    vectors = encoders.encode_imu(signal, 100)
     alone = np.concatenate([encoders.encode_imu(window, 100) for window in signal])
-    np.testing.assert_allclose(found, alone, atol=1e-5)
+    np.testing.assert_allclose(vectors, alone, atol=1e-5)
     assert encoders.encode_imu(np.empty((0, 6, 500)), 100).shape == (0, 512)
 
 
@@ -270,14 +270,14 @@ def test_classify_finds_the_planted_class_at_the_temperature_of_the_model(encode
     plain = model.classify(signal, ["c", "b", "a"], rate_hz=100)
     assert plain.best == ["a", "b"]
     logits = vectors @ np.stack([planted[name] for name in plain.names]).T
-    wanted = torch.from_numpy(logits / 0.07).softmax(dim=1).numpy()
-    np.testing.assert_allclose(plain.probabilities, wanted, rtol=1e-4)
+    expected = torch.from_numpy(logits / 0.07).softmax(dim=1).numpy()
+    np.testing.assert_allclose(plain.probabilities, expected, rtol=1e-4)
     several = model.classify(signal, {"first": ["a", "a+"], "second": ["b"]}, rate_hz=100)
     assert (several.names, several.best) == (["first", "second"], ["first", "second"])
     mean = unit(np.mean([planted["a"], planted["a+"]], axis=0))
     logits = np.stack([vectors @ mean, vectors @ planted["b"]], axis=1)
-    wanted = torch.from_numpy(logits / 0.07).softmax(dim=1).numpy()
-    np.testing.assert_allclose(several.probabilities, wanted, rtol=1e-4)
+    expected = torch.from_numpy(logits / 0.07).softmax(dim=1).numpy()
+    np.testing.assert_allclose(several.probabilities, expected, rtol=1e-4)
 
 
 def test_text_is_that_of_the_teacher_and_of_no_other(project, encoders, tmp_path):
@@ -339,15 +339,15 @@ def test_a_phase_without_mocap_offers_none(project):
 
 
 @pytest.mark.parametrize(
-    ("signal", "said"),
+    ("signal", "warning"),
     [
         (motion(100) / 9.80665, "looks like g;"),
         (motion(100) * np.array([[1000]] * 3 + [[1]] * 3), "not that of a body"),
         (motion(100) * np.array([[1], [1], [1], [57.3], [57.3], [57.3]]), "looks like degrees"),
     ],
 )
-def test_another_unit_is_a_warning_that_points_at_the_call(encoders, signal, said):
-    with pytest.warns(UserWarning, match=said) as caught:
+def test_another_unit_is_a_warning_that_points_at_the_call(encoders, signal, warning):
+    with pytest.warns(UserWarning, match=warning) as caught:
         encoders.encode_imu(signal, 100)
     assert [w.filename for w in caught] == [__file__]
 
@@ -418,25 +418,30 @@ def test_the_metadata_of_the_card_is_what_the_hub_reads(project):
 
 def test_the_card_tells_what_the_model_is_and_where_it_came_from(project):
     counts = {"participants": 7, "takes": 56, "windows": 1234, "hours": 0.25, "with mocap": 1200}
-    told = read_card(
+    content = read_card(
         project, adapter="ego-exo4d", data={"train": counts}, code="c0de" * 16,
         cost={"imu": {"parameters": 1234567, "flops": 89_100_000}},
         best={"epoch": 3, "val_mrr": 0.3456, "temperature": 0.0651, "loss": 2.0},
     )  # fmt: skip
-    text = card.markdown(told)
+    text = card.markdown(content)
     for line in (
         "| train | 7 | 56 | 1,234 | 0.25 | 1,200 |", "| IMU | 1,234,567 | 89.1 M |", "epoch 4",
-        "0.346", "0.0651", "c0de" * 16, told["teacher"]["weights_sha256"], "adapter `ego-exo4d`",
+        "0.346", "0.0651", "c0de" * 16, content["teacher"]["weights_sha256"], "adapter `ego-exo4d`",
         "**Warning.** The teacher is the stand-in", "m/s2 with gravity", ", ".join(schema.JOINTS),
     ):  # fmt: skip
         assert line in text
-    real = {**told["teacher"], "stand_in": False, "model": "ViT-B-32", "pretrained": "openai"}
-    other = card.markdown({**told, "teacher": real})
+    published = {
+        **content["teacher"],
+        "stand_in": False,
+        "model": "ViT-B-32",
+        "pretrained": "openai",
+    }
+    other = card.markdown({**content, "teacher": published})
     assert "ViT-B-32, openai" in other
     assert "stand-in" not in other
-    silent = card.markdown(read_card(project, data={"train": {**counts, "with mocap": 0}}))
-    assert "encode_mocap" not in silent
-    assert "The mocap encoder of this phase was not trained" in silent
+    without_mocap = card.markdown(read_card(project, data={"train": {**counts, "with mocap": 0}}))
+    assert "encode_mocap" not in without_mocap
+    assert "The mocap encoder of this phase was not trained" in without_mocap
 
 
 def snippets(text):

@@ -37,14 +37,14 @@ def test_embeddings_that_collapse_are_named():
     spread = rng.normal(size=(50, 16))
     collapsed = np.ones((50, 16)) + 1e-3 * spread
     ranks = {"imu": effective_rank(collapsed), "mocap": effective_rank(spread)}
-    (said,) = diagnose([], effective_ranks=ranks, classes=8)
-    assert said.startswith("IMU: the embeddings have collapsed to about 1.")
+    (warning,) = diagnose([], effective_ranks=ranks, classes=8)
+    assert warning.startswith("IMU: the embeddings have collapsed to about 1.")
 
 
 def test_duplicated_captions_are_named_and_count_as_one_set():
     assert evaluate.caption_warning(np.arange(10)) == []
-    (said,) = evaluate.caption_warning(np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6]))
-    assert said.startswith("50 % of the test windows with text have the captions of another")
+    (warning,) = evaluate.caption_warning(np.array([0, 0, 0, 1, 1, 2, 3, 4, 5, 6]))
+    assert warning.startswith("50 % of the test windows with text have the captions of another")
 
 
 def test_a_figure_on_the_training_split_is_refused(content):
@@ -74,8 +74,8 @@ def test_class_names_in_the_training_texts_are_named(content):
         )
     share = evaluate.share_naming_class(windows, leaking)
     assert share > 0.01
-    (said,) = evaluate.naming_warning(share)
-    assert "to that extent the zero-shot figures are supervised" in said
+    (warning,) = evaluate.naming_warning(share)
+    assert "to that extent the zero-shot figures are supervised" in warning
     without = windows.without_texts(naming)
     assert evaluate.share_naming_class(without, leaking) == 0
     assert not any(
