@@ -197,14 +197,14 @@ def all_pairs(
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     groups, labels = np.asarray(group), np.asarray(group if label is None else label)
     for query, gallery in combinations(embeddings, 2):
-        both = np.flatnonzero(valid[query] & valid[gallery])
-        if len(both):
+        common = np.flatnonzero(valid[query] & valid[gallery])
+        if len(common):
             rows[query, gallery], rows[gallery, query] = _pair_rows(
-                unit_vectors(embeddings[query][both]),
-                unit_vectors(embeddings[gallery][both]),
-                groups[both],
-                labels[both],
-                None if clusters is None else np.asarray(clusters)[both],
+                unit_vectors(embeddings[query][common]),
+                unit_vectors(embeddings[gallery][common]),
+                groups[common],
+                labels[common],
+                None if clusters is None else np.asarray(clusters)[common],
                 draws,
                 seed,
             )

@@ -25,8 +25,8 @@ def length_ranks(query_s: ArrayLike, gallery_s: ArrayLike) -> NDArray[np.float64
         (N,) ranks from 1, ties averaged: recordings of one length give everybody (N + 1) / 2.
     """
     query, gallery = np.asarray(query_s, np.float64), np.asarray(gallery_s, np.float64)
-    ordered, gap = np.sort(gallery), np.abs(query - gallery)
-    low, high = query - gap, query + gap
+    ordered, difference = np.sort(gallery), np.abs(query - gallery)
+    low, high = query - difference, query + difference
     nearer = np.searchsorted(ordered, high - _TIE_S) - np.searchsorted(
         ordered, low + _TIE_S, side="right"
     )

@@ -75,8 +75,8 @@ def confusion_matrix(
 def scores_of(confusion: Floats) -> Scores:
     """Figures of a (C, C) confusion matrix with true classes in rows; 0 / 0 counts as 0."""
 
-    def ratio(part: Floats, whole: Floats) -> Floats:
-        return part / np.where(whole > 0, whole, 1)
+    def ratio(numerator: Floats, denominator: Floats) -> Floats:
+        return numerator / np.where(denominator > 0, denominator, 1)
 
     hits, support, predicted = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
     precision, recall = ratio(hits, predicted), ratio(hits, support)

@@ -59,16 +59,18 @@ def _heads(
         lines.append(f"| {row.name} | {row.value:.3f} | {interval} | {by_seed} | {row.n} |")
     gains = ["| what pretraining adds | difference | 95 % interval, paired |", "|---|---|---|"]
     for row in rows:
-        gap = difference(outcomes, row.name, row.name + RANDOM, len(classes), draws, seed)
-        if gap:
-            gains.append(f"| {row.name} | {gap.value:+.3f} | {_interval(gap.low, gap.high)} |")
+        paired = difference(outcomes, row.name, row.name + RANDOM, len(classes), draws, seed)
+        if paired:
+            gains.append(
+                f"| {row.name} | {paired.value:+.3f} | {_interval(paired.low, paired.high)} |"
+            )
     people = sorted(set(outcomes.participant.tolist()))
     by_person = ["| accuracy of | " + " | ".join(people) + " |", "|---" * (len(people) + 1) + "|"]
     errors = ["| head | said | of | how often |", "|---|---|---|---|"]
     for name in (row.name for row in rows):
         predicted = outcomes.predicted[name]
         scored = (predicted >= 0).all(axis=0) & (outcomes.label >= 0)
-        windows = [np.flatnonzero(scored & (outcomes.participant == who)) for who in people]
+        windows = [np.flatnonzero(scored & (outcomes.participant == person)) for person in people]
         hits = [predicted[:, index] == outcomes.label[index] for index in windows]
         by_person.append(
             f"| {name} | "
