@@ -13,8 +13,9 @@ from aura.errors import AuraError
 from aura.evaluation.diagnosis import Headline, display
 from aura.evaluation.zeroshot import ZeroShot
 from aura.learning.batches import Windows
+from aura.report.examples import Example
 from aura.report.page import render
-from aura.report.study import Check, Example, Study, Teacher
+from aura.report.study import Check, Study, Teacher
 from aura.report.verdict import against_last_run
 from pipeline.engine import paths
 from pipeline.engine.output import write_text

@@ -24,12 +24,14 @@ class Interval:
 
     Attributes
     ----------
-    value
+    value : float
         The figure on all windows.
-    low, high
-        2.5 % and 97.5 % percentiles of the draws; None with a single group, which says nothing
-        about the spread between groups.
-    groups
+    low : float or None
+        2.5 % percentile of the draws; None with a single group, which says nothing about the
+        spread between groups.
+    high : float or None
+        97.5 % percentile of the draws.
+    groups : int
         Number of groups that were redrawn.
     """
 
@@ -41,50 +43,64 @@ class Interval:
 
 def weighted_mean(values: ArrayLike) -> Statistic:
     """The mean of (N,) values, such as reciprocal ranks or hits, as a statistic."""
-    value = np.asarray(values, dtype=np.float64)
-    return lambda weights: float(weights @ value / weights.sum())
+    array = np.asarray(values, dtype=np.float64)
+    return lambda weights: float(weights @ array / weights.sum())
 
 
 def weighted_macro_f1(labels: ArrayLike, predictions: ArrayLike, classes: int) -> Statistic:
     """The macro-F1 of (N,) integer predictions as a statistic."""
-    label, prediction = np.asarray(labels), np.asarray(predictions)
-    return lambda weights: scores_of(confusion_matrix(label, prediction, classes, weights)).macro_f1
+    target, predicted = np.asarray(labels), np.asarray(predictions)
+    return lambda weights: scores_of(confusion_matrix(target, predicted, classes, weights)).macro_f1
 
 
 def resampling_unit(
-    participants: ArrayLike, takes: ArrayLike, least: int = 5
+    participants: ArrayLike, takes: ArrayLike, min_participants: int = 5
 ) -> tuple[NDArray[Any], str]:
-    """Participants, or takes where there are fewer than ``least`` participants (rule 9).
+    """Participants, or takes where there are too few participants (rule 9).
+
+    Parameters
+    ----------
+    participants : array_like
+        (N,) participant of each window.
+    takes : array_like
+        (N,) take of each window.
+    min_participants : int
+        Fewer participants hand over to takes.
 
     Returns
     -------
-    The (N,) groups to redraw and what they are: "participants" or "takes".
+    groups : ndarray
+        (N,) groups to redraw.
+    unit : str
+        What they are: "participants" or "takes".
     """
-    people = np.asarray(participants)
-    if len(np.unique(people)) >= least:
-        return people, "participants"
+    participant = np.asarray(participants)
+    if len(np.unique(participant)) >= min_participants:
+        return participant, "participants"
     return np.asarray(takes), "takes"
 
 
-def _draw(groups: ArrayLike, draws: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _redraw(
+    groups: ArrayLike, draws: int, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Group index of each window, and (draws, G) times that each group was drawn."""
     names, index = np.unique(np.asarray(groups), return_inverse=True)
     if not len(names):
         raise ValueError("a bootstrap needs at least one window")
-    times = np.random.default_rng(seed).multinomial(
+    counts = np.random.default_rng(seed).multinomial(
         len(names), np.full(len(names), 1 / len(names)), size=draws
     )
-    return index, times
+    return index, counts
 
 
 def _interval(statistic: Statistic, groups: ArrayLike, draws: int, seed: int) -> Interval:
-    index, times = _draw(groups, draws, seed)
+    index, counts = _redraw(groups, draws, seed)
     value = float(statistic(np.ones(len(index))))
-    if times.shape[1] < 2:
+    if counts.shape[1] < 2:
         return Interval(value, None, None, 1)
-    found = [statistic(row[index]) for row in times.astype(np.float64)]
-    low, high = np.percentile(found, [2.5, 97.5])
-    return Interval(value, float(low), float(high), times.shape[1])
+    replicates = [statistic(row[index]) for row in counts.astype(np.float64)]
+    low, high = np.percentile(replicates, [2.5, 97.5])
+    return Interval(value, float(low), float(high), counts.shape[1])
 
 
 def cluster_bootstrap(
@@ -94,12 +110,14 @@ def cluster_bootstrap(
 
     Parameters
     ----------
-    statistic
+    statistic : Statistic
         From (N,) weights to the figure, see :func:`weighted_mean` and :func:`weighted_macro_f1`.
-    groups
+    groups : array_like
         (N,) participant or take of each window.
-    draws, seed
-        Number of redraws and their seed.
+    draws : int
+        Number of redraws.
+    seed : int
+        Of the redraws.
     """
     return _interval(statistic, groups, draws, seed)
 
@@ -111,9 +129,15 @@ def paired_bootstrap(
 
     Parameters
     ----------
-    first, second
-        Two statistics over the same N windows.
-    groups, draws, seed
-        As in :func:`cluster_bootstrap`.
+    first : Statistic
+        Over N windows.
+    second : Statistic
+        Over the same windows.
+    groups : array_like
+        (N,) participant or take of each window.
+    draws : int
+        Number of redraws.
+    seed : int
+        Of the redraws.
     """
     return _interval(lambda weights: first(weights) - second(weights), groups, draws, seed)

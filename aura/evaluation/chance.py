@@ -19,8 +19,8 @@ def _best_rank_tail(pool: int, positives: int) -> NDArray[np.float64]:
     """
     if not 1 <= positives <= pool:
         raise ValueError(f"{positives} positives cannot stand in a pool of {pool}")
-    place = np.arange(pool)
-    factors = np.maximum(pool - positives - place, 0) / (pool - place)
+    i = np.arange(pool)
+    factors = np.maximum(pool - positives - i, 0) / (pool - i)
     return np.concatenate([[1.0], np.cumprod(factors)])
 
 
@@ -29,14 +29,15 @@ def best_rank_distribution(pool: int, positives: int) -> NDArray[np.float64]:
 
     Parameters
     ----------
-    pool
+    pool : int
         Gallery size N.
-    positives
+    positives : int
         Number k of gallery items that count as right, 1 ≤ k ≤ N.
 
     Returns
     -------
-    (N,) probabilities that sum to 1. Their mean rank is (N + 1) / (k + 1).
+    ndarray
+        (N,) probabilities that sum to 1. Their mean rank is (N + 1) / (k + 1).
     """
     return -np.diff(_best_rank_tail(pool, positives))
 
@@ -49,14 +50,16 @@ def class_prior(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
     Parameters
     ----------
-    rows
+    rows : sequence of mapping
         Of :func:`aura.evaluation.retrieval.all_pairs`.
 
     Returns
     -------
-    A row like them for each that is strict and in the full pool, of matching "strict, class alone".
+    list of dict
+        A row like them for each that is strict and in the full pool, of matching "strict, class
+        alone".
     """
-    full, within = (
+    full, within_class = (
         {(r["query"], r["gallery"]): r for r in rows if r["matching"] == "strict"
          and r["pool_kind"] == kind}
         for kind in ("full", "within class")
@@ -65,11 +68,11 @@ def class_prior(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             **{key: None if key.endswith(("_low", "_high")) else value for key, value in r.items()},
-            **{name: within[pair][f"{name}_chance"] for name in names},
+            **{name: within_class[pair][f"{name}_chance"] for name in names},
             "matching": "strict, class alone",
         }
         for pair, r in full.items()
-        if pair in within
+        if pair in within_class
     ]
 
 
@@ -82,26 +85,29 @@ def retrieval_chance(
 
     Parameters
     ----------
-    pool, positives
-        Gallery size and number of positives of each query: scalars or (N,) arrays.
-    cutoffs
+    pool : int or ndarray
+        Gallery size of each query, a scalar or (N,).
+    positives : int or ndarray
+        Number of positives of each query, a scalar or (N,).
+    cutoffs : sequence of int
         The K of R@K.
 
     Returns
     -------
-    ``R@K`` for each K, ``MRR`` and ``median_rank``. The median is that of the ranks of all
-    queries together, the midpoint where two ranks halve the distribution.
+    dict of str to float
+        ``R@K`` for each K, ``MRR`` and ``median_rank``. The median is that of the ranks of all
+        queries together, the midpoint where two ranks halve the distribution.
     """
     pools, counts = np.broadcast_arrays(np.atleast_1d(pool), np.atleast_1d(positives))
-    kinds, times = np.unique(np.stack([pools, counts]), axis=1, return_counts=True)
-    largest = int(kinds[0].max())
+    distinct, queries = np.unique(np.stack([pools, counts]), axis=1, return_counts=True)
+    largest = int(distinct[0].max())
     density = np.zeros(largest)
-    for (size, k), count in zip(kinds.T.tolist(), times.tolist(), strict=True):
-        density[:size] += best_rank_distribution(size, k) * (count / times.sum())
-    reached = np.cumsum(density)
-    result = {f"R@{k}": float(min(reached[min(k, largest) - 1], 1.0)) for k in cutoffs}
+    for (size, k), count in zip(distinct.T.tolist(), queries.tolist(), strict=True):
+        density[:size] += best_rank_distribution(size, k) * (count / queries.sum())
+    cumulative = np.cumsum(density)
+    result = {f"R@{k}": float(min(cumulative[min(k, largest) - 1], 1.0)) for k in cutoffs}
     result["MRR"] = float((density / np.arange(1, largest + 1)).sum())
     # The margin keeps a sum that is one half up to rounding on the half.
-    lower, upper = np.searchsorted(reached, [0.5 - 1e-9, 0.5 + 1e-9])
+    lower, upper = np.searchsorted(cumulative, [0.5 - 1e-9, 0.5 + 1e-9])
     result["median_rank"] = float(lower + upper + 2) / 2
     return result

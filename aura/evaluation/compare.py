@@ -24,14 +24,22 @@ from aura.evaluation.bootstrap import (
 
 @dataclass(frozen=True)
 class Outcomes:
-    """What a variant did with every test window, a row a seed; NaN or -1 where it said nothing.
+    """Predictions and ranks of a variant on N test windows under S seeds.
 
     Attributes
     ----------
-    ids, take, participant : (N,) str.
-    label : (N,) int64, -1 where there is none.
-    predicted : name -> (S, N) int64 classes, -1 for none.
-    rank : "query-gallery" -> (S, N) rank of the right answer from 1, NaN for none.
+    ids : ndarray
+        (N,) str.
+    take : ndarray
+        (N,) str.
+    participant : ndarray
+        (N,) str.
+    label : ndarray
+        (N,) int64, -1 where there is none.
+    predicted : mapping of str to ndarray
+        Name -> (S, N) int64 classes, -1 for none.
+    rank : mapping of str to ndarray
+        "query-gallery" -> (S, N) rank of the right answer from 1, NaN for none.
     """
 
     ids: NDArray[Any]
@@ -86,69 +94,82 @@ def gather(cells: Sequence[Sequence[Mapping[str, NDArray[Any]]]]) -> Outcomes:
 
 
 def figures(
-    of: Mapping[str, Outcomes],
-    wanted: Sequence[tuple[str, str]],
+    variants: Mapping[str, Outcomes],
+    metrics: Sequence[tuple[str, str]],
     classes: int,
     draws: int = 1000,
     seed: int = 0,
 ) -> list[Figure]:
-    """Every wanted figure of every variant; differences are from the first variant.
+    """Every figure of every variant; differences are from the first variant.
 
     Parameters
     ----------
-    wanted : (name, metric); the metric is accuracy or macro-F1 of a prediction, or R@k or MRR of a
+    variants : mapping of str to Outcomes
+        By name, the reference first.
+    metrics : sequence of (str, str)
+        (name, metric); the metric is accuracy or macro-F1 of a prediction, or R@k or MRR of a
         ranking. What a variant lacks is left out.
+    classes : int
+        Number of classes.
+    draws : int
+        Redraws of the bootstrap.
+    seed : int
+        Of the bootstrap.
     """
-    reference = next(iter(of))
-    rows = []
-    for name, metric in wanted:
-        base = _statistics(of[reference], name, metric, classes)
-        for variant, outcomes in of.items():
-            found = _statistics(outcomes, name, metric, classes)
-            if found is None:
+    reference = next(iter(variants))
+    result = []
+    for name, metric in metrics:
+        baseline = _statistics(variants[reference], name, metric, classes)
+        for variant, outcomes in variants.items():
+            measured = _statistics(outcomes, name, metric, classes)
+            if measured is None:
                 continue
-            each, kept = found
-            unit, _ = resampling_unit(outcomes.participant[kept], outcomes.take[kept])
-            spread = cluster_bootstrap(_mean(each), unit, draws, seed)
-            row: dict[str, Any] = {
-                "value": spread.value, "low": spread.low, "high": spread.high,
-                "seeds": [s(np.ones(len(unit))) for s in each], "n": len(unit),
+            statistics, rows = measured
+            unit, _ = resampling_unit(outcomes.participant[rows], outcomes.take[rows])
+            interval = cluster_bootstrap(_mean(statistics), unit, draws, seed)
+            fields: dict[str, Any] = {
+                "value": interval.value, "low": interval.low, "high": interval.high,
+                "seeds": [s(np.ones(len(unit))) for s in statistics], "n": len(unit),
             }  # fmt: skip
-            if variant != reference and base is not None and np.array_equal(base[1], kept):
-                gap = paired_bootstrap(_mean(each), _mean(base[0]), unit, draws, seed)
-                row |= {
-                    "difference": gap.value, "difference_low": gap.low,
-                    "difference_high": gap.high,
+            if variant != reference and baseline is not None and np.array_equal(baseline[1], rows):
+                paired = paired_bootstrap(_mean(statistics), _mean(baseline[0]), unit, draws, seed)
+                fields |= {
+                    "difference": paired.value, "difference_low": paired.low,
+                    "difference_high": paired.high,
                 }  # fmt: skip
-            rows.append(Figure(variant=variant, name=name, metric=metric, **row))
-    return rows
+            result.append(Figure(variant=variant, name=name, metric=metric, **fields))
+    return result
 
 
 def difference(
     outcomes: Outcomes, first: str, second: str, classes: int, draws: int = 1000, seed: int = 0
 ) -> Figure | None:
     """Accuracy of one head less that of another of the same variant, paired window by window."""
-    one = _statistics(outcomes, first, "accuracy", classes)
-    two = _statistics(outcomes, second, "accuracy", classes)
-    if one is None or two is None or not np.array_equal(one[1], two[1]):
+    a = _statistics(outcomes, first, "accuracy", classes)
+    b = _statistics(outcomes, second, "accuracy", classes)
+    if a is None or b is None or not np.array_equal(a[1], b[1]):
         return None
-    unit, _ = resampling_unit(outcomes.participant[one[1]], outcomes.take[one[1]])
-    gap = paired_bootstrap(_mean(one[0]), _mean(two[0]), unit, draws, seed)
-    each = [a(np.ones(len(unit))) - b(np.ones(len(unit))) for a, b in zip(one[0], two[0])]  # noqa: B905
-    return Figure(first, second, "accuracy", gap.value, gap.low, gap.high, each, len(unit))
+    rows = a[1]
+    unit, _ = resampling_unit(outcomes.participant[rows], outcomes.take[rows])
+    paired = paired_bootstrap(_mean(a[0]), _mean(b[0]), unit, draws, seed)
+    ones = np.ones(len(unit))
+    seeds = [x(ones) - y(ones) for x, y in zip(a[0], b[0], strict=True)]
+    return Figure(
+        first, second, "accuracy", paired.value, paired.low, paired.high, seeds, len(unit)
+    )
 
 
-def per_class(outcomes: Outcomes, name: str, classes: int) -> NDArray[np.int64]:
-    """Confusion (C, C) of a prediction over all seeds, true classes in rows."""
-    found = outcomes.predicted[name]
-    label = np.broadcast_to(outcomes.label, found.shape)
-    known = (found >= 0) & (label >= 0)
-    cells = np.bincount(label[known] * classes + found[known], minlength=classes * classes)
+def confusion(outcomes: Outcomes, name: str, classes: int) -> NDArray[np.int64]:
+    """Counts (C, C) of a prediction over all seeds, true classes in rows."""
+    predicted = outcomes.predicted[name]
+    label = np.broadcast_to(outcomes.label, predicted.shape)
+    known = (predicted >= 0) & (label >= 0)
+    cells = np.bincount(label[known] * classes + predicted[known], minlength=classes * classes)
     return cells.reshape(classes, classes)
 
 
-def _mean(each: Sequence[Statistic]) -> Statistic:
-    return lambda weights: float(np.mean([statistic(weights) for statistic in each]))
+def _mean(statistics: Sequence[Statistic]) -> Statistic:
+    return lambda weights: float(np.mean([statistic(weights) for statistic in statistics]))
 
 
 def _statistics(
@@ -156,19 +177,19 @@ def _statistics(
 ) -> tuple[list[Statistic], NDArray[np.int64]] | None:
     """A statistic a seed, and the windows that they are about."""
     if metric in ("accuracy", "macro-F1"):
-        found = outcomes.predicted.get(name)
-        if found is None:
+        predicted = outcomes.predicted.get(name)
+        if predicted is None:
             return None
-        kept = np.flatnonzero((found >= 0).all(axis=0) & (outcomes.label >= 0))
-        label = outcomes.label[kept]
+        rows = np.flatnonzero((predicted >= 0).all(axis=0) & (outcomes.label >= 0))
+        label = outcomes.label[rows]
         if metric == "accuracy":
-            return [weighted_mean(row == label) for row in found[:, kept]], kept
-        return [weighted_macro_f1(label, row, classes) for row in found[:, kept]], kept
+            return [weighted_mean(p == label) for p in predicted[:, rows]], rows
+        return [weighted_macro_f1(label, p, classes) for p in predicted[:, rows]], rows
     rank = outcomes.rank.get(name)
     if rank is None:
         return None
-    kept = np.flatnonzero(np.isfinite(rank).all(axis=0))
+    rows = np.flatnonzero(np.isfinite(rank).all(axis=0))
     if metric == "MRR":
-        return [weighted_mean(1 / row) for row in rank[:, kept]], kept
-    most = int(metric.removeprefix("R@"))
-    return [weighted_mean(row <= most) for row in rank[:, kept]], kept
+        return [weighted_mean(1 / r) for r in rank[:, rows]], rows
+    cutoff = int(metric.removeprefix("R@"))
+    return [weighted_mean(r <= cutoff) for r in rank[:, rows]], rows

@@ -14,25 +14,28 @@ class Headline:
 
     Attributes
     ----------
-    name
+    name : str
         What was measured, such as "IMU zero-shot" or "IMU → text".
-    metric
+    metric : str
         Such as "macro-F1", "MRR" or "R@1"; all run from 0 to 1.
-    kind
+    kind : {"zero-shot", "unseen", "retrieval"}
         Which failure signatures apply.
-    value, low, high
-        The figure and its 95 % interval, None where there is one group only.
-    chance
+    value : float
+        The figure.
+    chance : float
         What guessing scores on the same windows and pool.
-    baseline
+    n : int
+        Number of test windows.
+    low, high : float or None
+        The 95 % interval, None where there is one group only.
+    baseline : float or None
         What always answering the majority class scores; of a retrieval between two sensors, what
         matching by length alone does. None where it has no meaning.
-    control, control_low, control_high
-        The mean of the same figure of encoders trained on shuffled pairs, and the ends of all their
-        intervals; None where none was trained.
-    n
-        Number of test windows.
-    groups
+    control : float or None
+        The mean of the same figure of encoders trained on shuffled pairs; None where none was.
+    control_low, control_high : float or None
+        The ends of all their intervals.
+    groups : str
         What the interval redraws, such as "12 participants".
     """
 
@@ -78,19 +81,20 @@ def effective_rank(embeddings: ArrayLike) -> float:
 
     Parameters
     ----------
-    embeddings
+    embeddings : array_like
         (N, d) vectors.
 
     Returns
     -------
-    From 1 to min(N, d).
+    float
+        From 1 to min(N, d).
     """
     vectors = np.asarray(embeddings, dtype=np.float64)
-    smaller = vectors if vectors.shape[0] >= vectors.shape[1] else vectors.T
-    singular = np.sqrt(np.linalg.eigvalsh(smaller.T @ smaller).clip(0))
-    if not singular.sum() > 0:
+    tall = vectors if vectors.shape[0] >= vectors.shape[1] else vectors.T
+    singular_values = np.sqrt(np.linalg.eigvalsh(tall.T @ tall).clip(0))
+    if not singular_values.sum() > 0:
         raise ValueError("effective rank needs a vector that is finite and not zero")
-    share = singular / singular.sum()
+    share = singular_values / singular_values.sum()
     share = share[share > 0]
     return float(np.exp(-(share * np.log(share)).sum()))
 
@@ -113,41 +117,44 @@ def diagnose(
 
     Parameters
     ----------
-    headlines
+    headlines : sequence of Headline
         The figures of the first screen.
-    retrieval
+    retrieval : sequence of mapping
         Rows of :func:`aura.evaluation.retrieval.all_pairs`.
-    effective_ranks
+    effective_ranks : mapping of str to float, or None
         :func:`effective_rank` of each modality's test embeddings.
-    classes
+    classes : int
         Number of classes; embeddings that tell them apart use at least about as many directions.
     """
-    found = []
-    for line in headlines:
-        figure = f"{line.name}: {line.metric} {line.value:.3f}"
-        if not line.beats_chance:
-            found.append(f"{figure} is near chance ({line.chance:.3f}).{_ADVICE[line.kind]}")
-        elif line.baseline is not None and line.value <= line.baseline:
-            what = "the majority class" if line.kind == "zero-shot" else "matching by length alone"
-            found.append(f"{figure} does not beat {what} ({line.baseline:.3f}).")
-        elif line.beats_control is False:
-            found.append(
-                f"{figure} does not beat the shuffled-pairs control ({line.control:.3f}):"
+    warnings = []
+    for headline in headlines:
+        figure = f"{headline.name}: {headline.metric} {headline.value:.3f}"
+        if not headline.beats_chance:
+            advice = _ADVICE[headline.kind]
+            warnings.append(f"{figure} is near chance ({headline.chance:.3f}).{advice}")
+        elif headline.baseline is not None and headline.value <= headline.baseline:
+            zero_shot = headline.kind == "zero-shot"
+            baseline = "the majority class" if zero_shot else "matching by length alone"
+            warnings.append(f"{figure} does not beat {baseline} ({headline.baseline:.3f}).")
+        elif headline.beats_control is False:
+            warnings.append(
+                f"{figure} does not beat the shuffled-pairs control ({headline.control:.3f}):"
                 " what it learned does not come from the pairing."
             )
-        if line.kind == "retrieval" and (line.baseline or 0) > max(0.05, 3 * line.chance):
-            found.append(
-                f"{line.name}: how long recordings are tells counterparts already,"
-                f" {line.metric} {line.baseline:.3f} (chance {line.chance:.3f})."
+        expected = max(0.05, 3 * headline.chance)
+        if headline.kind == "retrieval" and (headline.baseline or 0) > expected:
+            warnings.append(
+                f"{headline.name}: how long recordings are tells counterparts already,"
+                f" {headline.metric} {headline.baseline:.3f} (chance {headline.chance:.3f})."
             )
-        if line.control is not None and (
-            _above(line.control, line.control_low, line.chance)
-            and line.control > 1.25 * line.chance
+        if headline.control is not None and (
+            _above(headline.control, headline.control_low, headline.chance)
+            and headline.control > 1.25 * headline.chance
         ):
-            found.append(
-                f"{line.name}: each shuffled-pairs control scores above chance, {line.control:.3f}"
-                f" in the mean ({line.chance:.3f}). Something besides the pairing carries the"
-                " answer: look for leakage between the splits."
+            warnings.append(
+                f"{headline.name}: each shuffled-pairs control scores above chance,"
+                f" {headline.control:.3f} in the mean ({headline.chance:.3f}). Something besides"
+                " the pairing carries the answer: look for leakage between the splits."
             )
     for row in retrieval:
         if row["pool_kind"] != "full" or row["matching"] != "multi-positive":
@@ -157,15 +164,15 @@ def diagnose(
             and row["R@50"] > 2 * row["R@50_chance"]
             and row["R@1"] < max(0.05, 1.5 * row["R@1_chance"])
         ):
-            found.append(
+            warnings.append(
                 f"{display(row['query'])} → {display(row['gallery'])}: R@50 is {row['R@50']:.2f}"
                 f" but R@1 only {row['R@1']:.2f}. The neighbourhood is right and the"
                 " order in it is not: more capacity or longer training may help."
             )
     for modality, rank in (effective_ranks or {}).items():
         if rank < max(2.0, classes / 2):
-            found.append(
+            warnings.append(
                 f"{display(modality)}: the embeddings have collapsed to about {rank:.1f} directions"
                 f" for {classes} classes (effective rank)."
             )
-    return found
+    return warnings

@@ -23,7 +23,7 @@ SEGMENT = 2 * IMU_RATE_HZ
 """Samples of one spectrum: 2 s, so that a band is 0.5 Hz wide."""
 BANDS_HZ: Floats = np.arange(1, SEGMENT // 2 + 1, dtype=np.float64) * (IMU_RATE_HZ / SEGMENT)
 """Centres of the bands, (F,): 0.5 to 100 Hz."""
-STILL = 1e-10
+MIN_VARIANCE = 1e-10
 """Variance, (m/s²)² or (rad/s)², below which a magnitude does not change: float32 rounding."""
 _TILE = 1024
 
@@ -45,28 +45,34 @@ def window_spectra(imu: NDArray, measured: NDArray[np.bool_]) -> tuple[Floats, i
 
     Parameters
     ----------
-    imu : (N, T, 6), T at least :data:`SEGMENT`.
-    measured : (N, T). Only segments (half overlapping, Hann) that are measured throughout count.
+    imu : ndarray
+        (N, T, 6) m/s² and rad/s, T at least :data:`SEGMENT`.
+    measured : ndarray
+        (N, T) bool. Only segments (half overlapping, Hann) that are measured throughout count.
 
     Returns
     -------
-    (N, 2, F) shares, NaN where no segment counts or the magnitude does not change; the number of
-    segments that do not count; and the number of spectra without change.
+    shares : ndarray
+        (N, 2, F), NaN where no segment counts or the magnitude does not change.
+    partial : int
+        Number of segments that do not count.
+    motionless : int
+        Number of spectra without change.
     """
-    pieces = sliding_window_view(np.where(measured[..., None], imu, 0), SEGMENT, axis=1)
-    pieces = pieces[:, :: SEGMENT // 2].astype(np.float64)  # (N, S, 6, SEGMENT)
-    whole = np.asarray(sliding_window_view(measured, SEGMENT, axis=1).all(axis=-1))
-    whole = whole[:, :: SEGMENT // 2]
-    size = np.linalg.norm(pieces.reshape(*pieces.shape[:2], 2, 3, SEGMENT), axis=3)
-    power = periodogram(size, IMU_RATE_HZ, "hann", detrend="constant")[1][..., 1:]
-    counted = whole[..., None, None]
-    mean = (power * counted).sum(axis=1) / np.maximum(counted.sum(axis=1), 1)
+    segments = sliding_window_view(np.where(measured[..., None], imu, 0), SEGMENT, axis=1)
+    segments = segments[:, :: SEGMENT // 2].astype(np.float64)  # (N, S, 6, SEGMENT)
+    complete = np.asarray(sliding_window_view(measured, SEGMENT, axis=1).all(axis=-1))
+    complete = complete[:, :: SEGMENT // 2]
+    magnitude = np.linalg.norm(segments.reshape(*segments.shape[:2], 2, 3, SEGMENT), axis=3)
+    power = periodogram(magnitude, IMU_RATE_HZ, "hann", detrend="constant")[1][..., 1:]
+    weight = complete[..., None, None]
+    mean = (power * weight).sum(axis=1) / np.maximum(weight.sum(axis=1), 1)
     total = mean.sum(axis=-1, keepdims=True)
-    moves = total * BANDS_HZ[0] > STILL
-    shares = np.where(moves, mean / np.where(moves, total, 1), np.nan)
-    usable = np.count_nonzero(whole, axis=1) > 0
-    still = ~moves[..., 0] & usable[:, None]
-    return shares, int((~whole).sum()), int(still.sum())
+    moving = total * BANDS_HZ[0] > MIN_VARIANCE
+    shares = np.where(moving, mean / np.where(moving, total, 1), np.nan)
+    usable = np.count_nonzero(complete, axis=1) > 0
+    motionless = ~moving[..., 0] & usable[:, None]
+    return shares, int((~complete).sum()), int(motionless.sum())
 
 
 def window_rms(imu: NDArray, measured: NDArray[np.bool_]) -> Floats:
@@ -74,17 +80,21 @@ def window_rms(imu: NDArray, measured: NDArray[np.bool_]) -> Floats:
 
     Parameters
     ----------
-    imu : (N, T, 6). measured : (N, T).
+    imu : ndarray
+        (N, T, 6) m/s² and rad/s.
+    measured : ndarray
+        (N, T) bool.
 
     Returns
     -------
-    (N, 2) of accelerometer and gyroscope, m/s² and rad/s; NaN where nothing was measured.
+    ndarray
+        (N, 2) of accelerometer and gyroscope, m/s² and rad/s; NaN where nothing was measured.
     """
-    kept = measured[..., None]
+    mask = measured[..., None]
     count = measured.sum(axis=1)[:, None]
-    values = np.where(kept, imu, 0).astype(np.float64)
+    values = np.where(mask, imu, 0).astype(np.float64)
     mean = values.sum(axis=1) / np.maximum(count, 1)
-    squares = np.square(np.where(kept, values - mean[:, None], 0)).sum(axis=1)
+    squares = np.square(np.where(mask, values - mean[:, None], 0)).sum(axis=1)
     mean_square = squares.reshape(-1, 2, 3).sum(axis=2) / np.maximum(count, 1)
     return np.where(count > 0, np.sqrt(mean_square), np.nan)
 
@@ -93,23 +103,23 @@ def js_divergence(first: ArrayLike, second: ArrayLike) -> float:
     """Jensen-Shannon divergence of two (F,) distributions, base 2 (Lin 1991): 0 to 1."""
     p, q = (np.asarray(values, dtype=np.float64) for values in (first, second))
     p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
-    found = (rel_entr(p, middle).sum() + rel_entr(q, middle).sum()) / (2 * np.log(2))
-    return float(np.clip(found, 0, 1))
+    mixture = (p + q) / 2
+    divergence = (rel_entr(p, mixture).sum() + rel_entr(q, mixture).sum()) / (2 * np.log(2))
+    return float(np.clip(divergence, 0, 1))
 
 
-def median_distance(*samples: Floats, most: int = 500) -> float:
+def median_distance(*samples: Floats, max_rows: int = 500) -> float:
     """Median Euclidean distance of two rows of the pooled samples, each (n, d).
 
-    Of a sample with more than `most` rows, evenly spaced ones stand for it. Where most rows are
+    Of a sample with more than `max_rows` rows, evenly spaced ones stand for it. Where most rows are
     equal the mean distance, and 1 where all are: a kernel needs a width.
     """
     rows = [
-        sample[np.linspace(0, len(sample) - 1, min(len(sample), most)).round().astype(int)]
+        sample[np.linspace(0, len(sample) - 1, min(len(sample), max_rows)).round().astype(int)]
         for sample in samples
     ]
-    apart = pdist(np.concatenate(rows))
-    return float(np.median(apart) or apart.mean() or 1.0)
+    pairwise = pdist(np.concatenate(rows))
+    return float(np.median(pairwise) or pairwise.mean() or 1.0)
 
 
 def squared_mmd(first: Floats, second: Floats, width: float) -> float:
@@ -119,20 +129,20 @@ def squared_mmd(first: Floats, second: Floats, width: float) -> float:
     fall below 0; at most 2. Memory is that of a tile of 1024 × 1024 pairs.
     """
     m, n = len(first), len(second)
-    within = (_kernel_sum(first, first, width) - m) / (m * (m - 1))
-    beside = (_kernel_sum(second, second, width) - n) / (n * (n - 1))
-    return within + beside - 2 * _kernel_sum(first, second, width) / (m * n)
+    within_first = (_kernel_sum(first, first, width) - m) / (m * (m - 1))
+    within_second = (_kernel_sum(second, second, width) - n) / (n * (n - 1))
+    return within_first + within_second - 2 * _kernel_sum(first, second, width) / (m * n)
 
 
 def _kernel_sum(first: Floats, second: Floats, width: float) -> float:
     total = 0.0
-    for a in range(0, len(first), _TILE):
-        rows = first[a : a + _TILE]
-        lengths = np.einsum("nd,nd->n", rows, rows)[:, None]
-        for b in range(0, len(second), _TILE):
-            columns = second[b : b + _TILE]
-            apart = lengths + np.einsum("nd,nd->n", columns, columns) - 2 * rows @ columns.T
-            total += float(np.exp(-np.maximum(apart, 0) / (2 * width**2)).sum())
+    for top in range(0, len(first), _TILE):
+        rows = first[top : top + _TILE]
+        norms = np.einsum("nd,nd->n", rows, rows)[:, None]
+        for left in range(0, len(second), _TILE):
+            columns = second[left : left + _TILE]
+            squared = norms + np.einsum("nd,nd->n", columns, columns) - 2 * rows @ columns.T
+            total += float(np.exp(-np.maximum(squared, 0) / (2 * width**2)).sum())
     return total
 
 
@@ -142,24 +152,24 @@ def squared_frechet(first: Floats, second: Floats) -> float:
     Covariances are shrunk after Ledoit and Wolf (2004), so that fewer windows than dimensions do.
     At least 0; at most 4 for unit vectors.
     """
-    one, two = ledoit_wolf(first)[0], ledoit_wolf(second)[0]
-    values, axes = np.linalg.eigh(one)
+    a, b = ledoit_wolf(first)[0], ledoit_wolf(second)[0]
+    values, axes = np.linalg.eigh(a)
     root = (axes * np.sqrt(np.maximum(values, 0))) @ axes.T
-    shared = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ two @ root), 0)).sum()
+    cross = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0)).sum()
     means = np.square(first.mean(axis=0) - second.mean(axis=0)).sum()
-    return float(max(means + np.trace(one) + np.trace(two) - 2 * shared, 0))
+    return float(max(means + np.trace(a) + np.trace(b) - 2 * cross, 0))
 
 
-def content_words(texts: Iterable[str], root: Callable[[str], str] = str.lower) -> Counter[str]:
+def content_words(texts: Iterable[str], stem: Callable[[str], str] = str.lower) -> Counter[str]:
     """How often each word occurs, without function words, numbers and single letters.
 
-    ``root`` maps a word to what it counts as; a stemmer makes "chops" and "chop" one word.
+    ``stem`` maps a word to what it counts as; a stemmer makes "chops" and "chop" one word.
 
     >>> content_words(["A person chops the onion.", "The onion's skin"])
     Counter({'onion': 2, 'person': 1, 'chops': 1, 'skin': 1})
     """
     return Counter(
-        root(word)
+        stem(word)
         for text in texts
         for word in _WORD.findall(text.lower())
         if len(word) > 1 and word not in _FUNCTION_WORDS

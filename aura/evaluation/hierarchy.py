@@ -48,11 +48,16 @@ class Within:
 
     Attributes
     ----------
-    accuracy : 0 to 1.
-    chance : of a guess among the actions of the window's activity, mean over the same windows.
-    gain : accuracy less chance; above chance where ``low`` is above 0.
-    majority : accuracy of always saying the activity's commonest action of training, if given.
-    windows : number of windows.
+    accuracy : Interval
+        0 to 1.
+    chance : float
+        Of a guess among the actions of the window's activity, mean over the same windows.
+    gain : Interval
+        Accuracy less chance; above chance where ``low`` is above 0.
+    majority : float or None
+        Accuracy of always predicting the activity's commonest action of training, if given.
+    windows : int
+        Number of windows.
     """
 
     accuracy: Interval
@@ -68,23 +73,25 @@ class Hierarchy:
 
     Attributes
     ----------
-    windows, left_out
-        Windows scored, and those without a true action.
-    action_right, activity_only_right, activity_wrong
+    windows : int
+        Windows scored.
+    left_out : int
+        Windows without a true action.
+    action_right, activity_only_right, activity_wrong : Interval
         Shares of windows, which sum to 1; a prediction that names no action but the right activity
         is in the second.
-    precision, recall, f1
+    precision, recall, f1 : Interval
         Hierarchical (Kiritchenko et al. 2006, section 3): each class is replaced by the set of
         itself and its ancestors, here {action, its activity}, without the root; shared members
         over all predicted, and over all true, summed over windows before the ratio. Where every
         prediction names an action the three are one figure: the mean of the accuracies of
         activities and of actions.
-    within
+    within : Within or None
         Among the windows whose activity is right. They are the model's own choice, so it is not
         a fair ground to compare two models on.
-    given
-        With the true activity told, so that its actions alone compete: the same windows for all.
-    activities
+    given : Within or None
+        With the true activity given, so that its actions alone compete: the same windows for all.
+    activities : dict of str to Within
         ``within`` of each activity that has more than one action and a window in it.
     """
 
@@ -115,79 +122,86 @@ def score(
 
     Parameters
     ----------
-    true
+    true : array_like
         (N,) actions; a row of -1 is left out and counted.
-    predicted
+    predicted : array_like
         (N,) class numbers of the tree, see :class:`Tree`.
-    groups
+    tree : Tree
+        Actions under activities.
+    groups : array_like
         (N,) participant or take, redrawn whole (:mod:`aura.evaluation.bootstrap`).
-    predicted_given
-        (N,) actions that were chosen among those of the true activity, or None.
-    train
-        Actions of the training windows, for the majority baseline, or None.
+    predicted_given : array_like or None
+        (N,) actions that were chosen among those of the true activity.
+    train : array_like or None
+        Actions of the training windows, for the majority baseline.
+    draws : int
+        Redraws of the bootstrap.
+    seed : int
+        Of the bootstrap.
     """
-    label, found, unit = np.asarray(true), np.asarray(predicted), np.asarray(groups)
-    _check(label, found, tree)
-    kept = label >= 0
-    if not kept.any():
+    label, prediction, unit = np.asarray(true), np.asarray(predicted), np.asarray(groups)
+    _check(label, prediction, tree)
+    scored = label >= 0
+    if not scored.any():
         raise AuraError("No test window has an action, so there is nothing to score.")
-    label, found, unit = label[kept], found[kept], unit[kept]
-    hit = tree.actions(found) == label
-    near = tree.activities(found) == tree.activity_of[label]
-    named = (tree.actions(found) >= 0).astype(float) + (tree.activities(found) >= 0)
-    shared = hit.astype(float) + near
+    label, prediction, unit = label[scored], prediction[scored], unit[scored]
+    action, activity = tree.actions(prediction), tree.activities(prediction)
+    action_hit = action == label
+    activity_hit = activity == tree.activity_of[label]
+    predicted_size = (action >= 0).astype(float) + (activity >= 0)
+    shared_size = action_hit.astype(float) + activity_hit
 
     def interval(statistic: Statistic) -> Interval:
         return cluster_bootstrap(statistic, unit, draws, seed)
 
-    def ratio(whole: NDArray[np.float64], factor: float = 1.0) -> Interval:
-        return interval(lambda w: factor * float(w @ shared) / max(float(w @ whole), 1e-12))
+    def ratio(size: NDArray[np.float64], factor: float = 1.0) -> Interval:
+        return interval(lambda w: factor * float(w @ shared_size) / max(float(w @ size), 1e-12))
 
-    commonest = None if train is None else _commonest(np.asarray(train), tree)
+    majority_of = None if train is None else _majority_actions(np.asarray(train), tree)
 
     def within(hits: NDArray[np.bool_], rows: NDArray[np.bool_]) -> Within | None:
         rows = rows & (tree.siblings[label] > 1)
         if not rows.any():
             return None
-        one, guess = hits[rows].astype(float), 1 / tree.siblings[label[rows]]
-        said = None if commonest is None else commonest[label[rows]]
+        hit, guess = hits[rows].astype(float), 1 / tree.siblings[label[rows]]
+        majority = None if majority_of is None else majority_of[label[rows]]
         return Within(
-            accuracy=cluster_bootstrap(weighted_mean(one), unit[rows], draws, seed),
+            accuracy=cluster_bootstrap(weighted_mean(hit), unit[rows], draws, seed),
             chance=float(guess.mean()),
-            gain=cluster_bootstrap(weighted_mean(one - guess), unit[rows], draws, seed),
-            majority=None if said is None else float((said == label[rows]).mean()),
+            gain=cluster_bootstrap(weighted_mean(hit - guess), unit[rows], draws, seed),
+            majority=None if majority is None else float((majority == label[rows]).mean()),
             windows=int(rows.sum()),
         )
 
-    told = None if predicted_given is None else np.asarray(predicted_given)[kept] == label
-    each = {
-        name: within(hit, near & (tree.activity_of[label] == number))
+    given_hit = None if predicted_given is None else np.asarray(predicted_given)[scored] == label
+    by_activity = {
+        name: within(action_hit, activity_hit & (tree.activity_of[label] == number))
         for number, name in enumerate(tree.activity_names)
     }
     return Hierarchy(
         windows=len(label),
-        left_out=int((~kept).sum()),
-        action_right=interval(weighted_mean(hit)),
-        activity_only_right=interval(weighted_mean(near & ~hit)),
-        activity_wrong=interval(weighted_mean(~near)),
-        precision=ratio(named),
+        left_out=int((~scored).sum()),
+        action_right=interval(weighted_mean(action_hit)),
+        activity_only_right=interval(weighted_mean(activity_hit & ~action_hit)),
+        activity_wrong=interval(weighted_mean(~activity_hit)),
+        precision=ratio(predicted_size),
         recall=ratio(np.full(len(label), 2.0)),
-        f1=ratio(named + 2, 2.0),
-        within=within(hit, near),
-        given=None if told is None else within(told, np.ones(len(label), bool)),
-        activities={name: found for name, found in each.items() if found is not None},
+        f1=ratio(predicted_size + 2, 2.0),
+        within=within(action_hit, activity_hit),
+        given=None if given_hit is None else within(given_hit, np.ones(len(label), bool)),
+        activities={name: figures for name, figures in by_activity.items() if figures is not None},
     )
 
 
-def _check(label: Ints, found: Ints, tree: Tree) -> None:
+def _check(label: Ints, prediction: Ints, tree: Tree) -> None:
     actions = len(tree.action_names)
-    if label.shape != found.shape:
-        raise AuraError(f"{len(found)} predictions for {len(label)} windows.")
-    if (label >= actions).any() or (found >= actions + len(tree.activity_names)).any():
+    if label.shape != prediction.shape:
+        raise AuraError(f"{len(prediction)} predictions for {len(label)} windows.")
+    if (label >= actions).any() or (prediction >= actions + len(tree.activity_names)).any():
         raise AuraError("A true or predicted class is not in the tree of actions.")
 
 
-def _commonest(train: Ints, tree: Tree) -> Ints:
+def _majority_actions(train: Ints, tree: Tree) -> Ints:
     """(A,) for each action, the commonest training action of its activity, -1 if it has none."""
     counts = np.bincount(train[train >= 0], minlength=len(tree.action_names))
     best = np.full(len(tree.activity_names), -1)
@@ -200,20 +214,33 @@ def _commonest(train: Ints, tree: Tree) -> Ints:
 def confusion(true: ArrayLike, predicted: ArrayLike, tree: Tree, activity: str) -> Ints:
     """Counts among the k actions of one activity, in the tree's order.
 
+    Parameters
+    ----------
+    true : array_like
+        (N,) actions, -1 for none.
+    predicted : array_like
+        (N,) class numbers of the tree.
+    tree : Tree
+        Actions under activities.
+    activity : str
+        Name of the activity.
+
     Returns
     -------
-    (k, k + 2): a row for each true action; columns are its k actions, the activity alone, and
-    anything else.
+    ndarray
+        (k, k + 2): a row for each true action; columns are its k actions, the activity alone, and
+        anything else.
     """
     number = tree.activity_names.index(activity)
-    mine = np.flatnonzero(tree.activity_of == number)
-    label, found = np.asarray(true), np.asarray(predicted)
-    place = np.full(len(tree.action_names), -1)
-    place[mine] = np.arange(len(mine))
-    rows = np.isin(label, mine)
-    label, action = place[label[rows]], tree.actions(found[rows])
-    column = np.where(tree.activities(found[rows]) == number, len(mine), len(mine) + 1)
-    column = np.where(np.isin(action, mine), place[action], column)
-    width = len(mine) + 2
-    cells = np.bincount(label * width + column, minlength=len(mine) * width)
-    return cells.reshape(len(mine), width)
+    members = np.flatnonzero(tree.activity_of == number)
+    k = len(members)
+    label, prediction = np.asarray(true), np.asarray(predicted)
+    index = np.full(len(tree.action_names), -1)
+    index[members] = np.arange(k)
+    rows = np.isin(label, members)
+    label, prediction = index[label[rows]], prediction[rows]
+    action = tree.actions(prediction)
+    column = np.where(tree.activities(prediction) == number, k, k + 1)
+    column = np.where(np.isin(action, members), index[action], column)
+    cells = np.bincount(label * (k + 2) + column, minlength=k * (k + 2))
+    return cells.reshape(k, k + 2)

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from aura.evaluation.retrieval import balanced_pool
 
 PERPLEXITY = 30
-_LEAST = 12  # points; fewer have no neighbourhoods to speak of
+_MIN_POINTS = 12  # fewer have no neighbourhoods to speak of
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class Layout:
 
     Attributes
     ----------
-    rows
-        (n,) the windows drawn, as rows of what was given.
-    points
+    rows : ndarray
+        (n,) int64, the windows drawn, as rows of the input.
+    points : dict of str to ndarray
         Modality → (n, 2) within the unit square, NaN where the window lacks it.
     """
 
@@ -46,34 +46,40 @@ def joint_layout(
 
     Parameters
     ----------
-    vectors, valid
-        Modality → (N, d) unit vectors, and (N,) where they count.
-    label
+    vectors : mapping of str to ndarray
+        Modality → (N, d) unit vectors.
+    valid : mapping of str to ndarray
+        Modality → (N,) bool, where they count.
+    label : array_like
         (N,) class of each window.
-    size, seed
-        Most windows drawn, and the seed of the draw and of t-SNE.
+    size : int
+        Most windows drawn.
+    seed : int
+        Of the draw and of t-SNE.
 
     Returns
     -------
-    None where fewer than 12 vectors are left, which t-SNE cannot lay out.
+    Layout or None
+        None where fewer than 12 vectors are left, which t-SNE cannot lay out.
     """
-    some = np.flatnonzero(np.any(list(valid.values()), axis=0)) if valid else np.empty(0, np.int64)
-    if not len(some):
+    pool = np.flatnonzero(np.any(list(valid.values()), axis=0)) if valid else np.empty(0, np.int64)
+    if not len(pool):
         return None
-    rows = some[balanced_pool(np.asarray(label)[some], size, (seed,))]
-    owner = [(m, np.flatnonzero(valid[m][rows])) for m in vectors]
-    cloud = np.concatenate([vectors[m][rows[places]] for m, places in owner]).astype(np.float64)
-    if len(cloud) < _LEAST:
+    rows = pool[balanced_pool(np.asarray(label)[pool], size, (seed,))]
+    present = [(m, np.flatnonzero(valid[m][rows])) for m in vectors]
+    stacked = np.concatenate([vectors[m][rows[index]] for m, index in present]).astype(np.float64)
+    if len(stacked) < _MIN_POINTS:
         return None
-    perplexity = min(PERPLEXITY, (len(cloud) - 1) / 3)
+    perplexity = min(PERPLEXITY, (len(stacked) - 1) / 3)
     with threadpool_limits(1):  # sums over threads would depend on how many there are
-        flat = TSNE(
+        embedding = TSNE(
             2, perplexity=perplexity, metric="cosine", init="pca", method="exact", random_state=seed
-        ).fit_transform(cloud)
-    flat = (flat - flat.min(axis=0)) / max(float(np.ptp(flat, axis=0).max()), 1e-12)
+        ).fit_transform(stacked)
+    extent = max(float(np.ptp(embedding, axis=0).max()), 1e-12)
+    embedding = (embedding - embedding.min(axis=0)) / extent
     points, start = {}, 0
-    for modality, places in owner:
+    for modality, index in present:
         points[modality] = np.full((len(rows), 2), np.nan)
-        points[modality][places] = flat[start : start + len(places)]
-        start += len(places)
+        points[modality][index] = embedding[start : start + len(index)]
+        start += len(index)
     return Layout(rows, points)

@@ -1,4 +1,4 @@
-"""Does a text give its own class away? How often, and with the words taken out.
+"""Texts that give their own class away: how often, and with the words taken out.
 
 Evaluation protocol, rule 4: where training texts name the class, "zero-shot" is supervised. A word
 counts whatever its ending: of "Rock Climbing", "climbs" and "rocks" count.
@@ -10,7 +10,7 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
 _ENDINGS = ("ings", "ing", "ers", "ies", "ed", "er", "es", "s", "e", "y")
-_SMALL = {"a", "an", "and", "at", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
+_STOP_WORDS = {"a", "an", "and", "at", "for", "from", "in", "of", "on", "or", "the", "to", "with"}
 MASK = "something"
 
 
@@ -30,9 +30,9 @@ def stem(word: str) -> str:
 
 @lru_cache(maxsize=1 << 10)
 def class_stems(label: str) -> frozenset[str]:
-    """Stems of the words of a class name, without small words and without letters alone."""
+    """Stems of the words of a class name, without stop words and without letters alone."""
     words = (word.lower() for word in _WORD.findall(label))
-    return frozenset(stem(word) for word in words if word not in _SMALL and len(word) > 1)
+    return frozenset(stem(word) for word in words if word not in _STOP_WORDS and len(word) > 1)
 
 
 def names_class(text: str, label: str | None) -> bool:
@@ -58,8 +58,8 @@ def mask_class(text: str, label: str | None) -> str:
         return text
     stems = class_stems(label)
     masked = _WORD.sub(lambda m: MASK if stem(m[0]) in stems else m[0], text)
-    left = {word.lower() for word in _WORD.findall(masked)} - {MASK} - _SMALL
-    return masked if left else ""
+    rest = {word.lower() for word in _WORD.findall(masked)} - {MASK} - _STOP_WORDS
+    return masked if rest else ""
 
 
 def shares(pairs: Iterable[tuple[str, str | None]]) -> dict[str, int]:

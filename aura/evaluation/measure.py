@@ -21,7 +21,7 @@ from aura.evaluation.retrieval import ranks
 from aura.evaluation.shortcuts import length_ranks
 from aura.evaluation.zeroshot import ZeroShot, baselines, predict, zero_shot
 
-# What the first screen shows: query, gallery, figure, and whether identical captions count as one.
+# What the first screen shows: query, gallery, metric, and whether identical captions count as one.
 RETRIEVALS = (
     ("imu", "text", "MRR", True),
     ("imu", "video", "MRR", False),
@@ -32,18 +32,42 @@ RETRIEVALS = (
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test windows, row by row: who, which take, which class and which captions."""
+    """The test windows, row by row.
 
-    participant: NDArray[Any]  # (N,)
-    take: NDArray[Any]  # (N,)
-    label: NDArray[np.int64]  # (N,) index of the class, -1 where there is none
-    group: NDArray[np.int64]  # (N,) windows with identical captions share one
-    valid: Mapping[str, NDArray[np.bool_]]  # modality -> (N,)
+    Attributes
+    ----------
+    participant : ndarray
+        (N,) str.
+    take : ndarray
+        (N,) str.
+    label : ndarray
+        (N,) int64, index of the class, -1 where there is none.
+    group : ndarray
+        (N,) int64, windows with identical captions share one.
+    valid : mapping of str to ndarray
+        Modality -> (N,) bool.
+    class_names : sequence of str
+        C names.
+    class_vectors : ndarray
+        (C, d) unit vectors.
+    train_labels : ndarray
+        int64, of the training windows, for the majority baseline.
+    length_s : mapping of str to ndarray
+        Modality -> (N,) seconds of signal.
+    split : ndarray or None
+        (N,) str, which split each window is of, where that is known.
+    """
+
+    participant: NDArray[Any]
+    take: NDArray[Any]
+    label: NDArray[np.int64]
+    group: NDArray[np.int64]
+    valid: Mapping[str, NDArray[np.bool_]]
     class_names: Sequence[str]
-    class_vectors: NDArray[Any]  # (C, d)
-    train_labels: NDArray[np.int64]  # of the training windows, for the majority baseline
-    length_s: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)  # modality -> (N,)
-    split: NDArray[Any] | None = None  # (N,) which split each window is of, where that is known
+    class_vectors: NDArray[Any]
+    train_labels: NDArray[np.int64]
+    length_s: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    split: NDArray[Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,14 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
 
     Parameters
     ----------
-    vectors : modality -> (N, d) unit vectors; rows where the modality is not valid are ignored.
+    vectors : mapping of str to ndarray
+        Modality -> (N, d) unit vectors; rows where the modality is not valid are ignored.
+    test : TestSet
+        The N windows.
+    draws : int
+        Redraws of the bootstrap.
+    seed : int
+        Of the bootstrap and of the uniform baseline.
 
     Raises
     ------
@@ -72,20 +103,20 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
     unit, unit_name = resampling_unit(test.participant, test.take)
     headlines: list[Headline] = []
     results: dict[str, ZeroShot] = {}
-    guesses: dict[str, dict[str, float]] = {}
+    first_baseline: dict[str, dict[str, float]] = {}
 
-    def add(name: str, metric: str, kind: Any, spread: Interval, n: int, **rest: Any) -> None:
+    def add(name: str, metric: str, kind: Any, interval: Interval, n: int, **levels: Any) -> None:
         headlines.append(
             Headline(
                 name=name,
                 metric=metric,
                 kind=kind,
-                value=spread.value,
-                low=spread.low,
-                high=spread.high,
+                value=interval.value,
+                low=interval.low,
+                high=interval.high,
                 n=n,
-                groups=f"{spread.groups} {unit_name}",
-                **rest,
+                groups=f"{interval.groups} {unit_name}",
+                **levels,
             )
         )
 
@@ -94,39 +125,40 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
         rows = np.flatnonzero(test.valid[modality] & (test.label >= 0))
         if modality not in vectors or not len(rows):
             continue
-        found, label = vectors[modality][rows], test.label[rows]
-        results[modality] = zero_shot(found, test.class_vectors, label, test.class_names)
-        guess = baselines(test.train_labels, label, classes, seed)
-        guesses = guesses or guess
-        statistic = weighted_macro_f1(label, predict(found, test.class_vectors), classes)
-        spread = cluster_bootstrap(statistic, unit[rows], draws, seed)
+        embeddings, label = vectors[modality][rows], test.label[rows]
+        results[modality] = zero_shot(embeddings, test.class_vectors, label, test.class_names)
+        baseline = baselines(test.train_labels, label, classes, seed)
+        first_baseline = first_baseline or baseline
+        statistic = weighted_macro_f1(label, predict(embeddings, test.class_vectors), classes)
+        interval = cluster_bootstrap(statistic, unit[rows], draws, seed)
         add(
             f"{display(modality)} zero-shot",
             "macro-F1",
             "zero-shot",
-            spread,
+            interval,
             len(rows),
-            chance=guess["uniform"]["macro_f1"],
-            baseline=guess["majority"]["macro_f1"],
+            chance=baseline["uniform"]["macro_f1"],
+            baseline=baseline["majority"]["macro_f1"],
         )
-    for query, gallery, metric, multi in RETRIEVALS:
+    for query, gallery, metric, multi_positive in RETRIEVALS:
         if query not in vectors or gallery not in vectors:
             continue
         rows = np.flatnonzero(test.valid[query] & test.valid[gallery])
         if len(rows) < 2:
             continue
-        group = test.group[rows] if multi else np.arange(len(rows))
+        group = test.group[rows] if multi_positive else np.arange(len(rows))
         rank = ranks(vectors[query][rows], vectors[gallery][rows], group, group)
-        _, code, count = np.unique(group, return_inverse=True, return_counts=True)
-        chance = retrieval_chance(np.full(len(rows), len(rows)), count[code])
-        spread = cluster_bootstrap(weighted_mean(_score(rank, metric)), unit[rows], draws, seed)
+        _, index, count = np.unique(group, return_inverse=True, return_counts=True)
+        chance = retrieval_chance(np.full(len(rows), len(rows)), count[index])
+        interval = cluster_bootstrap(weighted_mean(_score(rank, metric)), unit[rows], draws, seed)
         by_length = None
         if query in test.length_s and gallery in test.length_s:
-            guessed = length_ranks(test.length_s[query][rows], test.length_s[gallery][rows])
-            by_length = float(_score(guessed, metric).mean())
+            length_rank = length_ranks(test.length_s[query][rows], test.length_s[gallery][rows])
+            by_length = float(_score(length_rank, metric).mean())
         name = f"{display(query)} → {display(gallery)}"
-        add(name, metric, "retrieval", spread, len(rows), chance=chance[metric], baseline=by_length)
-    return Figures(headlines, results, guesses)
+        levels = {"chance": chance[metric], "baseline": by_length}
+        add(name, metric, "retrieval", interval, len(rows), **levels)
+    return Figures(headlines, results, first_baseline)
 
 
 def _score(rank: NDArray[np.float64], metric: str) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Which windows to look at, and what lies nearest to them in another modality."""
+"""Windows to look at, and their nearest neighbours in another modality."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,19 @@ def nearest(query: ArrayLike, gallery: ArrayLike, k: int) -> tuple[Ints, NDArray
 
     Parameters
     ----------
-    query, gallery
-        (Q, d) and (M, d) unit vectors.
+    query : array_like
+        (Q, d) unit vectors.
+    gallery : array_like
+        (M, d) unit vectors.
+    k : int
+        Neighbours of each query.
 
     Returns
     -------
-    (Q, min(k, M)) row numbers, best first, and their dot products.
+    rows : ndarray
+        (Q, min(k, M)) row numbers of the gallery, best first.
+    scores : ndarray
+        (Q, min(k, M)) dot products.
     """
     scores = np.asarray(query, np.float64) @ np.asarray(gallery, np.float64).T
     order = np.argsort(-scores, axis=1, kind="stable")[:, :k]
@@ -30,16 +37,21 @@ def choose(misses: ArrayLike, label: Sequence[str], count: int, seed: int) -> tu
 
     Parameters
     ----------
-    misses
+    misses : array_like
         (N,) in how many galleries the right one is not among the first; NaN is never drawn.
-    label
+    label : sequence of str
         (N,) class of each window.
-    count, seed
-        How many to draw, and the seed.
+    count : int
+        How many to draw.
+    seed : int
+        Of the draw.
 
     Returns
     -------
-    Row numbers, and whether the last is a failure: one of those with the most misses, if any.
+    rows : ndarray
+        Row numbers.
+    fails : bool
+        Whether the last is a failure: one of those with the most misses, if any.
     """
     missed = np.asarray(misses, np.float64)
     rng = np.random.default_rng(seed)
@@ -48,14 +60,14 @@ def choose(misses: ArrayLike, label: Sequence[str], count: int, seed: int) -> tu
         return np.empty(0, np.int64), False
     worst = missed[order].max()
     failure = [int(order[missed[order] == worst][0])] if worst > 0 else []
-    taken = {label[row] for row in failure}
-    picked: list[int] = []
-    rest = [int(row) for row in order if int(row) not in failure]
-    for fresh in (True, False):  # a class once, then any
-        for row in rest:
-            if len(picked) + len(failure) == count:
+    drawn_labels = {label[row] for row in failure}
+    drawn: list[int] = []
+    candidates = [int(row) for row in order if int(row) not in failure]
+    for new_label_only in (True, False):
+        for row in candidates:
+            if len(drawn) + len(failure) == count:
                 break
-            if row not in picked and (not fresh or label[row] not in taken):
-                picked.append(row)
-                taken.add(label[row])
-    return np.array(picked + failure, np.int64), bool(failure)
+            if row not in drawn and (not new_label_only or label[row] not in drawn_labels):
+                drawn.append(row)
+                drawn_labels.add(label[row])
+    return np.array(drawn + failure, np.int64), bool(failure)

@@ -17,7 +17,7 @@ from aura.evaluation.distances import (
     window_spectra,
 )
 
-MOST = 4096
+MAX_WINDOWS = 4096
 """Windows of a data set whose embeddings are compared, a seeded choice where there are more."""
 UNMEASURED = "segment holds unmeasured samples"
 MOTIONLESS = "magnitude does not change"
@@ -30,12 +30,22 @@ class DataSet:
 
     Attributes
     ----------
-    imu : (N, T, 6) at 200 Hz, m/s² and rad/s. valid : (N, T), sample measured.
-    texts : captions, repeated as often as they occur.
-    embeddings : (N, d) unit vectors of the same encoder for all data sets, or None.
-    participants : (N,), or None where not known.
-    placement : such as "head" or "wrist"; "" where not known.
-    rate_hz : rate at which the sensor was recorded, None where not known.
+    name : str
+        Of the data set.
+    imu : ndarray
+        (N, T, 6) at 200 Hz, m/s² and rad/s.
+    valid : ndarray
+        (N, T) bool, sample measured.
+    texts : sequence of str
+        Captions, repeated as often as they occur.
+    embeddings : ndarray or None
+        (N, d) unit vectors of the same encoder for all data sets.
+    participants : ndarray or None
+        (N,) str; None where not known.
+    placement : str
+        Such as "head" or "wrist"; "" where not known.
+    rate_hz : float or None
+        Rate at which the sensor was recorded, None where not known.
     """
 
     name: str
@@ -65,12 +75,29 @@ class Profile:
 
     Attributes
     ----------
-    halves : spectra of two disjoint halves. embeddings : (n, d) rows of either half.
-    halved_by : "participants", or "windows" where fewer than two participants are known.
-    accel_rms, gyro_rms : of the median window, m/s² and rad/s, without its mean vector, hence
-        gravity. The median, since a few wild windows can carry most of the power.
-    words : content words and how often each occurs.
-    dropped : reason -> number of segments (of 2 s) or spectra (a window and sensor) left out.
+    name : str
+        Of the data set.
+    windows : int
+        Number of windows.
+    spectrum : Spectrum
+        Of all windows.
+    halves : tuple of Spectrum
+        Of two disjoint halves.
+    embeddings : tuple of ndarray, or None
+        (n, d) rows of either half.
+    halved_by : str
+        "participants", or "windows" where fewer than two participants are known.
+    accel_rms, gyro_rms : float
+        Of the median window, m/s² and rad/s, without its mean vector, hence gravity. The median,
+        since a few wild windows can carry most of the power.
+    words : mapping of str to int
+        Content words and how often each occurs.
+    placement : str
+        As in :class:`DataSet`.
+    rate_hz : float or None
+        As in :class:`DataSet`.
+    dropped : mapping of str to int
+        Reason -> number of segments (of 2 s) or spectra (a window and sensor) left out.
     """
 
     name: str
@@ -87,10 +114,10 @@ class Profile:
     dropped: Mapping[str, int]
 
 
-def profile(data: DataSet, seed: int = 0, root: Callable[[str], str] = str.lower) -> Profile:
+def profile(data: DataSet, seed: int = 0, stem: Callable[[str], str] = str.lower) -> Profile:
     """All that a comparison needs of one data set.
 
-    ``root`` is what a word counts as, see :func:`aura.evaluation.distances.content_words`.
+    ``stem`` is what a word counts as, see :func:`aura.evaluation.distances.content_words`.
 
     Raises
     ------
@@ -103,16 +130,16 @@ def profile(data: DataSet, seed: int = 0, root: Callable[[str], str] = str.lower
     rms = np.empty((len(data.imu), 2))
     dropped = {UNMEASURED: 0, MOTIONLESS: 0}
     for start in range(0, len(data.imu), _CHUNK):
-        some = slice(start, start + _CHUNK)
-        measured = data.valid[some] & np.isfinite(data.imu[some]).all(axis=-1)
-        shares[some], partial, still = window_spectra(data.imu[some], measured)
-        rms[some] = window_rms(data.imu[some], measured)
+        chunk = slice(start, start + _CHUNK)
+        measured = data.valid[chunk] & np.isfinite(data.imu[chunk]).all(axis=-1)
+        shares[chunk], partial, motionless = window_spectra(data.imu[chunk], measured)
+        rms[chunk] = window_rms(data.imu[chunk], measured)
         dropped[UNMEASURED] += partial
-        dropped[MOTIONLESS] += still
+        dropped[MOTIONLESS] += motionless
     first, second, halved_by = _halves(len(data.imu), data.participants, seed)
     embeddings = None
     if data.embeddings is not None:
-        rows = [data.embeddings[half[: MOST // 2]] for half in (first, second)]
+        rows = [data.embeddings[half[: MAX_WINDOWS // 2]] for half in (first, second)]
         embeddings = (rows[0].astype(np.float64), rows[1].astype(np.float64))
     accel, gyro = (
         np.median(rms[np.isfinite(rms[:, 0])], axis=0) if np.isfinite(rms).any() else (0.0, 0.0)
@@ -126,7 +153,7 @@ def profile(data: DataSet, seed: int = 0, root: Callable[[str], str] = str.lower
         halved_by=halved_by,
         accel_rms=float(accel),
         gyro_rms=float(gyro),
-        words=content_words(data.texts, root),
+        words=content_words(data.texts, stem),
         placement=data.placement,
         rate_hz=data.rate_hz,
         dropped={reason: count for reason, count in dropped.items() if count},
@@ -139,9 +166,9 @@ def _check(data: DataSet) -> None:
         raise AuraError(f"{data.name}: IMU windows are (N, T, 6) and their validity is (N, T).")
     if not n or data.imu.shape[1] < SEGMENT:
         raise AuraError(f"{data.name}: a spectrum needs at least one window of 2 s or more.")
-    for part, what in ((data.embeddings, "embeddings"), (data.participants, "participants")):
-        if part is not None and len(part) != n:
-            raise AuraError(f"{data.name}: {len(part)} {what} for {n} windows.")
+    for values, name in ((data.embeddings, "embeddings"), (data.participants, "participants")):
+        if values is not None and len(values) != n:
+            raise AuraError(f"{data.name}: {len(values)} {name} for {n} windows.")
     if data.embeddings is not None and not np.isfinite(data.embeddings).all():
         raise AuraError(f"{data.name}: some embeddings are not finite; the training has diverged.")
 
@@ -152,17 +179,17 @@ def _halves(
     """Shuffled rows of two halves: whole people, each put where fewer windows are so far."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(windows)
-    names, owner = np.unique(
+    names, index = np.unique(
         np.arange(windows) if participants is None else participants, return_inverse=True
     )
     if participants is None or len(names) < 2:
         return order[: windows // 2], order[windows // 2 :], "windows"
-    sizes, side = np.bincount(owner), np.zeros(len(names), dtype=bool)
-    held = [0, 0]
+    sizes, in_second = np.bincount(index), np.zeros(len(names), dtype=bool)
+    totals = [0, 0]
     for person in rng.permutation(len(names)):
-        side[person] = held[1] < held[0]
-        held[int(side[person])] += int(sizes[person])
-    second = side[owner[order]]
+        in_second[person] = totals[1] < totals[0]
+        totals[int(in_second[person])] += int(sizes[person])
+    second = in_second[index[order]]
     return order[~second], order[second], "participants"
 
 

@@ -9,21 +9,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.sparse import csr_array
 
 from aura.errors import AuraError
+from aura.evaluation.relevance import Groups, Ints, group_codes, positive_pairs, positive_tiles
 
 TILE = 1024
 STRIP = 128  # rows of a tile counted at once: they fit the cache, and a sum over them a byte
-HELD = 16  # tiles kept between the two looks at them; others are computed again
+CACHED_TILES = 16  # kept between the two passes over the scores; others are computed again
 TIE = 1e-6
 """Scores this close are tied: a float32 product of 512-d unit vectors is no more exact."""
 
 Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 Singles = NDArray[np.float32]
-Groups = tuple[NDArray[np.generic], NDArray[np.generic]]
-Span = tuple[slice, slice]
+Index = tuple[int, int]  # row and column of a tile
+Span = tuple[slice, slice]  # queries and gallery items of a tile
 
 
 def ranks(
@@ -39,14 +38,19 @@ def ranks(
 
     Parameters
     ----------
-    query, gallery
-        (N, d) and (M, d) unit vectors; computed in float32.
-    query_group, gallery_group
-        (N,) and (M,) integers.
+    query : array_like
+        (N, d) unit vectors; computed in float32.
+    gallery : array_like
+        (M, d) unit vectors.
+    query_group : array_like
+        (N,) integers.
+    gallery_group : array_like
+        (M,) integers.
 
     Returns
     -------
-    (N,) ranks from 1 to M, whole or half.
+    ndarray
+        (N,) ranks from 1 to M, whole or half.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def ranks(
         If a query has no positive in the gallery, or shapes disagree.
     """
     groups = np.asarray(query_group), np.asarray(gallery_group)
-    return ranks_under(unit_vectors(query), unit_vectors(gallery), [groups], False)[0][0]
+    return grouped_ranks(unit_vectors(query), unit_vectors(gallery), [groups], False)[0][0]
 
 
 def mutual_ranks(a: ArrayLike, b: ArrayLike, group: ArrayLike) -> tuple[Floats, Floats]:
@@ -64,13 +68,15 @@ def mutual_ranks(a: ArrayLike, b: ArrayLike, group: ArrayLike) -> tuple[Floats, 
 
     Parameters
     ----------
-    a, b
-        (N, d) unit vectors of two modalities; row i of both is one window.
-    group
+    a : array_like
+        (N, d) unit vectors of one modality.
+    b : array_like
+        (N, d) of another; row i of both is one window.
+    group : array_like
         (N,) integers.
     """
-    own = np.asarray(group)
-    return ranks_under(unit_vectors(a), unit_vectors(b), [(own, own)], True)[0]
+    groups = np.asarray(group)
+    return grouped_ranks(unit_vectors(a), unit_vectors(b), [(groups, groups)], True)[0]
 
 
 def unit_vectors(values: ArrayLike) -> Singles:
@@ -83,8 +89,8 @@ def unit_vectors(values: ArrayLike) -> Singles:
     return vectors
 
 
-def ranks_under(
-    query: Singles, gallery: Singles, groupings: Sequence[Groups], back: bool
+def grouped_ranks(
+    query: Singles, gallery: Singles, groupings: Sequence[Groups], mutual: bool
 ) -> list[tuple[Floats, Floats]]:
     """Ranks under several groupings, each coarser than the one before it, from one product.
 
@@ -94,171 +100,151 @@ def ranks_under(
 
     Parameters
     ----------
-    query, gallery
-        From :func:`unit_vectors`.
-    groupings
-        Groups of the queries and of the gallery.
-    back
-        Whether the gallery is ranked for each query only, or the queries for each gallery item
-        too.
+    query : ndarray
+        (N, d) from :func:`unit_vectors`.
+    gallery : ndarray
+        (M, d) from :func:`unit_vectors`.
+    groupings : sequence of Groups
+        (N,) and (M,) groups of each grouping.
+    mutual : bool
+        Whether the queries are ranked for each gallery item too.
 
     Returns
     -------
-    For each grouping (N,) ranks of the queries, and (M,) of the gallery items, empty without
-    `back`.
+    list of (ndarray, ndarray)
+        For each grouping (N,) ranks of the queries, and (M,) of the gallery items, empty without
+        `mutual`.
     """
-    coded = [_codes(groups, (len(query), len(gallery)), back) for groups in groupings]
-    rows, columns = (np.lexsort([groups[side] for groups in coded]) for side in (0, 1))
-    contests = [_Contest(own[rows], other[columns], back) for own, other in coded]
-    query, gallery = _in_order(query, rows), _in_order(gallery, columns)
-    room = np.empty(TILE * TILE, np.float32)
-    held: dict[tuple[int, int], Singles] = {}
-    for place, span in _tiles(len(query), len(gallery)):
-        if any(contest.meets[place] for contest in contests):
-            scores = _product(query, gallery, span, room)
-            for contest in contests:
-                contest.look(place, span, scores)
-            if len(held) < HELD:
-                held[place], room = scores, np.empty(TILE * TILE, np.float32)
-    for contest in contests:
-        contest.bound()
-    for place, span in _tiles(len(query), len(gallery)):
-        known = held.pop(place, None)
-        scores = _product(query, gallery, span, room) if known is None else known
-        for contest in contests:
-            contest.count(place, span, scores)
-    return [contest.ranks(rows, columns) for contest in contests]
+    lengths = len(query), len(gallery)
+    coded = [group_codes(groups, lengths, mutual) for groups in groupings]
+    query_order, gallery_order = (np.lexsort([codes[side] for codes in coded]) for side in (0, 1))
+    rankings = [_Ranking(q[query_order], g[gallery_order], mutual) for q, g in coded]
+    query, gallery = _reordered(query, query_order), _reordered(gallery, gallery_order)
+    buffer = np.empty(TILE * TILE, np.float32)
+    cache: dict[Index, Singles] = {}
+    for tile, span in _tiles(*lengths):
+        if any(ranking.has_positives[tile] for ranking in rankings):
+            scores = _scores(query, gallery, span, buffer)
+            for ranking in rankings:
+                ranking.update_best(tile, span, scores)
+            if len(cache) < CACHED_TILES:
+                cache[tile], buffer = scores, np.empty(TILE * TILE, np.float32)
+    for ranking in rankings:
+        ranking.set_tie_bounds()
+    for tile, span in _tiles(*lengths):
+        cached = cache.pop(tile, None)
+        scores = _scores(query, gallery, span, buffer) if cached is None else cached
+        for ranking in rankings:
+            ranking.count_negatives(tile, span, scores)
+    return [ranking.ranks(query_order, gallery_order) for ranking in rankings]
 
 
 @dataclass
-class _Side:
-    """What the queries, or the gallery items, have to beat, and the count of what they met."""
+class _Counter:
+    """For each query, or each gallery item: its best positive, and the negatives counted so far.
+
+    Attributes
+    ----------
+    best : ndarray
+        (N,) float32, highest score of a positive.
+    tie_low, tie_high : ndarray
+        (N,) float32, lowest and highest score that is tied with it.
+    count : ndarray
+        (N,) int64, negatives not below the tie, and once more those above it.
+    """
 
     best: Singles
-    low: Singles = field(init=False)
-    high: Singles = field(init=False)
-    count: Ints = field(init=False)  # negatives not below, and once more those above
+    tie_low: Singles = field(init=False)
+    tie_high: Singles = field(init=False)
+    count: Ints = field(init=False)
 
-    def bound(self) -> None:
+    def set_tie_bounds(self) -> None:
         """Fix the lowest and the highest float32 of a tie, so that no subtraction is needed."""
         best, tie = self.best.astype(np.float64), np.float64(np.float32(TIE))
         low, high = (best - tie).astype(np.float32), (best + tie).astype(np.float32)
-        self.low = np.where(low < best - tie, np.nextafter(low, np.float32(np.inf)), low)
-        self.high = np.where(high > best + tie, np.nextafter(high, np.float32(-np.inf)), high)
+        self.tie_low = np.where(low < best - tie, np.nextafter(low, np.float32(np.inf)), low)
+        self.tie_high = np.where(high > best + tie, np.nextafter(high, np.float32(-np.inf)), high)
         self.count = np.zeros(len(self.best), np.int64)
 
     def ranks(self, order: Ints) -> Floats:
         """In the order of the input."""
-        found = np.empty(len(order))
-        found[order] = 1 + self.count / 2
-        return found
+        result = np.empty(len(order))
+        result[order] = 1 + self.count / 2
+        return result
 
 
-class _Contest:
-    """Positives against negatives under one grouping, in one direction or in both."""
+class _Ranking:
+    """Ranks under one grouping, in one direction or in both, from tiles of scores."""
 
-    def __init__(self, own: Ints, other: Ints, back: bool) -> None:
-        self.own, self.other = own, other
-        self.meets = _meeting(own, other)
-        self.rows = _Side(np.full(len(own), -np.inf, np.float32))
-        self.columns = _Side(np.full(len(other) if back else 0, -np.inf, np.float32))
-        self.back = back
-        self._room = np.empty(STRIP * TILE, bool)
+    def __init__(self, query_codes: Ints, gallery_codes: Ints, mutual: bool) -> None:
+        self.query_codes, self.gallery_codes = query_codes, gallery_codes
+        self.has_positives = positive_tiles(query_codes, gallery_codes, TILE)
+        self.queries = _Counter(np.full(len(query_codes), -np.inf, np.float32))
+        item_count = len(gallery_codes) if mutual else 0
+        self.items = _Counter(np.full(item_count, -np.inf, np.float32))
+        self.mutual = mutual
+        self._buffer = np.empty(STRIP * TILE, bool)
 
-    def look(self, place: tuple[int, int], span: Span, scores: Singles) -> None:
+    def update_best(self, tile: Index, span: Span, scores: Singles) -> None:
         """Take the best of a tile's positives."""
-        if self.meets[place]:
-            pairs = _pairs(self.own[span[0]], self.other[span[1]])
-            np.maximum.at(self.rows.best[span[0]], pairs[0], scores[pairs])
-            if self.back:
-                np.maximum.at(self.columns.best[span[1]], pairs[1], scores[pairs])
+        if self.has_positives[tile]:
+            pairs = positive_pairs(self.query_codes[span[0]], self.gallery_codes[span[1]])
+            np.maximum.at(self.queries.best[span[0]], pairs[0], scores[pairs])
+            if self.mutual:
+                np.maximum.at(self.items.best[span[1]], pairs[1], scores[pairs])
 
-    def bound(self) -> None:
+    def set_tie_bounds(self) -> None:
         """After the last tile with positives."""
-        self.rows.bound()
-        self.columns.bound()
+        self.queries.set_tie_bounds()
+        self.items.set_tie_bounds()
 
-    def count(self, place: tuple[int, int], span: Span, scores: Singles) -> None:
-        """Count a tile's negatives; its positives are out of sight meanwhile."""
-        if not self.meets[place]:
+    def count_negatives(self, tile: Index, span: Span, scores: Singles) -> None:
+        """Count a tile's negatives; its positives are masked meanwhile."""
+        if not self.has_positives[tile]:
             return self._count(span, scores)
-        pairs = _pairs(self.own[span[0]], self.other[span[1]])
-        hidden = scores[pairs]
+        pairs = positive_pairs(self.query_codes[span[0]], self.gallery_codes[span[1]])
+        masked = scores[pairs]
         scores[pairs] = -np.inf
         self._count(span, scores)
-        scores[pairs] = hidden
+        scores[pairs] = masked
 
     def _count(self, span: Span, scores: Singles) -> None:
-        rows, columns = self.rows, self.columns
-        begin, end = span[0].start, span[0].stop
-        for first in range(begin, end, STRIP):
-            some = slice(first, min(first + STRIP, end))
-            strip = scores[first - begin : some.stop - begin]
-            hit = self._room[: strip.size].reshape(strip.shape)
-            for beats, side in ((np.greater_equal, "low"), (np.greater, "high")):
-                beats(strip, getattr(rows, side)[some, None], out=hit)
-                bits = np.bitwise_count(np.packbits(hit, axis=1))
-                rows.count[some] += np.add.reduce(bits, axis=1, dtype=np.uint16)
-                if self.back:
-                    beats(strip, getattr(columns, side)[span[1]], out=hit)
-                    sums = np.add.reduce(hit.view(np.uint8), axis=0, dtype=np.uint8)
-                    columns.count[span[1]] += sums
+        queries, items = self.queries, self.items
+        start, stop = span[0].start, span[0].stop
+        for first in range(start, stop, STRIP):
+            rows = slice(first, min(first + STRIP, stop))
+            strip = scores[first - start : rows.stop - start]
+            mask = self._buffer[: strip.size].reshape(strip.shape)
+            for compare, bound in ((np.greater_equal, "tie_low"), (np.greater, "tie_high")):
+                compare(strip, getattr(queries, bound)[rows, None], out=mask)
+                bits = np.bitwise_count(np.packbits(mask, axis=1))
+                queries.count[rows] += np.add.reduce(bits, axis=1, dtype=np.uint16)
+                if self.mutual:
+                    compare(strip, getattr(items, bound)[span[1]], out=mask)
+                    sums = np.add.reduce(mask.view(np.uint8), axis=0, dtype=np.uint8)
+                    items.count[span[1]] += sums
 
-    def ranks(self, rows: Ints, columns: Ints) -> tuple[Floats, Floats]:
+    def ranks(self, query_order: Ints, gallery_order: Ints) -> tuple[Floats, Floats]:
         """Of the queries and of the gallery items, in the order of the input."""
-        return self.rows.ranks(rows), self.columns.ranks(columns if self.back else columns[:0])
+        item_order = gallery_order if self.mutual else gallery_order[:0]
+        return self.queries.ranks(query_order), self.items.ranks(item_order)
 
 
-def _codes(groups: Groups, lengths: tuple[int, int], back: bool) -> tuple[Ints, Ints]:
-    """Groups of both sides as numbers from 0, after a check that each has its counterpart."""
-    if tuple(group.shape for group in groups) != tuple((length,) for length in lengths):
-        raise ValueError("groups must have one entry for each embedding")
-    _, code = np.unique(np.concatenate(groups), return_inverse=True)
-    own, other = code[: lengths[0]], code[lengths[0] :]
-    if not np.isin(own, other).all():
-        raise ValueError("a query has no positive in the gallery")
-    if back and not np.isin(other, own).all():
-        raise ValueError("a gallery item has no positive among the queries")
-    return own, other
-
-
-def _in_order(vectors: Singles, order: Ints) -> Singles:
+def _reordered(vectors: Singles, order: Ints) -> Singles:
     """The rows in this order; themselves where they are in it."""
     return vectors if (order[1:] > order[:-1]).all() else vectors[order]
 
 
-def _tiles(rows: int, columns: int) -> Iterator[tuple[tuple[int, int], Span]]:
+def _tiles(queries: int, items: int) -> Iterator[tuple[Index, Span]]:
     """Number and extent of each tile."""
-    for i, top in enumerate(range(0, rows, TILE)):
-        for j, left in enumerate(range(0, columns, TILE)):
-            span = slice(top, min(top + TILE, rows)), slice(left, min(left + TILE, columns))
+    for i, top in enumerate(range(0, queries, TILE)):
+        for j, left in enumerate(range(0, items, TILE)):
+            span = slice(top, min(top + TILE, queries)), slice(left, min(left + TILE, items))
             yield (i, j), span
 
 
-def _product(query: Singles, gallery: Singles, span: Span, room: Singles) -> Singles:
-    """Scores of a tile, in `room`."""
-    some, others = query[span[0]], gallery[span[1]]
-    scores = room[: len(some) * len(others)].reshape(len(some), len(others))
-    return np.matmul(some, others.T, out=scores)
-
-
-def _meeting(own: Ints, other: Ints) -> NDArray[np.bool_]:
-    """Which tiles hold positives."""
-    most = 1 + max(own.max(initial=-1), other.max(initial=-1))
-
-    def members(code: Ints) -> csr_array:
-        where = np.arange(len(code)) // TILE, code
-        return csr_array((np.ones(len(code), np.int64), where), (-(-len(code) // TILE), most))
-
-    meets: NDArray[np.bool_] = (members(own) @ members(other).T).toarray() > 0
-    return meets
-
-
-def _pairs(own: Ints, other: Ints) -> tuple[Ints, Ints]:
-    """Rows and columns where the codes are equal."""
-    order = np.argsort(other, kind="stable")
-    first = np.searchsorted(other, own, sorter=order)
-    count = np.searchsorted(other, own, side="right", sorter=order) - first
-    ends = np.cumsum(count)
-    step = np.arange(count.sum()) - np.repeat(ends - count, count)
-    return np.repeat(np.arange(len(own)), count), order[np.repeat(first, count) + step]
+def _scores(query: Singles, gallery: Singles, span: Span, buffer: Singles) -> Singles:
+    """Scores of a tile, in `buffer`."""
+    rows, columns = query[span[0]], gallery[span[1]]
+    scores = buffer[: len(rows) * len(columns)].reshape(len(rows), len(columns))
+    return np.matmul(rows, columns.T, out=scores)

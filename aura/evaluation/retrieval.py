@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
 from aura.evaluation.chance import CUTOFFS, retrieval_chance
-from aura.evaluation.ranking import mutual_ranks, ranks, ranks_under, unit_vectors
+from aura.evaluation.ranking import grouped_ranks, mutual_ranks, ranks, unit_vectors
 
 __all__ = ["all_pairs", "balanced_pool", "mutual_ranks", "ranks", "retrieval_metrics"]
 
@@ -25,17 +25,18 @@ def retrieval_metrics(
 
     Parameters
     ----------
-    ranks
+    ranks : array_like
         (N,) from :func:`ranks`.
-    pool
+    pool : array_like
         Gallery size, or the (N,) sizes where queries have galleries of their own.
-    positives
+    positives : array_like
         Number of positives of each query, a scalar or (N,).
 
     Returns
     -------
-    ``R@K``, ``MRR``, ``median_rank``, the same keys with ``_chance``, ``queries``, ``pool`` and
-    ``positives`` (the latter two as means over the queries).
+    dict of str to float
+        ``R@K``, ``MRR``, ``median_rank``, the same keys with ``_chance``, ``queries``, ``pool`` and
+        ``positives`` (the latter two as means over the queries).
     """
     rank = np.asarray(ranks, dtype=np.float64)
     if not rank.size:
@@ -56,16 +57,30 @@ def balanced_pool(labels: ArrayLike, size: int, seed: Sequence[int]) -> Ints:
 
     Each of the C classes may give ⌊size / C⌋ windows and ``size mod C`` random ones may give one
     more; a class with fewer gives all it has and nobody fills the gap, so the pool can be smaller
-    than ``size``. Returns sorted indices into the (N,) labels; ``seed`` names the draw.
+    than ``size``.
+
+    Parameters
+    ----------
+    labels : array_like
+        (N,) class of each window.
+    size : int
+        Most windows of the pool.
+    seed : sequence of int
+        Names the draw.
+
+    Returns
+    -------
+    ndarray
+        Sorted indices into the labels.
     """
     rng = np.random.default_rng(list(seed))
     label = np.asarray(labels)
     classes = rng.permutation(np.unique(label))
-    chosen = [
+    members = [
         rng.permutation(np.flatnonzero(label == name))[: size // len(classes) + extra]
         for name, extra in zip(classes, np.arange(len(classes)) < size % len(classes), strict=True)
     ]
-    return np.sort(np.concatenate(chosen))
+    return np.sort(np.concatenate(members))
 
 
 def _mean(rows: list[dict[str, float]]) -> dict[str, float]:
@@ -84,19 +99,22 @@ def _pair_rows(
     """Every pool of a pair, whose rows correspond one to one, and of the pair the other way."""
 
     def measure(index: Ints) -> _Pool:
-        own = np.arange(len(index))
-        same = np.unique(group[index], return_inverse=True)[1]
-        groupings = [(own, own), (same, same)]
-        strict, multi = ranks_under(query[index], gallery[index], groupings, True)
-        counts = {"strict": np.ones_like(own), "multi-positive": np.bincount(same)[same]}
+        window = np.arange(len(index))
+        caption = np.unique(group[index], return_inverse=True)[1]
+        groupings = [(window, window), (caption, caption)]
+        strict, multi = grouped_ranks(query[index], gallery[index], groupings, True)
+        counts = {"strict": np.ones_like(window), "multi-positive": np.bincount(caption)[caption]}
         return _Pool(len(index), {"strict": strict, "multi-positive": multi}, counts)
 
-    whole = measure(np.arange(len(query)))
-    drawn = [measure(balanced_pool(label, 100, (seed, draw))) for draw in range(draws)]
+    full = measure(np.arange(len(query)))
+    balanced = [measure(balanced_pool(label, 100, (seed, draw))) for draw in range(draws)]
     members = [np.flatnonzero(label == name) for name in np.unique(label)]
-    within = [measure(index) for index in members] if len(members) > 1 else []
-    there, back = (list(_rows_of(whole, drawn, within, way, clusters, seed)) for way in (0, 1))
-    return there, back
+    within_class = [measure(index) for index in members] if len(members) > 1 else []
+    forward, backward = (
+        list(_direction_rows(full, balanced, within_class, direction, clusters, seed))
+        for direction in (0, 1)
+    )
+    return forward, backward
 
 
 @dataclass(frozen=True)
@@ -108,34 +126,34 @@ class _Pool:
     positives: dict[str, Ints]
 
 
-def _rows_of(
-    whole: _Pool,
-    drawn: list[_Pool],
-    within: list[_Pool],
-    way: int,
+def _direction_rows(
+    full: _Pool,
+    balanced: list[_Pool],
+    within_class: list[_Pool],
+    direction: int,
     clusters: NDArray[Any] | None,
     seed: int,
 ) -> Iterator[dict[str, Any]]:
     """The rows of one direction, 0 or 1."""
-    for matching, both in whole.ranks.items():
-        rank = both[way]
-        row: dict[str, Any] = retrieval_metrics(rank, whole.size, whole.positives[matching])
+    for matching, ranks_of in full.ranks.items():
+        rank = ranks_of[direction]
+        row: dict[str, Any] = retrieval_metrics(rank, full.size, full.positives[matching])
         if clusters is not None:
             for name, score in (("MRR", 1 / rank), ("R@1", rank <= 1)):
-                spread = cluster_bootstrap(weighted_mean(score), clusters, seed=seed)
-                row |= {f"{name}_low": spread.low, f"{name}_high": spread.high}
+                interval = cluster_bootstrap(weighted_mean(score), clusters, seed=seed)
+                row |= {f"{name}_low": interval.low, f"{name}_high": interval.high}
         yield {"pool_kind": "full", "matching": matching, **row}
-    for matching in drawn[0].ranks if drawn else ():
+    for matching in balanced[0].ranks if balanced else ():
         rows = [
-            retrieval_metrics(pool.ranks[matching][way], pool.size, pool.positives[matching])
-            for pool in drawn
+            retrieval_metrics(pool.ranks[matching][direction], pool.size, pool.positives[matching])
+            for pool in balanced
         ]
         yield {"pool_kind": "balanced 100", "matching": matching, "draws": len(rows), **_mean(rows)}
-    for matching in within[0].ranks if within else ():
-        ranked = np.concatenate([pool.ranks[matching][way] for pool in within])
-        positives = np.concatenate([pool.positives[matching] for pool in within])
-        sizes = np.repeat([pool.size for pool in within], [pool.size for pool in within])
-        metrics = retrieval_metrics(ranked, sizes, positives)
+    for matching in within_class[0].ranks if within_class else ():
+        rank = np.concatenate([pool.ranks[matching][direction] for pool in within_class])
+        positives = np.concatenate([pool.positives[matching] for pool in within_class])
+        sizes = [pool.size for pool in within_class]
+        metrics = retrieval_metrics(rank, np.repeat(sizes, sizes), positives)
         yield {"pool_kind": "within class", "matching": matching, **metrics}
 
 
@@ -152,43 +170,46 @@ def all_pairs(
 
     Parameters
     ----------
-    embeddings
+    embeddings : dict of str to ndarray
         (N, d) unit vectors of each modality; row i is window i in all of them.
-    valid
-        (N,) per modality; a pair uses the windows in which both are valid.
-    group
+    valid : dict of str to ndarray
+        (N,) bool of each modality; a pair uses the windows in which both are valid.
+    group : array_like
         (N,) integers; windows with identical captions share one.
-    label
+    label : array_like or None
         (N,) class (scenario) for balanced and within-class pools; ``group`` if not given.
-    clusters
+    clusters : array_like or None
         (N,) participant or take of each window; adds ``MRR_low``, ``MRR_high``, ``R@1_low`` and
         ``R@1_high`` to full-pool rows (None with a single cluster).
-    draws, seed
-        Number and seed of the balanced pools.
+    draws : int
+        Number of balanced pools.
+    seed : int
+        Of the balanced pools and of the intervals.
 
     Returns
     -------
-    One row for each pair × pool × matching: ``query``, ``gallery``, ``pool_kind`` ("full",
-    "balanced 100", "within class"), ``matching`` ("strict", "multi-positive") and
-    :func:`retrieval_metrics`. A pair without a common window has no row. The chance columns of
-    "within class" are also the full-pool figures of a retriever that knows the class alone.
+    list of dict
+        One row for each pair × pool × matching: ``query``, ``gallery``, ``pool_kind`` ("full",
+        "balanced 100", "within class"), ``matching`` ("strict", "multi-positive") and
+        :func:`retrieval_metrics`. A pair without a common window has no row. The chance columns of
+        "within class" are also the full-pool figures of a retriever that knows the class alone.
     """
-    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     groups, labels = np.asarray(group), np.asarray(group if label is None else label)
     for query, gallery in combinations(embeddings, 2):
-        both = np.flatnonzero(valid[query] & valid[gallery])
-        if len(both):
-            found[query, gallery], found[gallery, query] = _pair_rows(
-                unit_vectors(embeddings[query][both]),
-                unit_vectors(embeddings[gallery][both]),
-                groups[both],
-                labels[both],
-                None if clusters is None else np.asarray(clusters)[both],
+        common = np.flatnonzero(valid[query] & valid[gallery])
+        if len(common):
+            rows[query, gallery], rows[gallery, query] = _pair_rows(
+                unit_vectors(embeddings[query][common]),
+                unit_vectors(embeddings[gallery][common]),
+                groups[common],
+                labels[common],
+                None if clusters is None else np.asarray(clusters)[common],
                 draws,
                 seed,
             )
     return [
         {"query": query, "gallery": gallery, **row}
         for query, gallery in permutations(embeddings, 2)
-        for row in found.get((query, gallery), ())
+        for row in rows.get((query, gallery), ())
     ]

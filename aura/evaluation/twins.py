@@ -16,7 +16,7 @@ SENSORS = ("imu", "mocap")
 
 
 def with_controls(
-    lines: Sequence[Headline], controls: Sequence[Sequence[Headline]]
+    headlines: Sequence[Headline], controls: Sequence[Sequence[Headline]]
 ) -> list[Headline]:
     """Put the mean of the shuffled-pairs controls beside each headline of a trained encoder.
 
@@ -24,24 +24,24 @@ def with_controls(
     is the lowest end of their intervals: above chance, each of them is.
     """
     result = []
-    for line in lines:
+    for headline in headlines:
         twins = [
             twin
             for control in controls
             for twin in control
-            if (twin.name, twin.metric) == (line.name, line.metric)
-            and not line.name.startswith("video")
+            if (twin.name, twin.metric) == (headline.name, headline.metric)
+            and not headline.name.startswith("video")
         ]
         if twins:
             lows = [twin.low for twin in twins if twin.low is not None]
             highs = [twin.high for twin in twins if twin.high is not None]
-            line = replace(
-                line,
+            headline = replace(
+                headline,
                 control=float(np.mean([twin.value for twin in twins])),
                 control_low=min(lows, default=None),
                 control_high=max(highs, default=None),
             )
-        result.append(line)
+        result.append(headline)
     return result
 
 
@@ -52,68 +52,80 @@ def held_out_class(
 
     Parameters
     ----------
-    vectors : modality -> (N, d) unit vectors of the twin trained without the class.
-    label : the class; its prompts stand among those of all others.
+    vectors : mapping of str to ndarray
+        Modality -> (N, d) unit vectors of the twin trained without the class.
+    test : TestSet
+        The N windows.
+    label : str
+        The class; its prompts stand among those of all others.
+    draws : int
+        Redraws of the bootstrap.
+    seed : int
+        Of the bootstrap.
 
     Returns
     -------
-    Headlines of the F1 of the class against the rest, and of each modality its precision, recall,
-    windows, and `mean_rank` of the right name among all classes. Chance is the F1 of guessing all
-    classes equally often.
+    headlines : list of Headline
+        F1 of the class against the rest. Chance is the F1 of guessing all classes equally often.
+    details : dict of str to dict
+        Modality -> precision, recall, windows, and `mean_rank` of the right name among all classes.
     """
-    lines: list[Headline] = []
+    headlines: list[Headline] = []
     details: dict[str, dict[str, Any]] = {}
     classes = len(test.class_names)
     target = list(test.class_names).index(label) if label in test.class_names else -1
     unit, unit_name = resampling_unit(test.participant, test.take)
     for modality in SENSORS:
         rows = np.flatnonzero(test.valid[modality] & (test.label >= 0))
-        own = test.label[rows] == target
-        if modality not in vectors or target < 0 or not own.any():
+        labels = test.label[rows]
+        positive = labels == target
+        if modality not in vectors or target < 0 or not positive.any():
             continue
-        found = vectors[modality][rows]
-        said = predict(found, test.class_vectors)
-        spread = cluster_bootstrap(
-            _one_against_rest(test.label[rows], said, classes, target), unit[rows], draws, seed
+        embeddings = vectors[modality][rows]
+        predictions = predict(embeddings, test.class_vectors)
+        interval = cluster_bootstrap(
+            _one_against_rest(labels, predictions, classes, target), unit[rows], draws, seed
         )
-        share = float(own.mean())
-        scores = scores_of(confusion_matrix(test.label[rows], said, classes))
-        similar = found[own] @ np.asarray(test.class_vectors).T
-        lines.append(
+        share = float(positive.mean())
+        scores = scores_of(confusion_matrix(labels, predictions, classes))
+        similarity = embeddings[positive] @ np.asarray(test.class_vectors).T
+        headlines.append(
             Headline(
                 name=f"{display(modality)} zero-shot on unseen {label}",
                 metric="F1",
                 kind="unseen",
-                value=spread.value,
-                low=spread.low,
-                high=spread.high,
+                value=interval.value,
+                low=interval.low,
+                high=interval.high,
                 chance=2 * share / (share * classes + 1),
                 n=len(rows),
-                groups=f"{spread.groups} {unit_name}",
+                groups=f"{interval.groups} {unit_name}",
             )
         )
         details[modality] = {
             "class": label,
-            "f1": spread.value,
+            "f1": interval.value,
             "precision": scores.precision[target],
             "recall": scores.recall[target],
-            "windows": int(own.sum()),
-            "mean_rank": float((similar > similar[:, [target]]).sum(axis=1).mean() + 1),
+            "windows": int(positive.sum()),
+            "mean_rank": float((similarity > similarity[:, [target]]).sum(axis=1).mean() + 1),
             "classes": classes,
         }
-    return lines, details
+    return headlines, details
 
 
-def unnamed(lines: Sequence[Headline]) -> list[Headline]:
+def unnamed(headlines: Sequence[Headline]) -> list[Headline]:
     """Zero-shot headlines of the twin whose texts never named a class, under names of their own."""
     return [
-        replace(line, name=f"{line.name}, classes unnamed")
-        for line in lines
-        if line.kind == "zero-shot" and not line.name.startswith("video")
+        replace(headline, name=f"{headline.name}, classes unnamed")
+        for headline in headlines
+        if headline.kind == "zero-shot" and not headline.name.startswith("video")
     ]
 
 
 def _one_against_rest(
-    label: NDArray[np.int64], said: NDArray[np.int64], classes: int, target: int
+    labels: NDArray[np.int64], predictions: NDArray[np.int64], classes: int, target: int
 ) -> Statistic:
-    return lambda weights: scores_of(confusion_matrix(label, said, classes, weights)).f1[target]
+    return lambda weights: scores_of(confusion_matrix(labels, predictions, classes, weights)).f1[
+        target
+    ]

@@ -32,14 +32,14 @@ class ZeroShot(Scores):
 
     Attributes
     ----------
-    macro_f1, accuracy, balanced_accuracy, weighted_f1
+    macro_f1, accuracy, balanced_accuracy, weighted_f1 : float
         From 0 to 1, over the classes that have test windows. Equal to scikit-learn's with
         ``labels`` set to these classes and ``zero_division=0``.
-    precision, recall, f1, support
+    precision, recall, f1, support : list of float
         One entry for each of the C classes.
-    class_names
+    class_names : list of str
         C names.
-    confusion
+    confusion : list of list of int
         C × C counts, a row for each true class.
     """
 
@@ -75,8 +75,8 @@ def confusion_matrix(
 def scores_of(confusion: Floats) -> Scores:
     """Figures of a (C, C) confusion matrix with true classes in rows; 0 / 0 counts as 0."""
 
-    def ratio(part: Floats, whole: Floats) -> Floats:
-        return part / np.where(whole > 0, whole, 1)
+    def ratio(numerator: Floats, denominator: Floats) -> Floats:
+        return numerator / np.where(denominator > 0, denominator, 1)
 
     hits, support, predicted = np.diagonal(confusion), confusion.sum(1), confusion.sum(0)
     precision, recall = ratio(hits, predicted), ratio(hits, support)
@@ -101,12 +101,13 @@ def class_embeddings(prompt_embeddings: ArrayLike) -> Floats:
 
     Parameters
     ----------
-    prompt_embeddings
+    prompt_embeddings : array_like
         (C, K, d) unit vectors of K templates filled with C class names.
 
     Returns
     -------
-    (C, d) unit vectors.
+    ndarray
+        (C, d) unit vectors.
 
     Raises
     ------
@@ -147,13 +148,13 @@ def zero_shot(
 
     Parameters
     ----------
-    embeddings
+    embeddings : array_like
         (N, d) unit vectors of the test windows in one modality.
-    class_vectors
+    class_vectors : array_like
         (C, d) from :func:`class_embeddings`.
-    labels
+    labels : array_like
         (N,) integers, 0 to C - 1.
-    class_names
+    class_names : sequence of str
         C names, in the order of ``class_vectors``.
     """
     return classification(labels, predict(embeddings, class_vectors), class_names)
@@ -166,28 +167,35 @@ def baselines(
 
     Parameters
     ----------
-    train_labels, test_labels
-        Integers, 0 to C - 1. The majority class is that of training.
-    classes
+    train_labels : array_like
+        Integers, 0 to C - 1, of which the commonest is the majority class.
+    test_labels : array_like
+        (N,) integers, 0 to C - 1.
+    classes : int
         Number C of classes.
-    seed, draws
-        Uniform guesses are averaged over seeded draws.
+    seed : int
+        Of the uniform guesses.
+    draws : int
+        Uniform guesses are averaged over so many draws.
 
     Returns
     -------
-    ``majority`` and ``uniform``, each with ``macro_f1``, ``accuracy``, ``balanced_accuracy`` and
-    ``weighted_f1``. The chance level of macro-F1 is ``uniform``'s.
+    dict of str to dict
+        ``majority`` and ``uniform``, each with ``macro_f1``, ``accuracy``, ``balanced_accuracy``
+        and ``weighted_f1``. The chance level of macro-F1 is ``uniform``'s.
     """
-    label = np.asarray(test_labels)
-    top = np.bincount(np.asarray(train_labels), minlength=classes).argmax()
+    labels = np.asarray(test_labels)
+    majority = np.bincount(np.asarray(train_labels), minlength=classes).argmax()
     rng = np.random.default_rng(seed)
-    guesses = {
-        "majority": [np.full_like(label, top)],
-        "uniform": [rng.integers(classes, size=len(label)) for _ in range(draws)],
+    predictions = {
+        "majority": [np.full_like(labels, majority)],
+        "uniform": [rng.integers(classes, size=len(labels)) for _ in range(draws)],
     }
     names = ("macro_f1", "accuracy", "balanced_accuracy", "weighted_f1")
     table = {}
-    for guesser, drawn in guesses.items():
-        found = [scores_of(confusion_matrix(label, guess, classes)) for guess in drawn]
-        table[guesser] = {name: float(np.mean([getattr(s, name) for s in found])) for name in names}
+    for guesser, drawn in predictions.items():
+        scores = [scores_of(confusion_matrix(labels, guess, classes)) for guess in drawn]
+        table[guesser] = {
+            name: float(np.mean([getattr(score, name) for score in scores])) for name in names
+        }
     return table

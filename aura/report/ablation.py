@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.evaluation.compare import Figure, Outcomes, difference, figures, gather, per_class
+from aura.evaluation.compare import Figure, Outcomes, confusion, difference, figures, gather
 
 HEADLINES = (
     ("imu zero-shot", "macro-F1"), ("mocap zero-shot", "macro-F1"),
@@ -21,18 +21,18 @@ def tables(
     cells: Cells, classes: Sequence[str], draws: int, seed: int
 ) -> tuple[str, dict[str, Any]]:
     """The page and the metrics of `cells[variant][seed][fold]`; see `aura.evaluation.compare`."""
-    of = {variant: gather(found) for variant, found in cells.items()}
-    heads = list(dict.fromkeys(name for o in of.values() for name in o.predicted))
+    outcomes_of = {variant: gather(by_seed) for variant, by_seed in cells.items()}
+    heads = list(dict.fromkeys(name for o in outcomes_of.values() for name in o.predicted))
     heads = [name for name in heads if not name.endswith("zero-shot")]
-    wanted = [*HEADLINES, *((name, "accuracy") for name in heads)]
-    rows = figures(of, wanted, len(classes), draws, seed)
+    selection = [*HEADLINES, *((name, "accuracy") for name in heads)]
+    rows = figures(outcomes_of, selection, len(classes), draws, seed)
     seeds = len(next(iter(cells.values())))
-    reference = next(iter(of))
+    reference = next(iter(outcomes_of))
     parts = [
         f"Means over {seeds} seed{'s'[: seeds != 1]}, with 95 % bootstrap intervals over people, "
         "or over takes where there are fewer than five. Under a figure: its difference from "
         f"{reference} on the same windows, in bold where the paired interval leaves out 0.",
-        _grid(rows, list(of), HEADLINES),
+        _grid(rows, list(outcomes_of), HEADLINES),
     ]
     metrics: dict[str, Any] = {}
     for row in rows:
@@ -40,12 +40,12 @@ def tables(
         if row.difference is not None:
             cell |= {"difference": row.difference, "difference_low": row.difference_low,
                      "difference_high": row.difference_high}  # fmt: skip
-        named = metrics.setdefault(row.variant, {})
-        named[f"{row.name} {row.metric}"] = {k: _round(v) for k, v in cell.items()}
-    for variant, outcomes in of.items():
-        mine = [row for row in rows if row.variant == variant and row.name in heads]
-        if mine:
-            parts += [f"## Heads of {variant}", *_heads(outcomes, mine, classes, draws, seed)]
+        of_variant = metrics.setdefault(row.variant, {})
+        of_variant[f"{row.name} {row.metric}"] = {k: _round(v) for k, v in cell.items()}
+    for variant, outcomes in outcomes_of.items():
+        head_rows = [row for row in rows if row.variant == variant and row.name in heads]
+        if head_rows:
+            parts += [f"## Heads of {variant}", *_heads(outcomes, head_rows, classes, draws, seed)]
     return "\n\n".join(parts) + "\n", metrics
 
 
@@ -55,51 +55,52 @@ def _heads(
     lines = ["| head | accuracy | 95 % interval | seeds | n |", "|---|---|---|---|---|"]
     for row in rows:
         by_seed = ", ".join(f"{value:.3f}" for value in row.seeds)
-        span = _span(row.low, row.high)
-        lines.append(f"| {row.name} | {row.value:.3f} | {span} | {by_seed} | {row.n} |")
+        interval = _interval(row.low, row.high)
+        lines.append(f"| {row.name} | {row.value:.3f} | {interval} | {by_seed} | {row.n} |")
     gains = ["| what pretraining adds | difference | 95 % interval, paired |", "|---|---|---|"]
     for row in rows:
-        gap = difference(outcomes, row.name, row.name + RANDOM, len(classes), draws, seed)
-        if gap:
-            gains.append(f"| {row.name} | {gap.value:+.3f} | {_span(gap.low, gap.high)} |")
+        paired = difference(outcomes, row.name, row.name + RANDOM, len(classes), draws, seed)
+        if paired:
+            gains.append(
+                f"| {row.name} | {paired.value:+.3f} | {_interval(paired.low, paired.high)} |"
+            )
     people = sorted(set(outcomes.participant.tolist()))
-    each = ["| accuracy of | " + " | ".join(people) + " |", "|---" * (len(people) + 1) + "|"]
-    confused = ["| head | said | of | how often |", "|---|---|---|---|"]
+    by_person = ["| accuracy of | " + " | ".join(people) + " |", "|---" * (len(people) + 1) + "|"]
+    errors = ["| head | said | of | how often |", "|---|---|---|---|"]
     for name in (row.name for row in rows):
-        found = outcomes.predicted[name]
-        said = (found >= 0).all(axis=0) & (outcomes.label >= 0)
-        rows_of = [np.flatnonzero(said & (outcomes.participant == who)) for who in people]
-        hits = [found[:, mine] == outcomes.label[mine] for mine in rows_of]
-        each.append(
+        predicted = outcomes.predicted[name]
+        scored = (predicted >= 0).all(axis=0) & (outcomes.label >= 0)
+        windows = [np.flatnonzero(scored & (outcomes.participant == person)) for person in people]
+        hits = [predicted[:, index] == outcomes.label[index] for index in windows]
+        by_person.append(
             f"| {name} | "
             + " | ".join(f"{hit.mean():.3f}" if hit.size else "" for hit in hits)
             + " |"
         )
         if name.endswith("fine-tuned"):
-            table = per_class(outcomes, name, len(classes))
-            share = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+            counts = confusion(outcomes, name, len(classes))
+            share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
             np.fill_diagonal(share, 0)
             for cell in np.argsort(share, axis=None)[::-1][:4]:
-                true, said = np.unravel_index(cell, share.shape)
-                if share[true, said] > 0:
-                    confused.append(
-                        f"| {name} | {classes[said]} | {classes[true]} | {share[true, said]:.0%} |"
-                    )
-    return ["\n".join(part) for part in (lines, gains, each, confused)]
+                true, guess = np.unravel_index(cell, share.shape)
+                if share[true, guess] > 0:
+                    often = f"{share[true, guess]:.0%}"
+                    errors.append(f"| {name} | {classes[guess]} | {classes[true]} | {often} |")
+    return ["\n".join(part) for part in (lines, gains, by_person, errors)]
 
 
 def _grid(
-    rows: Sequence[Figure], variants: Sequence[str], wanted: Sequence[tuple[str, str]]
+    rows: Sequence[Figure], variants: Sequence[str], selection: Sequence[tuple[str, str]]
 ) -> str:
-    of = {(row.variant, row.name, row.metric): row for row in rows}
-    columns = [key for key in wanted if any((v, *key) in of for v in variants)]
+    by_key = {(row.variant, row.name, row.metric): row for row in rows}
+    columns = [key for key in selection if any((v, *key) in by_key for v in variants)]
     names = [
         f"{name if metric == 'macro-F1' else name.replace('-', ' → ')}, {metric}"
         for name, metric in columns
     ]
     lines = ["| variant | " + " | ".join(names) + " |", "|---" * (len(columns) + 1) + "|"]
     for variant in variants:
-        cells = [_cell(of.get((variant, *key))) for key in columns]
+        cells = [_cell(by_key.get((variant, *key))) for key in columns]
         lines.append(f"| {variant} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -107,7 +108,7 @@ def _grid(
 def _cell(row: Figure | None) -> str:
     if row is None:
         return ""
-    text = f"{row.value:.3f} ({_span(row.low, row.high)})"
+    text = f"{row.value:.3f} ({_interval(row.low, row.high)})"
     if row.difference is None or row.difference_low is None or row.difference_high is None:
         return text
     gap = f"{row.difference:+.3f}"
@@ -115,7 +116,7 @@ def _cell(row: Figure | None) -> str:
     return f"{text}<br>{f'**{gap}**' if clear else gap}"
 
 
-def _span(low: float | None, high: float | None) -> str:
+def _interval(low: float | None, high: float | None) -> str:
     return "" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 

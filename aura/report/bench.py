@@ -7,7 +7,7 @@ from typing import Any
 from matplotlib import style
 from matplotlib.axes import Axes
 
-from aura.report.figures import INK, MUTED, SERIES, STYLE, _figure, _svg
+from aura.report.figures import INK, MUTED, SERIES, STYLE, new_figure, to_svg
 
 Results = Mapping[str, Mapping[str, Any]]
 
@@ -22,12 +22,12 @@ svg { --rule: #d9dce1; --muted: #5b6270; --card: #fff; --c1: #2f6fde; --c2: #d96
 
 
 def pairs_of(results: Results, kind: str) -> list[tuple[str, str, Mapping[str, Any]]]:
-    """Row, rival and its figures, of the rivals of a kind that were measured."""
+    """Row, rival and the ratio to it, of the rivals of a kind that were measured."""
     return [
-        (row, rival, found)
+        (row, rival, ratio)
         for row, result in results.items()
-        for rival, found in result["rivals"].items()
-        if found["kind"] == kind and "skipped" not in found
+        for rival, ratio in result["rivals"].items()
+        if ratio["kind"] == kind and "skipped" not in ratio
     ]
 
 
@@ -47,15 +47,15 @@ def table(results: Results, drawing: str = "bench.svg") -> str:
         "|---|---|---|---|---|---|",
     ]
     for row, result in results.items():
-        for number, (rival, found) in enumerate(result["rivals"].items()):
+        for number, (rival, ratio) in enumerate(result["rivals"].items()):
             name = "" if number else f"**{row}**"
-            target = "" if found["target"] is None else f"{found['target']:g}"
-            if "skipped" in found:
-                lines.append(f"| {name} | {rival} | {found['kind']} | skipped | {target} | |")
+            target = "" if ratio["target"] is None else f"{ratio['target']:g}"
+            if "skipped" in ratio:
+                lines.append(f"| {name} | {rival} | {ratio['kind']} | skipped | {target} | |")
                 continue
-            ratio = f"{_short(found['median'])} ({_short(found['min'])} to {_short(found['max'])})"
-            met = {True: "met", False: "**missed**", None: ""}[found["met"]]
-            lines.append(f"| {name} | {rival} | {found['kind']} | {ratio} | {target} | {met} |")
+            speed = f"{_short(ratio['median'])} ({_short(ratio['min'])} to {_short(ratio['max'])})"
+            met = {True: "met", False: "**missed**", None: ""}[ratio["met"]]
+            lines.append(f"| {name} | {rival} | {ratio['kind']} | {speed} | {target} | {met} |")
     lines += ["", "## What each row is", ""]
     for row, result in results.items():
         lines.append(
@@ -66,9 +66,9 @@ def table(results: Results, drawing: str = "bench.svg") -> str:
             lines.append(f"  Checked first: {checks}.")
         lines += [f"  {note}" for note in result["notes"]]
         lines += [
-            f"  {rival} is skipped: {found['skipped']}."
-            for rival, found in result["rivals"].items()
-            if "skipped" in found
+            f"  {rival} is skipped: {ratio['skipped']}."
+            for rival, ratio in result["rivals"].items()
+            if "skipped" in ratio
         ]
     machines = {_machine(result["machine"]): None for result in results.values()}
     lines += ["", "## Where", "", *(f"- {machine}" for machine in machines)]
@@ -85,16 +85,16 @@ def _short(ratio: float) -> str:
 
 def chart(results: Results) -> str:
     """Bars of the ratios to limits and to peers, on logarithmic axes, with the targets marked."""
-    panels = [(kind, found) for kind in ("limit", "peer") if (found := pairs_of(results, kind))]
+    panels = [(kind, pairs) for kind in ("limit", "peer") if (pairs := pairs_of(results, kind))]
     if not panels:
         return ""
-    sizes = [len(found) for _, found in panels]
+    sizes = [len(pairs) for _, pairs in panels]
     with style.context(STYLE, after_reset=True):
-        figure = _figure(9, 1.2 + 0.27 * sum(sizes) + 0.5 * len(sizes))
+        figure = new_figure(9, 1.2 + 0.27 * sum(sizes) + 0.5 * len(sizes))
         axes = figure.subplots(len(panels), 1, height_ratios=sizes, squeeze=False)[:, 0]
-        for axis, (kind, found) in zip(axes, panels, strict=True):
-            _bars(axis, kind, found)
-        drawing = _svg(figure, "bench", "Ratios of speed to limits and to peers")
+        for axis, (kind, pairs) in zip(axes, panels, strict=True):
+            _bars(axis, kind, pairs)
+        drawing = to_svg(figure, "bench", "Ratios of speed to limits and to peers")
     size = re.search(r'viewBox="0 0 ([\d.]+) ([\d.]+)"', drawing)
     assert size is not None
     spaces = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink"'
@@ -102,10 +102,10 @@ def chart(results: Results) -> str:
     return drawing.replace("<svg", head, 1).replace(">", f">{_THEME}", 1)
 
 
-def _bars(axes: Axes, kind: str, found: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
-    places = range(len(found))
-    left = min(_LEFT, min(ratio["min"] for _, _, ratio in found) / 2)
-    for place, (_, _, ratio) in zip(places, found, strict=True):
+def _bars(axes: Axes, kind: str, pairs: Sequence[tuple[str, str, Mapping[str, Any]]]) -> None:
+    places = range(len(pairs))
+    left = min(_LEFT, min(ratio["min"] for _, _, ratio in pairs) / 2)
+    for place, (_, _, ratio) in zip(places, pairs, strict=True):
         colour = SERIES[1] if ratio["met"] is False else SERIES[0]
         axes.barh(place, ratio["median"] - left, left=left, height=0.62, color=colour, alpha=0.75)
         axes.plot([ratio["min"], ratio["max"]], [place, place], color=INK, lw=1)
@@ -115,10 +115,10 @@ def _bars(axes: Axes, kind: str, found: Sequence[tuple[str, str, Mapping[str, An
             _short(ratio["median"]), (max(ratio["max"], ratio["target"] or 0), place),
             xytext=(6, 0), textcoords="offset points", va="center", size=8,
         )  # fmt: skip
-    axes.set_yticks(places, [f"{row} · {rival}" for row, rival, _ in found], size=8, color=INK)
+    axes.set_yticks(places, [f"{row} · {rival}" for row, rival, _ in pairs], size=8, color=INK)
     axes.set_xscale("log")
-    highest = max(max(r["max"], r["target"] or 0) for _, _, r in found)
-    axes.set(xlim=(left, max(2.0, 1.8 * highest)), ylim=(len(found) - 0.4, -0.6))
+    highest = max(max(r["max"], r["target"] or 0) for _, _, r in pairs)
+    axes.set(xlim=(left, max(2.0, 1.8 * highest)), ylim=(len(pairs) - 0.4, -0.6))
     axes.axvline(1, color=MUTED, lw=0.8)
     axes.grid(axis="x")
     axes.set_axisbelow(True)

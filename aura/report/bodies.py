@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 from numpy.typing import NDArray
 
-from aura.report.figures import COLOURS, INK, MUTED, SERIES, STYLE, _figure, _svg
+from aura.report.figures import COLOURS, INK, MUTED, SERIES, STYLE, new_figure, to_svg
 
 THEME = tuple(COLOURS[colour] for colour in SERIES)
 LIMBS = (
@@ -23,7 +23,7 @@ def imu_figure(imu: NDArray[Any], seconds: float) -> str:
     """Six IMU channels over (T, 6): accelerometer above, gyroscope below."""
     time = np.linspace(0, seconds, len(imu), endpoint=False)
     with style.context(STYLE, after_reset=True):
-        figure = _figure(8, 3.2)
+        figure = new_figure(8, 3.2)
         panels = figure.subplots(2, 1, sharex=True)
         for axes, first, title in zip(
             panels, (0, 3), ("accelerometer, m/s²", "gyroscope, rad/s"), strict=True
@@ -42,16 +42,16 @@ def imu_figure(imu: NDArray[Any], seconds: float) -> str:
             handlelength=1.2,
         )
         panels[1].set_xlabel("seconds", color=MUTED)
-        return _svg(figure, "imu", "IMU traces of the example window")
+        return to_svg(figure, "imu", "IMU traces of the example window")
 
 
 def _front_view(mocap: NDArray[Any], mask: NDArray[np.bool_]) -> NDArray[Any]:
     """Project (F, 17, 3) joints on the vertical plane in which the body is widest: (F, 17, 2)."""
     joints = np.where(mask[..., None], mocap, np.nan)
-    level = joints[..., :2] - np.nanmean(joints[..., :2], axis=1, keepdims=True)
-    spread = level[mask]
-    widest = np.linalg.eigh(spread.T @ spread)[1][:, -1]
-    return np.stack([level @ widest, joints[..., 2]], axis=-1)
+    horizontal = joints[..., :2] - np.nanmean(joints[..., :2], axis=1, keepdims=True)
+    measured = horizontal[mask]
+    widest = np.linalg.eigh(measured.T @ measured)[1][:, -1]
+    return np.stack([horizontal @ widest, joints[..., 2]], axis=-1)
 
 
 def _draw_body(axes: Axes, joints: NDArray[Any]) -> None:
@@ -67,14 +67,14 @@ def skeleton_figure(mocap: NDArray[Any], mask: NDArray[Any], seconds: float) -> 
     seen = np.flatnonzero(mask.any(axis=1))
     if not len(seen):
         return None
-    wanted = np.array([0.1, 0.5, 0.9]) * (len(mocap) - 1)
-    frames = sorted({int(seen[np.abs(seen - place).argmin()]) for place in wanted})
-    flat = _front_view(mocap[frames], mask[frames].astype(bool))
-    low, high = np.nanmin(flat, axis=(0, 1)), np.nanmax(flat, axis=(0, 1))
+    instants = np.array([0.1, 0.5, 0.9]) * (len(mocap) - 1)
+    frames = sorted({int(seen[np.abs(seen - instant).argmin()]) for instant in instants})
+    view = _front_view(mocap[frames], mask[frames].astype(bool))
+    low, high = np.nanmin(view, axis=(0, 1)), np.nanmax(view, axis=(0, 1))
     with style.context(STYLE, after_reset=True):
-        figure = _figure(8, 3.2)
+        figure = new_figure(8, 3.2)
         panels = np.atleast_1d(figure.subplots(1, len(frames), sharey=True))
-        for axes, frame, joints in zip(panels, frames, flat, strict=True):
+        for axes, frame, joints in zip(panels, frames, view, strict=True):
             _draw_body(axes, joints)
             axes.set_title(f"{frame * seconds / len(mocap):.1f} s")
             axes.set(xlim=(low[0] - 0.2, high[0] + 0.2), ylim=(low[1] - 0.1, high[1] + 0.1))
@@ -82,7 +82,7 @@ def skeleton_figure(mocap: NDArray[Any], mask: NDArray[Any], seconds: float) -> 
             axes.set_xticks([])
             axes.spines["bottom"].set_visible(False)
         panels[0].set_ylabel("height, m", color=MUTED)
-        return _svg(figure, "skeleton", "Skeleton at three instants of the example window")
+        return to_svg(figure, "skeleton", "Skeleton at three instants of the example window")
 
 
 def trace_strip(values: NDArray[Any]) -> tuple[str, str]:
@@ -108,23 +108,23 @@ def body_strip(mocap: NDArray[Any], mask: NDArray[Any], frames: int = 3) -> str 
     seen = np.flatnonzero(mask.sum(axis=1) > 1)
     if not len(seen):
         return None
-    wanted = (np.arange(frames) + 0.5) / frames * (len(mocap) - 1)
-    chosen = [int(seen[np.abs(seen - place).argmin()]) for place in wanted]
-    flat = _front_view(mocap[chosen], mask[chosen].astype(bool))
-    low, high = np.nanmin(flat, axis=(0, 1)), np.nanmax(flat, axis=(0, 1))
+    instants = (np.arange(frames) + 0.5) / frames * (len(mocap) - 1)
+    chosen = [int(seen[np.abs(seen - instant).argmin()]) for instant in instants]
+    view = _front_view(mocap[chosen], mask[chosen].astype(bool))
+    low, high = np.nanmin(view, axis=(0, 1)), np.nanmax(view, axis=(0, 1))
     width, height = np.maximum(high - low, 0.2) * 100
     paths = []
-    for number, joints in enumerate(flat):
+    for number, joints in enumerate(view):
         across = (joints[:, 0] - low[0]) * 100 + number * (width + 15)
         up = (high[1] - joints[:, 1]) * 100
         for limbs, colour in zip(LIMBS, (*THEME[:2], "var(--muted)"), strict=True):
             bones = [b for b in limbs if np.isfinite(across[list(b)] + up[list(b)]).all()]
-            way = "".join(f"M{_points(across[list(b)], up[list(b)])}" for b in bones)
-            if way:
-                paths.append(f'<path d="{way}" stroke="{colour}"/>')
-    whole = frames * width + (frames - 1) * 15 + 16
+            strokes = "".join(f"M{_points(across[list(b)], up[list(b)])}" for b in bones)
+            if strokes:
+                paths.append(f'<path d="{strokes}" stroke="{colour}"/>')
+    total = frames * width + (frames - 1) * 15 + 16
     return (
-        f'<svg class="body" viewBox="-8 -8 {whole:.0f} {height + 16:.0f}" role="img" '
+        f'<svg class="body" viewBox="-8 -8 {total:.0f} {height + 16:.0f}" role="img" '
         f'aria-label="Skeleton">{"".join(paths)}</svg>'
     )
 

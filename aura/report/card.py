@@ -3,14 +3,15 @@
 A line stands there only if the card or the metrics hold what it says; nothing is filled in.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+from aura.report.card_example import example
+from aura.report.card_metadata import Result, front_matter, results
 from aura.schema import IMU_CHANNELS, JOINTS, SPLITS
 
 Card = Mapping[str, Any]
-_ABOUT = ("low", "high", "chance", "control")  # what stands beside a figure, and is none itself
 _SENSORS = {"imu": "IMU", "mocap": "mocap"}
 _COUNTS = (
     "participants", "takes", "windows", "hours", "with imu", "with mocap", "with video",
@@ -25,9 +26,9 @@ def sensors(card: Card) -> list[str]:
     if phase == "joint" and settings.get("schedule", "progressive") == "progressive":
         phases = ["imu", "joint"]
     pairs = [pair for name in phases for pair in settings.get(name, {}).get("pairs", [])]
-    named = {modality for pair in pairs for modality in pair} or set(_SENSORS)
+    paired = {modality for pair in pairs for modality in pair} or set(_SENSORS)
     counts = card.get("data", {}).get("train", {})
-    return [m for m in _SENSORS if m in named and counts.get(f"with {m}", 1)]
+    return [m for m in _SENSORS if m in paired and counts.get(f"with {m}", 1)]
 
 
 def markdown(
@@ -37,27 +38,33 @@ def markdown(
 
     Parameters
     ----------
-    card : content of `model.json`. `dataset`, `phase`, `shape`, `settings` and `teacher` are
-        always there; of the others each that is there adds its lines: `adapter`; `data`, split ->
-        counts (`participants`, `takes`, `windows`, `hours`, `with imu` and so on); `resample`, the
-        stage's params; `cost`, sensor -> `parameters` and `flops`; `seed`; `best`; `code`.
-    metrics : content of `reports/<dataset>/evaluate/metrics.json`, if this model was evaluated.
-    folder : where the model is, for the example; by default where `aura train` puts it.
+    card : mapping
+        Content of `model.json`. `dataset`, `phase`, `shape`, `settings` and `teacher` are always
+        there; of the others each that is there adds its lines: `adapter`; `data`, split -> counts
+        (`participants`, `takes`, `windows`, `hours`, `with imu` and so on); `resample`, the stage's
+        params; `cost`, sensor -> `parameters` and `flops`; `seed`; `best`; `code`.
+    metrics : mapping or None
+        Content of `reports/<dataset>/evaluate/metrics.json`, if this model was evaluated.
+    folder : str or None
+        Where the model is, for the example; by default where `aura train` puts it.
     """
-    where = folder or f"models/{card['dataset']}/{card['phase']}"
+    folder = folder or f"models/{card['dataset']}/{card['phase']}"
+    title = f"AURA encoders, {card['dataset']}, phase {card['phase']}"
+    tags = [*(_SENSORS[m].lower() for m in sensors(card)), "clip", "contrastive-learning"]
+    measured = results(metrics or {})
     sections = {
         "What it is": _what(card),
         "Input": _input(card),
         "Training data": _data(card),
         "Teacher": _teacher(card),
         "Training": _training(card),
-        "Evaluation": _evaluation(metrics or {}),
+        "Evaluation": _evaluation(measured),
         "Size": _size(card),
-        "Use": _use(card, where),
+        "Use": example(folder, sensors(card), _seconds(card), card["shape"]["dim"]),
         "Limits": _limits(card),
         "Sources": _sources(card),
     }
-    head = [*_front(card), f"# AURA encoders, {card['dataset']}, phase {card['phase']}"]
+    head = [front_matter(title, card["dataset"], tags, measured), f"# {title}"]
     if card["teacher"].get("stand_in"):
         head += ["", f"> **Warning.** {_STAND_IN}"]
     body = [
@@ -70,12 +77,6 @@ _STAND_IN = (
     "The teacher is the stand-in that `aura teach` trains on synthetic frames, not a published "
     "CLIP: figures of this model say that the pipeline works, not how well the method does."
 )
-
-
-def _front(card: Card) -> list[str]:
-    tags = [_SENSORS[m].lower() for m in sensors(card)] + ["clip", "contrastive-learning"]
-    return ["---", "library_name: aura", "tags:", *(f"- {tag}" for tag in tags),
-            "datasets:", f"- {card['dataset']}", "---", ""]  # fmt: skip
 
 
 _TWINS = {
@@ -97,9 +98,9 @@ def _what(card: Card) -> str:
         "dimensions of a frozen CLIP, so that windows, texts and video frames are compared by "
         f"their cosine (AURA-MFM). {'; '.join(names)}."
     )
-    for twin, why in _TWINS.items():
+    for twin, purpose in _TWINS.items():
         if card["phase"].startswith(twin):
-            text += f" This is a twin of the model, trained {why}. It is of no other use."
+            text += f" This is a twin of the model, trained {purpose}. It is of no other use."
     return text
 
 
@@ -124,19 +125,19 @@ def _input(card: Card) -> str:
             "window and whose mean left-to-right axis of hips and shoulders is turned onto y "
             f"(`aura.signals.mocap.canonicalize`). Order: {', '.join(JOINTS)}."
         )
-    recipe = card.get("resample", {})
-    if recipe.get("clock") == "authors":
+    clock = card.get("resample", {}).get("clock")
+    if clock == "authors":
         lines.append("- Resampled by index, as published, without a low-pass filter.")
-    elif recipe.get("clock"):
+    elif clock:
         lines.append("- Resampled by timestamp, with a low-pass filter.")
     return "\n".join(lines)
 
 
 def _data(card: Card) -> str:
     adapter = f", read by the adapter `{card['adapter']}`" if card.get("adapter") else ""
-    said = f"Data set `{card['dataset']}`{adapter}."
+    text = f"Data set `{card['dataset']}`{adapter}."
     if card["dataset"] == "synthetic":
-        said += " It is generated: no person was recorded."
+        text += " It is generated: no person was recorded."
     data = card.get("data", {})
     columns = [name for name in _COUNTS if any(name in data.get(split, {}) for split in SPLITS)]
     rows = [
@@ -144,7 +145,7 @@ def _data(card: Card) -> str:
         for split in SPLITS
         if split in data
     ]
-    return said + ("\n\n" + _table(["split", *columns], rows) if columns else "")
+    return text + ("\n\n" + _table(["split", *columns], rows) if columns else "")
 
 
 def _count(value: float | None) -> str:
@@ -180,34 +181,20 @@ def _training(card: Card) -> str:
     return "\n".join(lines)
 
 
-def _evaluation(metrics: Mapping[str, Any]) -> str:
-    rows = [row for name, line in metrics.items() for row in _rows(name, line)]
-    if not rows:
+def _evaluation(measured: Sequence[Result]) -> str:
+    if not measured:
         return ""
     header = ["", "figure", "value", "95 % interval", "chance", "shuffled pairs"]
+    rows = []
+    for result in measured:
+        low, high, chance, control = map(result.levels.get, ("low", "high", "chance", "control"))
+        interval = "" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
+        levels = [interval, _figure(chance), _figure(control)]
+        rows.append([result.name, result.metric, _figure(result.value), *levels])
     return (
         "On the test split, by `aura evaluate`. Chance is that of a guess; shuffled pairs is the "
         "same network trained on pairs that do not belong together.\n\n" + _table(header, rows)
     )
-
-
-def _rows(name: str, line: Any) -> Iterator[list[str]]:
-    """Figures of one entry; one that is nested goes by the names on the way to it."""
-    if not isinstance(line, Mapping):
-        yield [_spoken(name), "", _figure(line), "", "", ""]
-        return
-    low, high = line.get("low"), line.get("high")
-    interval = "" if low is None or high is None else f"{_figure(low)} to {_figure(high)}"
-    beside = [interval, _figure(line.get("chance")), _figure(line.get("control"))]
-    for key, value in line.items():
-        if isinstance(value, Mapping):
-            yield from _rows(f"{name}, {key}", value)
-        elif key not in _ABOUT and value is not None:
-            yield [_spoken(name), key, _figure(value), *beside]
-
-
-def _spoken(name: str) -> str:
-    return name.replace("_to_", " → ").replace("_", " ").replace("imu", "IMU")
 
 
 def _figure(value: Any) -> str:
@@ -225,36 +212,6 @@ def _size(card: Card) -> str:
     ]
     header = ["encoder", "parameters", "floating-point operations a window"]
     return _table(header, rows) if rows else ""
-
-
-def _use(card: Card, where: str) -> str:
-    seconds, dim = _seconds(card), card["shape"]["dim"]
-    lines = [
-        "import numpy as np",
-        "",
-        "import aura",
-        "",
-        f'encoders = aura.load("{where}", teacher="models/teacher")',
-        "rng = np.random.default_rng(0)",
-    ]
-    if "imu" in sensors(card):
-        lines += [
-            "",
-            f"# Three windows of {seconds:g} s at 100 Hz, in m/s2 with gravity and rad/s.",
-            f"signal = rng.normal(size=(3, 6, {round(seconds * 100)}))",
-            "signal[:, 2] += 9.81",
-            f"vectors = encoders.encode_imu(signal, rate_hz=100)  # (3, {dim}), unit vectors",
-            'found = encoders.classify(signal, ["a person walks", "a person cooks"], rate_hz=100)',
-            "print(found.best, found.probabilities)",
-        ]
-    if "mocap" in sensors(card):
-        lines += [
-            "",
-            f"# A window of {seconds:g} s at 30 FPS, joints in m.",
-            f"joints = rng.normal(size=(1, {round(seconds * 30)}, {len(JOINTS)}, 3))",
-            f"poses = encoders.encode_mocap(joints, rate_hz=30)  # (1, {dim}), unit vectors",
-        ]
-    return "\n".join(["```python", *lines, "```"])
 
 
 def _limits(card: Card) -> str:

@@ -5,14 +5,14 @@ from typing import Any
 
 from matplotlib import style
 
-from aura.report.figures import GROUND, MUTED, SERIES, STYLE, _figure, _svg
+from aura.report.figures import GROUND, MUTED, SERIES, STYLE, new_figure, to_svg
 
 
 def curves_figure(rows: Sequence[dict[str, Any]]) -> str:
     """Training loss and validation MRR against the epoch, one line for each phase."""
     phases = list(dict.fromkeys(row["phase"] for row in rows))
     with style.context(STYLE, after_reset=True):
-        figure = _figure(8, 3)
+        figure = new_figure(8, 3)
         panels = figure.subplots(1, 2)
         for axes, key, title in zip(
             panels, ("loss", "val_mrr"), ("training loss", "validation MRR"), strict=True
@@ -38,14 +38,14 @@ def curves_figure(rows: Sequence[dict[str, Any]]) -> str:
             axes.set_axisbelow(True)
         panels[1].set_ylim(bottom=0)
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=4)
-        return _svg(figure, "curves", "Training loss and validation MRR")
+        return to_svg(figure, "curves", "Training loss and validation MRR")
 
 
 def recall_figure(curve: dict[str, Any]) -> str:
     """Share of queries with rank ≤ k against k, its 95 % band, and that of a random order."""
     name = f"{curve['query']} → {curve['gallery']}"
     with style.context(STYLE, after_reset=True):
-        figure = _figure(3.3, 2.5)
+        figure = new_figure(3.3, 2.5)
         axes = figure.subplots()
         k = curve["k"]
         axes.plot(k, curve["chance"], color=MUTED, lw=1, ls=(0, (4, 3)))
@@ -62,14 +62,14 @@ def recall_figure(curve: dict[str, Any]) -> str:
         axes.set_xlabel("k", color=MUTED)
         axes.grid()
         axes.set_axisbelow(True)
-        return _svg(figure, f"recall-{name}", f"Share of queries with rank at most k, {name}")
+        return to_svg(figure, f"recall-{name}", f"Share of queries with rank at most k, {name}")
 
 
 def few_shot_series(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows with the probe of k labels and that of all labels as one series, unless they overlap."""
     probes = [r for r in rows if r["head"] in ("linear probe", "k-shot probe")]
-    places = [(r["modality"], r.get("start"), r.get("metric"), r["shots"]) for r in probes]
-    if len(set(places)) < len(places):
+    keys = [(r["modality"], r.get("start"), r.get("metric"), r["shots"]) for r in probes]
+    if len(set(keys)) < len(keys):
         return list(rows)
     return [{**r, "head": "linear probe"} if r["head"] == "k-shot probe" else r for r in rows]
 
@@ -84,34 +84,34 @@ def few_shot_figure(rows: Sequence[dict[str, Any]], heads: Sequence[str], name: 
 
     Parameters
     ----------
-    rows
+    rows : sequence of dict
         Of one modality and one metric: ``head``, ``start``, ``shots`` (None is all), ``value``,
         ``low`` and ``high``.
-    heads
+    heads : sequence of str
         All heads of the page, in the order of their colours.
-    name
+    name : str
         Names the drawing, such as "imu accuracy".
     """
     shots = shots_of(rows)
     lines = [(head, start) for head in heads for start in ("pretrained", "random")]
     with style.context(STYLE, after_reset=True):
-        figure = _figure(3.8, 2.8)
+        figure = new_figure(3.8, 2.8)
         axes = figure.subplots()
         for number, (head, start) in enumerate(lines):
-            own = {r["shots"]: r for r in rows if (r["head"], r["start"]) == (head, start)}
-            found = [own[s] for s in shots if s in own]
-            if not found:
+            by_shots = {r["shots"]: r for r in rows if (r["head"], r["start"]) == (head, start)}
+            points = [by_shots[s] for s in shots if s in by_shots]
+            if not points:
                 continue
             colour = SERIES[heads.index(head) % len(SERIES)]
             shift = 0.06 * (number - (len(lines) - 1) / 2)  # so that intervals lie side by side
-            x = [shots.index(r["shots"]) + shift for r in found]
+            x = [shots.index(r["shots"]) + shift for r in points]
             filled = start == "pretrained"
-            for place, row in zip(x, found, strict=True):
+            for place, row in zip(x, points, strict=True):
                 if row.get("low") is not None and row.get("high") is not None:
                     axes.vlines(place, row["low"], row["high"], color=colour, lw=1)
             axes.plot(
                 x,
-                [r["value"] for r in found],
+                [r["value"] for r in points],
                 color=colour,
                 ls="-" if filled else (0, (3, 2)),
                 marker="o",
@@ -123,4 +123,4 @@ def few_shot_figure(rows: Sequence[dict[str, Any]], heads: Sequence[str], name: 
         axes.set_xlabel("labels per class", color=MUTED)
         axes.grid(axis="y")
         axes.set_axisbelow(True)
-        return _svg(figure, f"few-shot-{name}", f"Labels per class, {name}")
+        return to_svg(figure, f"few-shot-{name}", f"Labels per class, {name}")

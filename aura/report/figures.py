@@ -49,12 +49,12 @@ STYLE: dict[str, Any] = {
 }
 
 
-def _svg(figure: Figure, name: str, label: str) -> str:
+def to_svg(figure: Figure, name: str, label: str) -> str:
     """Draw as inline SVG: same bytes every time, no ids shared between figures, no addresses."""
     with rc_context({"svg.hashsalt": name}):
-        text = io.StringIO()
-        FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})
-    drawing = text.getvalue()
+        buffer = io.StringIO()
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None})
+    drawing = buffer.getvalue()
     drawing = drawing[drawing.index("<svg") :]
     drawing = re.sub(r"\s*<metadata>.*?</metadata>", "", drawing, flags=re.S)
     drawing = re.sub(r"\s*<defs>\s*<style.*?</defs>", "", drawing, flags=re.S)
@@ -69,7 +69,7 @@ def _svg(figure: Figure, name: str, label: str) -> str:
     return drawing
 
 
-def _figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
     """Return an empty figure, in inches; call it within `style.context(STYLE)`."""
     return Figure(figsize=(width, height), layout="constrained")
 
@@ -81,7 +81,7 @@ def confusion_figure(result: ZeroShot, name: str) -> str:
     classes = len(counts)
     with style.context(STYLE, after_reset=True):
         side = 1.4 + max(2.4, 0.34 * classes)
-        figure = _figure(side, side)
+        figure = new_figure(side, side)
         axes = figure.add_subplot()
         size = 10 if classes <= 12 else 8
         for (row, column), count in np.ndenumerate(counts):
@@ -102,4 +102,4 @@ def confusion_figure(result: ZeroShot, name: str) -> str:
         axes.set_yticks(np.arange(classes + 1) - 0.5, minor=True)
         axes.tick_params(which="minor", length=0)
         axes.grid(which="minor")
-        return _svg(figure, f"confusion-{name}", f"Confusion matrix, {name}")
+        return to_svg(figure, f"confusion-{name}", f"Confusion matrix, {name}")

@@ -5,7 +5,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.report.study import JointMap
+from aura.report.examples import JointMap
 
 WIDTH, MARGIN, SIZE = 1000, 16, 6
 PALETTE = 10  # classes that the page's CSS has colours for; more take theirs from the hue circle
@@ -40,22 +40,22 @@ def map_svg(content: JointMap) -> str:
     colour = {name: k for k, name in enumerate(class_names(content))}
     lines, shapes = [], []
     for row, (window, label) in enumerate(zip(content.windows, content.labels, strict=True)):
-        own = {
+        place_of = {
             m: places[i, row]
             for i, m in enumerate(content.points)
             if np.isfinite(places[i, row]).all()
         }
-        if not own:
+        if not place_of:
             continue
-        middle = np.rint(np.mean(list(own.values()), axis=0))
+        middle = np.rint(np.mean(list(place_of.values()), axis=0))
         title = f"<title>{escape(f'{label}: {window}')}</title>"
-        ways = "".join(
+        spokes = "".join(
             f'<path class="{m}" d="M{middle[0]:.0f} {middle[1]:.0f}L{x:.0f} {y:.0f}"/>'
-            for m, (x, y) in own.items()
+            for m, (x, y) in place_of.items()
         )
-        drawn = "".join(_shape(m, at) for m, at in own.items())
-        lines.append(f'<g class="w k{colour[label]}">{ways}</g>')
-        shapes.append(f'<g class="w k{colour[label]}">{title}{drawn}</g>')
+        marks = "".join(_shape(m, place) for m, place in place_of.items())
+        lines.append(f'<g class="w k{colour[label]}">{spokes}</g>')
+        shapes.append(f'<g class="w k{colour[label]}">{title}{marks}</g>')
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="Map of the joint space">'
         f'<g class="ways">{"".join(lines)}</g>{"".join(shapes)}</svg>'
@@ -67,8 +67,8 @@ def marker(modality: str) -> str:
     return f'<svg class="marker" viewBox="0 0 16 16">{_shape(modality, np.array([8, 8]))}</svg>'
 
 
-def _shape(modality: str, at: NDArray[np.float64]) -> str:
-    x, y, r = int(at[0]), int(at[1]), SIZE
+def _shape(modality: str, place: NDArray[np.float64]) -> str:
+    x, y, r = int(place[0]), int(place[1]), SIZE
     if modality == "imu":
         return f'<circle class="imu" cx="{x}" cy="{y}" r="{r - 1}"/>'
     if modality == "mocap":

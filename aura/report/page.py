@@ -83,13 +83,13 @@ def _classes(study: Study) -> list[dict[str, Any]]:
     rows = []
     for name in names:
         cells: dict[str, dict[str, float] | None] = {}
-        for modality, found in study.zero_shot.items():
-            place = found.class_names.index(name) if name in found.class_names else -1
+        for modality, result in study.zero_shot.items():
+            index = result.class_names.index(name) if name in result.class_names else -1
             cells[modality] = (
                 None
-                if place < 0 or not found.support[place]
+                if index < 0 or not result.support[index]
                 else {
-                    key: getattr(found, key)[place]
+                    key: getattr(result, key)[index]
                     for key in ("f1", "precision", "recall", "support")
                 }
             )
@@ -104,7 +104,7 @@ def _example(study: Study) -> dict[str, Markup]:
     if example.imu is not None and np.isfinite(example.imu).any():
         drawings["imu"] = Markup(imu_figure(example.imu, example.seconds))
     if example.mocap is not None:
-        skeleton = skeleton_figure(example.mocap, neighbours.seen(example), example.seconds)
+        skeleton = skeleton_figure(example.mocap, neighbours.seen_joints(example), example.seconds)
         if skeleton:
             drawings["mocap"] = Markup(skeleton)
     return drawings
@@ -115,12 +115,13 @@ def render(study: Study) -> str:
 
     Parameters
     ----------
-    study
+    study : Study
         What to show; sections without data say so.
 
     Returns
     -------
-    HTML that loads nothing and is the same for the same study.
+    str
+        HTML that loads nothing and is the same for the same study.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -148,14 +149,14 @@ def render(study: Study) -> str:
         tables=_retrieval(study.retrieval),
         metrics=METRICS,
         confusions={
-            modality: Markup(confusion_figure(found, modality))
-            for modality, found in study.zero_shot.items()
+            modality: Markup(confusion_figure(result, modality))
+            for modality, result in study.zero_shot.items()
         },
         classes=_classes(study),
         curves=Markup(curves_figure(study.curves)) if study.curves else "",
         drawings=_example(study),
         splits=list(dict.fromkeys(key for split in study.splits.values() for key in split)),
-        queries=[neighbours.drawn(query) for query in study.queries],
+        queries=[neighbours.drawings(query) for query in study.queries],
         **_few_shot(study),
         **_map(study),
     )
@@ -170,19 +171,19 @@ def _few_shot(study: Study) -> dict[str, Any]:
     for row in rows:
         metric, modality = row["metric"], row["modality"]
         if modality not in panels.setdefault(metric, {}):
-            own = [r for r in rows if (r["metric"], r["modality"]) == (metric, modality)]
-            panels[metric][modality] = Markup(few_shot_figure(own, heads, f"{modality} {metric}"))
+            panel = [r for r in rows if (r["metric"], r["modality"]) == (metric, modality)]
+            panels[metric][modality] = Markup(few_shot_figure(panel, heads, f"{modality} {metric}"))
     gains = few_shot_series(content["gains"])
     table: dict[tuple[str, str], dict[int | None, dict[str, Any]]] = {}
     for gain in gains:
-        up = gain["low"] is not None and gain["low"] > 0
-        down = gain["high"] is not None and gain["high"] < 0
-        kind = "good-text" if up else "bad-text" if down else ""
+        better = gain["low"] is not None and gain["low"] > 0
+        worse = gain["high"] is not None and gain["high"] < 0
+        kind = "good-text" if better else "bad-text" if worse else ""
         cells = table.setdefault((gain["modality"], gain["head"]), {})
         cells[gain["shots"]] = {**gain, "kind": kind}
     kinds = [cell["kind"] for cells in table.values() for cell in cells.values()]
     helps, harms = kinds.count("good-text"), kinds.count("bad-text")
-    gained = (
+    summary = (
         f"Pretraining helps in {helps} of {len(kinds)} comparisons and harms in {harms};"
         " in the others the paired interval holds 0."
     )
@@ -191,7 +192,7 @@ def _few_shot(study: Study) -> dict[str, Any]:
         "few_panels": panels,
         "few_gains": table,
         "few_shots": shots_of(gains),
-        "gained": gained if gains else "",
+        "gained": summary if gains else "",
     }
 
 

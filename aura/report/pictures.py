@@ -46,7 +46,21 @@ STYLE: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Plot:
-    """A plot of dvc.yaml. `lines` names each file by what sets it apart, with its y column."""
+    """A plot of dvc.yaml.
+
+    Attributes
+    ----------
+    name : str
+        Of the plot.
+    title : str
+        Of the drawing.
+    template : str
+        One of :data:`TEMPLATES`.
+    x : str
+        Column.
+    lines : mapping of str to str
+        Each file, by what sets it apart, with its y column.
+    """
 
     name: str
     title: str
@@ -62,18 +76,27 @@ def draw(
 
     Data before that has not the columns of today is left out.
 
+    Parameters
+    ----------
+    plot : Plot
+        What to draw.
+    before : mapping of str to Table
+        Line -> its rows at the earlier commit.
+    now : mapping of str to Table
+        Line -> its rows.
+
     Raises
     ------
     AuraError
         A column is not there now, or what should be a number is none.
     """
-    take, paint = TEMPLATES[plot.template]
+    parse, paint = TEMPLATES[plot.template]
     old: dict[str, Any] = {}
     for name, table in before.items():
         with suppress(KeyError, ValueError):
-            old[name] = take(plot, name, table)
+            old[name] = parse(plot, name, table)
     try:
-        new = {name: take(plot, name, table) for name, table in now.items()}
+        new = {name: parse(plot, name, table) for name, table in now.items()}
     except (KeyError, ValueError) as error:
         raise AuraError(f"The data of the plot {plot.name} cannot be drawn: {error}.") from None
     if old == new:
@@ -94,7 +117,7 @@ def _figure(width: float, height: float) -> Figure:
 # Lines.
 
 
-def _take_line(plot: Plot, name: str, table: Table) -> list[tuple[float, float]]:
+def _parse_line(plot: Plot, name: str, table: Table) -> list[tuple[float, float]]:
     return [(float(row[plot.x]), float(row[plot.lines[name]])) for row in table]
 
 
@@ -105,10 +128,10 @@ def _paint_lines(plot: Plot, before: Mapping[str, Any], now: Mapping[str, Any]) 
     handles = []
     for number, name in enumerate(names):
         colour = SERIES[number % len(SERIES)]
-        for side, look in ((before, {"ls": (0, (4, 2)), "alpha": 0.6}), (now, {"ls": "-"})):
+        for side, line_style in ((before, {"ls": (0, (4, 2)), "alpha": 0.6}), (now, {"ls": "-"})):
             points = np.array(side.get(name, []), float).reshape(-1, 2)
-            mark = "o" if len(points) == 1 else None
-            axes.plot(*points.T, color=colour, marker=mark, markersize=4, **look)
+            marker = "o" if len(points) == 1 else None
+            axes.plot(*points.T, color=colour, marker=marker, markersize=4, **line_style)
         handles.append(Line2D([], [], color=colour, label=name))
     handles.append(Line2D([], [], color=INK, ls=(0, (4, 2)), alpha=0.6, label="before"))
     handles.append(Line2D([], [], color=INK, label="now"))
@@ -122,7 +145,7 @@ def _paint_lines(plot: Plot, before: Mapping[str, Any], now: Mapping[str, Any]) 
 # Bars, as a dot before and a dot now on each row.
 
 
-def _take_bars(plot: Plot, name: str, table: Table) -> dict[tuple[str, str], float]:
+def _parse_bars(plot: Plot, name: str, table: Table) -> dict[tuple[str, str], float]:
     """(panel, row) -> value; rows that share a label are told apart by the first other text."""
     label, panel = plot.lines[name], None
     if len({row[label] for row in table}) < len(table):
@@ -143,7 +166,7 @@ def _numeric(cell: str) -> bool:
 
 
 def _paint_bars(plot: Plot, before: Mapping[str, Any], now: Mapping[str, Any]) -> Figure:
-    old, new = ({k: v for part in side.values() for k, v in part.items()} for side in (before, now))
+    old, new = ({k: v for line in side.values() for k, v in line.items()} for side in (before, now))
     keys = dict.fromkeys([*new, *old])
     panels, rows = (list(dict.fromkeys(key[i] for key in keys)) for i in (0, 1))
     top = max([*old.values(), *new.values()], default=1.0)
@@ -177,16 +200,16 @@ def _paint_panel(axes: Axes, old: Sequence[float | None], new: Sequence[float | 
 
 
 def _dot(when: str, x: Sequence[float] = (), y: Sequence[float] = ()) -> Line2D:
-    look = (
+    colours = (
         {"mfc": "#ffffff", "mec": OLD} if when == "before" else {"mfc": SERIES[0], "mec": SERIES[0]}
     )
-    return Line2D(x, y, marker="o", ls="", markersize=5.5, label=when, **look)  # type: ignore[arg-type]
+    return Line2D(x, y, marker="o", ls="", markersize=5.5, label=when, **colours)  # type: ignore[arg-type]
 
 
 # Confusion matrices.
 
 
-def _take_confusion(plot: Plot, name: str, table: Table) -> Counter[tuple[str, str]]:
+def _parse_confusion(plot: Plot, name: str, table: Table) -> Counter[tuple[str, str]]:
     return Counter((row[plot.x], row[plot.lines[name]]) for row in table)
 
 
@@ -195,12 +218,12 @@ def _paint_confusion(plot: Plot, before: Mapping[str, Any], now: Mapping[str, An
     old: Counter[tuple[str, str]] = sum(before.values(), Counter())
     new: Counter[tuple[str, str]] = sum(now.values(), Counter())
     classes = sorted({name for pair in (*old, *new) for name in pair})
-    of = Counter({name: sum(new[name, other] for other in classes) for name in classes})
+    support = Counter({name: sum(new[name, other] for other in classes) for name in classes})
     cell, size = (0.46, 9.0) if len(classes) <= 12 else (0.34, 7.5)
     side = max(3.0, cell * len(classes))
     figure = _figure(1.5 + side, 1.6 + side)
     axes = figure.add_subplot()
-    shade = np.array([[new[a, b] / max(of[a], 1) for b in classes] for a in classes])
+    shade = np.array([[new[a, b] / max(support[a], 1) for b in classes] for a in classes])
     axes.imshow(
         np.ones_like(shade), cmap=ListedColormap([SERIES[0]]), alpha=0.5 * shade, vmin=0, vmax=1
     )
@@ -227,10 +250,10 @@ def _paint_confusion(plot: Plot, before: Mapping[str, Any], now: Mapping[str, An
     return figure
 
 
-_LINES = (_take_line, _paint_lines)
+_LINES = (_parse_line, _paint_lines)
 TEMPLATES: dict[str, tuple[Callable[..., Any], Callable[..., Figure]]] = {
     **dict.fromkeys(("linear", "simple", "smooth", "scatter"), _LINES),
-    "bar_horizontal": (_take_bars, _paint_bars),
-    "confusion": (_take_confusion, _paint_confusion),
+    "bar_horizontal": (_parse_bars, _paint_bars),
+    "confusion": (_parse_confusion, _paint_confusion),
 }
 """Templates of DVC that are drawn here."""

@@ -15,11 +15,11 @@ FIGURES = ("evaluate", "finetune", "transfer", "ablate")
 COUNTS = ("resample", "slice", "embed")
 """Stages whose metrics.json holds counts of what was used, skipped, dropped and masked."""
 
-_SPOKEN = (
+_READABLE = (
     ("_to_", " → "), ("zero_shot", "zero-shot"), ("macro_f1", "macro-F1"), ("_", " "),
     (r"\bimu\b", "IMU"), (r"\bmrr\b", "MRR"), (r"\br@", "R@"),
 )  # fmt: skip
-_BESIDE = {"chance", "control"}
+_LEVELS = {"chance", "control"}
 _MARKS = (
     "▲ and ▼: the figure before lies outside the 95 % interval now, below or above it. The "
     "interval redraws people or takes of the test split, not trainings: another seed moves a "
@@ -76,8 +76,8 @@ def read(files: Mapping[str, Any]) -> Report:
     warnings: list[str] = []
     for stage in FIGURES:
         prefix = "" if stage == "evaluate" else f"{stage}: "
-        found = _figures(files.get(f"{stage}/metrics.json", {}))
-        figures |= {prefix + name: figure for name, figure in found}
+        of_stage = _figures(files.get(f"{stage}/metrics.json", {}))
+        figures |= {prefix + name: figure for name, figure in of_stage}
         warnings += files.get(f"{stage}/details.json", {}).get("warnings", [])
     counts = {
         f"{stage}: {name}": count
@@ -98,19 +98,19 @@ def _figures(content: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterato
         key
         for key, value in content.items()
         if _number(value)
-        and key not in _BESIDE
+        and key not in _LEVELS
         and not re.search(r"(^|_)(low|high)$", key)
     ]  # fmt: skip
-    plain = [key for key in keys if f"{key}_low" not in content]
+    unbounded = [key for key in keys if f"{key}_low" not in content]
     for key, value in content.items():
         if isinstance(value, Mapping):
             yield from _figures(value, (*names, key))
         elif key in keys:
-            own = f"{key}_" if key not in plain else "" if len(plain) == 1 else None
-            bounds = (None, None) if own is None else (
-                content.get(f"{own}low"), content.get(f"{own}high"))  # fmt: skip
-            said = names if key == "value" and names else (*names, key)
-            yield spoken(", ".join(said)), Figure(value, *bounds)
+            prefix = f"{key}_" if key not in unbounded else "" if len(unbounded) == 1 else None
+            bounds = (None, None) if prefix is None else (
+                content.get(f"{prefix}low"), content.get(f"{prefix}high"))  # fmt: skip
+            path = names if key == "value" and names else (*names, key)
+            yield readable(", ".join(path)), Figure(value, *bounds)
 
 
 def _counts(content: Mapping[str, Any], names: tuple[str, ...] = ()) -> Iterator[tuple[str, int]]:
@@ -125,10 +125,10 @@ def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def spoken(name: str) -> str:
-    """`imu_to_text, mrr` as it is said: `IMU → text, MRR`."""
-    for pattern, word in _SPOKEN:
-        name = re.sub(pattern, word, name)
+def readable(name: str) -> str:
+    """`imu_to_text, mrr` as `IMU → text, MRR`."""
+    for pattern, replacement in _READABLE:
+        name = re.sub(pattern, replacement, name)
     return name
 
 
@@ -231,9 +231,9 @@ def _warning_lists(before: Sequence[str], now: Sequence[str]) -> list[str]:
         "Warnings that are gone": [old[key] for key in old if key not in new],
     }
     return [
-        f"**{title}**\n\n" + "\n".join(f"- {_cell(warning)}" for warning in found)
-        for title, found in lists.items()
-        if found
+        f"**{title}**\n\n" + "\n".join(f"- {_cell(warning)}" for warning in warnings)
+        for title, warnings in lists.items()
+        if warnings
     ]
 
 

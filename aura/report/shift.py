@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from aura.evaluation.distances import BANDS_HZ
 from aura.evaluation.profile import Profile
 from aura.evaluation.shift import Distance, Shift, correlate, distances
-from aura.report.figures import INK, MUTED, SERIES, STYLE, _figure, _svg
+from aura.report.figures import INK, MUTED, SERIES, STYLE, new_figure, to_svg
 
 Drops = Mapping[tuple[str, str], float]
 
@@ -35,7 +35,12 @@ _LEGEND = (
 def table(shifts: Sequence[Shift], drops: Drops) -> str:
     """Markdown: a row a pair of data sets, then the correlation of each distance with the drop.
 
-    ``drops`` maps (source, target) to the score at home less the score after transfer.
+    Parameters
+    ----------
+    shifts : sequence of Shift
+        Pairs of data sets.
+    drops : mapping of (str, str) to float
+        (source, target) -> score at home less score after transfer.
     """
     columns = [
         "source → target", "placement", "rate, Hz", "accelerometer spectrum",
@@ -48,28 +53,28 @@ def table(shifts: Sequence[Shift], drops: Drops) -> str:
             f"{s.source} → {s.target}",
             f"{s.source_placement or '?'} → {s.target_placement or '?'}",
             f"{_number(s.source_rate_hz, 'g') or '?'} → {_number(s.target_rate_hz, 'g') or '?'}",
-            _beside(s.accel_spectrum, s.accel_spectrum_shared),
-            _beside(s.gyro_spectrum, s.gyro_spectrum_shared),
+            _with_halves(s.accel_spectrum, s.accel_spectrum_shared),
+            _with_halves(s.gyro_spectrum, s.gyro_spectrum_shared),
             _number(s.accel_rms_ratio, ".2f"),
             _number(s.gyro_rms_ratio, ".2f"),
-            _beside(s.mmd),
-            _beside(s.frechet),
+            _with_halves(s.mmd),
+            _with_halves(s.frechet),
             _number(s.vocabulary_jaccard, ".2f"),
             _number(s.unseen_words, ".2f"),
             _number(drops.get((s.source, s.target)), "+.3f"),
         ]
         lines.append(_row(cells))
     parts = ["\n".join(lines), _LEGEND]
-    found = correlate(shifts, drops)
-    if any(row.pairs for row in found):
-        ranks = [
+    correlations = correlate(shifts, drops)
+    if any(row.pairs for row in correlations):
+        lines = [
             "| distance | Spearman's ρ with the transfer drop | pairs of data sets |",
             "|---|---|---|",
         ]
-        for row in found:
+        for row in correlations:
             none = "too few pairs" if row.pairs < 3 else "all the same"
-            ranks.append(_row([row.distance, _number(row.rho, "+.2f") or none, str(row.pairs)]))
-        parts.append("\n".join(ranks))
+            lines.append(_row([row.distance, _number(row.rho, "+.2f") or none, str(row.pairs)]))
+        parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
@@ -81,7 +86,7 @@ def _number(value: float | None, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _beside(distance: Distance | None, shared: float | None = None) -> str:
+def _with_halves(distance: Distance | None, shared: float | None = None) -> str:
     if distance is None:
         return ""
     within = (
@@ -96,13 +101,17 @@ def figure(spectra: Sequence[Profile], shifts: Sequence[Shift], drops: Drops) ->
 
     Parameters
     ----------
-    spectra : the data sets. shifts : pairs of them.
-    drops : (source, target) -> transfer drop. Where none of a pair is known, bars show distances.
+    spectra : sequence of Profile
+        The data sets.
+    shifts : sequence of Shift
+        Pairs of them.
+    drops : mapping of (str, str) to float
+        (source, target) -> transfer drop. Where none of a pair is known, bars show distances.
     """
     known = [shift for shift in shifts if (shift.source, shift.target) in drops]
-    drawn = known or _once(shifts)
+    drawn = known or _unordered(shifts)
     with style.context(STYLE, after_reset=True):
-        page = _figure(8, max(3.2, 1.4 + 0.22 * len(drawn)))
+        page = new_figure(8, max(3.2, 1.4 + 0.22 * len(drawn)))
         left, right = page.subplots(1, 2)
         _spectra(left, spectra)
         name = next((n for n in _DRAWN if all(distances(s)[n] is not None for s in drawn)), None)
@@ -114,10 +123,10 @@ def figure(spectra: Sequence[Profile], shifts: Sequence[Shift], drops: Drops) ->
         else:
             _bars(right, drawn, name)
         page.legend(*left.get_legend_handles_labels(), loc="outside upper left", ncols=4)
-        return _svg(page, "shift", "Spectra of the data sets, and distance against transfer drop")
+        return to_svg(page, "shift", "Spectra of the data sets, and distance against transfer drop")
 
 
-def _once(shifts: Sequence[Shift]) -> list[Shift]:
+def _unordered(shifts: Sequence[Shift]) -> list[Shift]:
     """One of each unordered pair: what is drawn is symmetric."""
     return list({frozenset((s.source, s.target)): s for s in reversed(shifts)}.values())[::-1]
 
@@ -153,10 +162,10 @@ def _scatter(axes: Axes, shifts: Sequence[Shift], drops: Drops, name: str) -> No
     axes.set_xlabel(name, color=MUTED)
     for number, shift in enumerate(shifts, start=1):
         # A pair and its reverse are at the same distance, often with nearly the same drop.
-        place, after = (x[number - 1], y[number - 1]), number % 2
+        point, right = (x[number - 1], y[number - 1]), number % 2
         axes.annotate(
-            str(number), place, (5 if after else -5, 0), textcoords="offset points",
-            ha="left" if after else "right", va="center", size=8,
+            str(number), point, (5 if right else -5, 0), textcoords="offset points",
+            ha="left" if right else "right", va="center", size=8,
         )  # fmt: skip
         text = f"{number}  {shift.source} → {shift.target}"
         line = 1 - 0.075 * (number - 0.5)
@@ -165,12 +174,12 @@ def _scatter(axes: Axes, shifts: Sequence[Shift], drops: Drops, name: str) -> No
 
 def _bars(axes: Axes, shifts: Sequence[Shift], name: str) -> None:
     for row, shift in enumerate(shifts):
-        found: Distance = getattr(shift, _DRAWN[name])
-        axes.barh(row, max(found.value, 0), height=0.6, color=SERIES[0])
-        for within in (found.within_source, found.within_target):
+        distance: Distance = getattr(shift, _DRAWN[name])
+        axes.barh(row, max(distance.value, 0), height=0.6, color=SERIES[0])
+        for within in (distance.within_source, distance.within_target):
             if within is not None:
-                at = max(within, 0)
-                axes.plot([at, at], [row - 0.42, row + 0.42], color=INK, lw=1.6)
+                x = max(within, 0)
+                axes.plot([x, x], [row - 0.42, row + 0.42], color=INK, lw=1.6)
     names = [f"{shift.source} – {shift.target}" for shift in shifts]
     axes.set_yticks(range(len(shifts)), names, size=8)
     axes.tick_params(axis="y", length=0, colors=INK)

@@ -1,30 +1,13 @@
 """Everything that the page shows, as plain data that the pipeline fills in."""
 
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import TypeAdapter
 
 from aura.evaluation.diagnosis import Headline
 from aura.evaluation.zeroshot import ZeroShot
-
-
-def _rows(values: NDArray[Any]) -> list[Any]:
-    listed = values.astype(object)
-    if values.dtype.kind == "f":
-        listed[~np.isfinite(values)] = None
-    rows: list[Any] = listed.tolist()
-    return rows
-
-
-def _array(values: Any) -> NDArray[Any]:
-    found = np.asarray(values)
-    return found.astype(np.float64) if found.dtype == object else found
-
-
-Array = Annotated[NDArray[Any], PlainValidator(_array), PlainSerializer(_rows)]
+from aura.report.examples import Example, JointMap, Query
 
 
 @dataclass(frozen=True)
@@ -33,11 +16,11 @@ class Teacher:
 
     Attributes
     ----------
-    name
+    name : str
         Such as "CLIP ViT-B/16 (OpenAI)".
-    stand_in
+    stand_in : bool
         Whether it stands in for the published model; the page then says so in its banner.
-    note
+    note : str
         What a reader needs to know of it, one sentence; replaces the banner's own for a stand-in.
     """
 
@@ -52,52 +35,17 @@ class Check:
 
     Attributes
     ----------
-    name
+    name : str
         Such as "Participants in both train and test".
-    value
+    value : str
         Such as "0".
-    ok
+    ok : bool or None
         Whether that is as it should be; None for a plain fact.
     """
 
     name: str
     value: str
     ok: bool | None = None
-
-
-@dataclass(frozen=True)
-class Example:
-    """One test window to look at.
-
-    Attributes
-    ----------
-    imu
-        (T, 6) accelerometer in m/s², then gyroscope in rad/s; None where absent.
-    mocap
-        (F, 17, 3) joints in COCO-17 order, metres, z up; None where absent.
-    mask
-        (F, 17) true where a joint was seen.
-    texts
-        Its caption or captions.
-    label
-        Its class.
-    seconds
-        Length of the window.
-    window
-        Its id.
-    image, no_image
-        A frame of its video as a data URI, or why there is none.
-    """
-
-    imu: Array | None = None
-    mocap: Array | None = None
-    mask: Array | None = None
-    texts: list[str] = field(default_factory=list)
-    label: str = ""
-    seconds: float = 5.0
-    window: str = ""
-    image: str = ""
-    no_image: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,11 +64,11 @@ class Earlier:
 
     Attributes
     ----------
-    run
+    run : str
         Such as "2026-11-24 (198de71)"; empty where none is on record.
-    why
+    why : str
         Why none is on record.
-    figures
+    figures : list of Past
         Its headline figures.
     not_comparable
         Why they cannot be compared with those of this run; empty where they can.
@@ -133,110 +81,57 @@ class Earlier:
 
 
 @dataclass(frozen=True)
-class Hit:
-    """A window that was found, and whether it is a right answer or of the right class."""
-
-    window: Example
-    score: float
-    right: bool
-    same_class: bool
-
-
-@dataclass(frozen=True)
-class Query:
-    """A test window and what lies nearest to its IMU in other modalities.
-
-    Attributes
-    ----------
-    window
-        What was asked.
-    hits
-        Gallery modality → the nearest, best first.
-    rank, pool
-        Gallery modality → rank of the right answer, and of how many.
-    failure
-        Whether it was drawn because it fails.
-    """
-
-    window: Example
-    hits: dict[str, list[Hit]]
-    rank: dict[str, float]
-    pool: dict[str, int]
-    failure: bool = False
-
-
-@dataclass(frozen=True)
-class JointMap:
-    """The joint space in two dimensions, from :mod:`aura.evaluation.layout`.
-
-    Attributes
-    ----------
-    windows, labels
-        Id and class of each window drawn.
-    points
-        Modality → (n, 2) places, NaN where the window lacks it.
-    of
-        Number of test windows that they were drawn from.
-    """
-
-    windows: list[str]
-    labels: list[str]
-    points: dict[str, Array]
-    of: int
-
-
-@dataclass(frozen=True)
 class Study:
     """One trained and evaluated model on one data set.
 
     Attributes
     ----------
-    title
+    title : str
         Name of the data set.
-    teacher
+    teacher : Teacher
         What the encoders were aligned with.
-    headlines
+    headlines : list of Headline
         Figures of the first screen, most important first.
-    earlier
+    earlier : Earlier
         The run before this one, which the headlines are held to.
-    warnings
+    warnings : list of str
         Sentences from :func:`aura.evaluation.diagnosis.diagnose`.
-    checks
+    checks : list of Check
         Facts on which trust rests: split overlap, class names in the training text.
-    absent
+    absent : dict of str to str
         Modality → why the data set or run has none of it.
-    retrieval
+    retrieval : list of dict
         Rows of :func:`aura.evaluation.retrieval.all_pairs`.
-    zero_shot
+    zero_shot : dict of str to ZeroShot
         Modality → its result.
-    baselines
+    baselines : dict of str to dict
         Guesser → figures, from :func:`aura.evaluation.zeroshot.baselines`.
-    recall
+    recall : list of dict
         ``query``, ``gallery``, ``matching`` and the fields of
         :class:`aura.evaluation.recall.RecallCurve`, one row a pair.
-    held_out
+    held_out : dict of str to dict
         Modality → figures of a class that training never saw.
-    fine_grained
+    fine_grained : dict of str to dict
         "actions" or "captions" → modality → :class:`aura.evaluation.hierarchy.Hierarchy` as plain
         values; of actions also ``actions`` and ``confusions`` by activity.
-    few_shot
+    few_shot : dict or None
         What the stage `finetune` measured: ``rows`` and ``gains``; None where it was not run.
-    joint_map
+    joint_map : JointMap or None
         A map of the joint space.
-    queries
+    queries : list of Query
         Test windows with their nearest neighbours.
-    curves
+    curves : list of dict
         Rows in order of training: ``phase`` (str) and ``step`` (epochs done), with ``loss`` and
         ``val_mrr`` where measured (else None or left out).
-    funnel
+    funnel : dict of str to int
         What is left after each step, in order: "takes found" → 412.
-    splits
+    splits : dict of str to dict
         Split → counts, such as {"train": {"participants": 30, "takes": 200, "windows": 4000}}.
-    skips
+    skips : dict of str to dict
         Stage → reason → number of items left out.
-    example
+    example : Example or None
         A test window to look at.
-    params
+    params : str
         The resolved parameters as text.
     """
 

@@ -15,7 +15,7 @@ from aura.evaluation.measure import RETRIEVALS
 from aura.evaluation.neighbours import choose, nearest
 from aura.evaluation.recall import pair_ranks, recall_curve
 from aura.learning.batches import Windows
-from aura.report.study import Example, Hit, JointMap, Query
+from aura.report.examples import Example, Hit, JointMap, Query
 from pipeline.engine import paths
 from pipeline.study import targets
 from pipeline.study.thumbnails import thumbnails

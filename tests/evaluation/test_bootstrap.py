@@ -20,8 +20,8 @@ def test_intervals_of_clustered_data_cover_the_truth_and_window_intervals_do_not
     for trial in range(120):
         scores = rng.normal(0, 1, 25)[people] + rng.normal(0, 0.5, 500)
         for unit, groups in (("people", people), ("windows", np.arange(500))):
-            found = cluster_bootstrap(weighted_mean(scores), groups, draws=200, seed=trial)
-            hits[unit] += found.low <= 0 <= found.high
+            interval = cluster_bootstrap(weighted_mean(scores), groups, draws=200, seed=trial)
+            hits[unit] += interval.low <= 0 <= interval.high
     assert hits["people"] / 120 > 0.86
     assert hits["windows"] / 120 < 0.6
 
@@ -31,8 +31,8 @@ def test_weights_mean_repetition():
     labels, predictions = rng.integers(0, 3, (2, 60))
     times = rng.integers(0, 3, 60)
     index = np.repeat(np.arange(60), times)
-    found = weighted_macro_f1(labels, predictions, 3)(times.astype(float))
-    assert found == pytest.approx(f1_score(labels[index], predictions[index], average="macro"))
+    macro_f1 = weighted_macro_f1(labels, predictions, 3)(times.astype(float))
+    assert macro_f1 == pytest.approx(f1_score(labels[index], predictions[index], average="macro"))
     assert weighted_mean(labels)(times) == pytest.approx(labels[index].mean())
 
 
@@ -47,8 +47,8 @@ def test_value_is_the_plain_figure_and_the_seed_decides_the_interval():
 
 
 def test_single_group_has_no_interval():
-    found = cluster_bootstrap(weighted_mean([0.0, 1.0]), ["a", "a"])
-    assert (found.value, found.low, found.high) == (0.5, None, None)
+    interval = cluster_bootstrap(weighted_mean([0.0, 1.0]), ["a", "a"])
+    assert (interval.value, interval.low, interval.high) == (0.5, None, None)
 
 
 def test_pairing_finds_a_difference_that_separate_intervals_hide():

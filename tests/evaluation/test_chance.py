@@ -15,18 +15,18 @@ def test_a_retriever_that_knows_the_class_alone_is_a_row_of_its_own():
     valid = {m: np.ones(20, bool) for m in vectors}
     rows = class_prior(all_pairs(vectors, valid, np.arange(20), label, np.arange(20) % 4, 2, 0))
     assert [(r["query"], r["gallery"]) for r in rows] == [("imu", "text"), ("text", "imu")]
-    found = []
+    ranks = []
     for _ in range(4000):
         for query in range(20):
             order = rng.permutation(20)
             order = np.concatenate([order[label[order] == label[query]],
                                     order[label[order] != label[query]]])  # fmt: skip
-            found.append(int(np.flatnonzero(order == query)[0]) + 1)
-    found = np.array(found)
+            ranks.append(int(np.flatnonzero(order == query)[0]) + 1)
+    ranks = np.array(ranks)
     for row in rows:
         assert row["pool"] == 20
         assert row["matching"] == "strict, class alone"
         assert row["R@1_low"] is None
-        assert row["R@1"] == pytest.approx((found <= 1).mean(), abs=0.01)
-        assert row["R@10"] == pytest.approx((found <= 10).mean(), abs=0.01)
-        assert row["MRR"] == pytest.approx((1 / found).mean(), abs=0.01)
+        assert row["R@1"] == pytest.approx((ranks <= 1).mean(), abs=0.01)
+        assert row["R@10"] == pytest.approx((ranks <= 10).mean(), abs=0.01)
+        assert row["MRR"] == pytest.approx((1 / ranks).mean(), abs=0.01)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from aura.errors import AuraError
-from aura.evaluation.compare import difference, figures, gather, per_class
+from aura.evaluation.compare import confusion, difference, figures, gather
 from aura.report.ablation import tables
 
 CLASSES = ["run", "sit", "wave"]
@@ -31,10 +31,10 @@ def study(hits, seeds=(0, 1)):
 def test_cells_are_joined_by_window_and_not_by_place():
     folds = [cell(range(30), 0.5), cell(range(30, 60), 0.5)]
     other = [{k: v[::-1] for k, v in fold.items()} for fold in reversed(folds)]
-    found = gather([folds, other])
-    for rows in (*found.predicted.values(), *found.rank.values()):
+    outcomes = gather([folds, other])
+    for rows in (*outcomes.predicted.values(), *outcomes.rank.values()):
         np.testing.assert_array_equal(rows[0], rows[1])
-    assert list(found.ids) == sorted(found.ids)
+    assert list(outcomes.ids) == sorted(outcomes.ids)
 
 
 def test_cells_of_other_windows_are_refused():
@@ -45,46 +45,46 @@ def test_cells_of_other_windows_are_refused():
 
 
 def test_figures_are_the_plain_means_over_seeds():
-    found = study(0.6)
-    wanted = [("imu-mocap", "R@1"), ("imu-mocap", "MRR"), ("imu fine-tuned", "accuracy")]
-    rows = {(r.name, r.metric): r for r in figures({"only": found}, wanted, 3)}
-    rank = found.rank["imu-mocap"]
+    outcomes = study(0.6)
+    selection = [("imu-mocap", "R@1"), ("imu-mocap", "MRR"), ("imu fine-tuned", "accuracy")]
+    rows = {(r.name, r.metric): r for r in figures({"only": outcomes}, selection, 3)}
+    rank = outcomes.rank["imu-mocap"]
     assert rows["imu-mocap", "R@1"].value == pytest.approx((rank <= 1).mean())
     assert rows["imu-mocap", "MRR"].value == pytest.approx((1 / rank).mean())
-    accuracy = (found.predicted["imu fine-tuned"] == found.label).mean(axis=1)
+    accuracy = (outcomes.predicted["imu fine-tuned"] == outcomes.label).mean(axis=1)
     assert rows["imu fine-tuned", "accuracy"].seeds == pytest.approx(accuracy.tolist())
     assert rows["imu-mocap", "R@1"].difference is None
 
 
 def test_a_real_difference_is_told_from_none():
     """The same outcomes differ by exactly 0; better ones by an interval above 0."""
-    of = {"reference": study(0.4), "same": study(0.4), "better": study(0.9)}
-    rows = {r.variant: r for r in figures(of, [("imu-mocap", "R@1")], 3)}
+    variants = {"reference": study(0.4), "same": study(0.4), "better": study(0.9)}
+    rows = {r.variant: r for r in figures(variants, [("imu-mocap", "R@1")], 3)}
     assert rows["same"].difference == rows["same"].difference_low == 0
     assert rows["better"].difference_low > 0.2
-    gap = (of["better"].rank["imu-mocap"] <= 1).mean() - (of["same"].rank["imu-mocap"] <= 1).mean()
-    assert rows["better"].difference == pytest.approx(gap)
+    recall = {name: (v.rank["imu-mocap"] <= 1).mean() for name, v in variants.items()}
+    assert rows["better"].difference == pytest.approx(recall["better"] - recall["same"])
 
 
 def test_what_was_not_said_does_not_count():
-    said = cell(range(30), 1.0)
-    said["predicted/imu fine-tuned"][:10] = -1
-    said["rank/imu-mocap"][:5] = np.nan
-    found = gather([[said]])
-    rows = figures({"a": found}, [("imu fine-tuned", "accuracy"), ("imu-mocap", "R@1")], 3)
+    fold = cell(range(30), 1.0)
+    fold["predicted/imu fine-tuned"][:10] = -1
+    fold["rank/imu-mocap"][:5] = np.nan
+    outcomes = gather([[fold]])
+    rows = figures({"a": outcomes}, [("imu fine-tuned", "accuracy"), ("imu-mocap", "R@1")], 3)
     assert [(row.value, row.n) for row in rows] == [(1.0, 20), (1.0, 25)]
-    assert per_class(found, "imu fine-tuned", 3).sum() == 20
+    assert confusion(outcomes, "imu fine-tuned", 3).sum() == 20
 
 
 def test_heads_are_compared_window_by_window():
     good, bad = cell(range(30), 0.9), cell(range(30), 0.3, seed=5)
     good["predicted/imu fine-tuned, random start"] = bad["predicted/imu fine-tuned"]
-    found = gather([[good]])
-    gap = difference(found, "imu fine-tuned", "imu fine-tuned, random start", 3)
+    outcomes = gather([[good]])
+    gap = difference(outcomes, "imu fine-tuned", "imu fine-tuned, random start", 3)
     accuracy = [(c["predicted/imu fine-tuned"] == c["label"]).mean() for c in (good, bad)]
     assert gap.value == pytest.approx(accuracy[0] - accuracy[1])
     assert gap.low > 0
-    assert difference(found, "imu fine-tuned", "mocap fine-tuned", 3) is None
+    assert difference(outcomes, "imu fine-tuned", "mocap fine-tuned", 3) is None
 
 
 def test_the_page_holds_the_figures_the_gain_and_what_was_confused():

@@ -85,18 +85,20 @@ def test_map_is_balanced_repeatable_and_keeps_clusters_together():
         for m in ("imu", "text")
     }
     valid = {"imu": np.arange(75) % 5 > 0, "text": np.ones(75, bool)}
-    found = joint_layout(vectors, valid, label, size=40, seed=3)
+    layout = joint_layout(vectors, valid, label, size=40, seed=3)
     again = joint_layout(vectors, valid, label, size=40, seed=3)
-    assert found.rows.tolist() == again.rows.tolist()
-    names, counts = np.unique(label[found.rows], return_counts=True)
+    assert layout.rows.tolist() == again.rows.tolist()
+    names, counts = np.unique(label[layout.rows], return_counts=True)
     assert dict(zip(names, counts, strict=True)) == {"a": 20, "b": 15}
-    for modality, points in found.points.items():
+    for modality, points in layout.points.items():
         np.testing.assert_array_equal(points, again.points[modality])
-        np.testing.assert_array_equal(np.isfinite(points[:, 0]), valid[modality][found.rows])
+        np.testing.assert_array_equal(np.isfinite(points[:, 0]), valid[modality][layout.rows])
         assert np.nanmin(points) >= 0
         assert np.nanmax(points) <= 1
-    places = np.concatenate([p[np.isfinite(p[:, 0])] for p in found.points.values()])
-    owner = np.concatenate([label[found.rows][np.isfinite(p[:, 0])] for p in found.points.values()])
+    places = np.concatenate([p[np.isfinite(p[:, 0])] for p in layout.points.values()])
+    owner = np.concatenate(
+        [label[layout.rows][np.isfinite(p[:, 0])] for p in layout.points.values()]
+    )
     gap = np.linalg.norm(places[:, None] - places, axis=-1)
     np.fill_diagonal(gap, np.inf)
     assert (owner[gap.argmin(axis=1)] == owner).all()

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aura.errors import AuraError
-from aura.evaluation import ranking
+from aura.evaluation import ranking, relevance
 from aura.evaluation.chance import best_rank_distribution, retrieval_chance
 from aura.evaluation.retrieval import (
     all_pairs,
@@ -17,14 +17,15 @@ from aura.evaluation.retrieval import (
 
 def oracle(query, gallery, query_group, gallery_group):
     """Full matrix, one sort for each query; a tied block shares the mean of its places."""
-    found = []
-    for scores, own in zip(query.astype(float) @ gallery.astype(float).T, query_group, strict=True):
-        positive = gallery_group == own
+    result = []
+    all_scores = query.astype(float) @ gallery.astype(float).T
+    for scores, group in zip(all_scores, query_group, strict=True):
+        positive = gallery_group == group
         best = scores[positive].max()
-        contest = np.append(scores[~positive], best)
-        ordered = np.sort(contest)[::-1]
-        found.append(np.flatnonzero(ordered == best).mean() + 1)
-    return np.array(found)
+        candidates = np.append(scores[~positive], best)
+        ordered = np.sort(candidates)[::-1]
+        result.append(np.flatnonzero(ordered == best).mean() + 1)
+    return np.array(result)
 
 
 def unit(rng, n, d=16):
@@ -51,22 +52,22 @@ def test_ranks_equal_the_full_sort_with_ties_and_duplicates(problem):
     np.testing.assert_array_equal(ranks(*problem), oracle(*problem))
 
 
-def contest(query, gallery, query_group, gallery_group):
+def tie_oracle(query, gallery, query_group, gallery_group):
     """The definition, one score at a time: ties are within TIE of the best positive."""
-    scores, found = query @ gallery.T, []
-    for row, own in zip(scores, query_group, strict=True):
-        best = row[gallery_group == own].max()
-        against = row[gallery_group != own].astype(float) - float(best)
+    scores, result = query @ gallery.T, []
+    for row, group in zip(scores, query_group, strict=True):
+        best = row[gallery_group == group].max()
+        margin = row[gallery_group != group].astype(float) - float(best)
         tie = float(np.float32(ranking.TIE))
-        above, tied = (against > tie).sum(), (np.abs(against) <= tie).sum()
-        found.append(1 + above + tied / 2)
-    return np.array(found)
+        above, tied = (margin > tie).sum(), (np.abs(margin) <= tie).sum()
+        result.append(1 + above + tied / 2)
+    return np.array(result)
 
 
 @pytest.fixture
 def small_tiles(monkeypatch):
-    """Several tiles and strips in small problems, and fewer held than there are positives in."""
-    for name, value in (("TILE", 32), ("STRIP", 10), ("HELD", 2)):
+    """Several tiles and strips in small problems, and fewer cached than there are positives in."""
+    for name, value in (("TILE", 32), ("STRIP", 10), ("CACHED_TILES", 2)):
         monkeypatch.setattr(ranking, name, value)
 
 
@@ -78,7 +79,7 @@ def test_ranks_equal_the_full_sort_across_tiles(groups):
     query, gallery = unit(rng, 150), unit(rng, 150)
     expected = oracle(query, gallery, group, group)
     np.testing.assert_array_equal(ranks(query, gallery, group, group), expected)
-    np.testing.assert_array_equal(contest(query, gallery, group, group), expected)
+    np.testing.assert_array_equal(tie_oracle(query, gallery, group, group), expected)
 
 
 @pytest.mark.usefixtures("small_tiles")
@@ -87,9 +88,11 @@ def test_tiles_of_any_shape_count_scores_at_the_edge_of_a_tie_as_the_definition_
     rng = np.random.default_rng(1)
     steps = rng.integers(0, 60, (101, 1)) * 2.0**-24
     query, gallery = np.ones((70, 1), np.float32), (0.5 + steps).astype(np.float32)
-    own, other = rng.integers(0, 20, 70), np.append(np.arange(20), rng.integers(0, 20, 81))
-    found, expected = ranks(query, gallery, own, other), contest(query, gallery, own, other)
-    np.testing.assert_array_equal(found, expected)
+    query_group = rng.integers(0, 20, 70)
+    gallery_group = np.append(np.arange(20), rng.integers(0, 20, 81))
+    result = ranks(query, gallery, query_group, gallery_group)
+    expected = tie_oracle(query, gallery, query_group, gallery_group)
+    np.testing.assert_array_equal(result, expected)
     assert len(np.unique(expected)) > 10
 
 
@@ -97,20 +100,20 @@ def test_tiles_of_any_shape_count_scores_at_the_edge_of_a_tie_as_the_definition_
 def test_both_directions_and_all_groupings_from_one_product_are_those_of_each_alone():
     rng = np.random.default_rng(2)
     a, b = unit(rng, 140), unit(rng, 140)
-    own, same = np.arange(140), rng.integers(0, 30, 140)
-    both = ranking.ranks_under(a, b, [(own, own), (same, same)], True)
-    for group, (there, back) in zip((own, same), both, strict=True):
-        np.testing.assert_array_equal(there, oracle(a, b, group, group))
-        np.testing.assert_array_equal(back, oracle(b, a, group, group))
-        for one, alone in zip(mutual_ranks(a, b, group), (there, back), strict=True):
-            np.testing.assert_array_equal(one, alone)
+    window, caption = np.arange(140), rng.integers(0, 30, 140)
+    mutual = ranking.grouped_ranks(a, b, [(window, window), (caption, caption)], True)
+    for group, (forward, backward) in zip((window, caption), mutual, strict=True):
+        np.testing.assert_array_equal(forward, oracle(a, b, group, group))
+        np.testing.assert_array_equal(backward, oracle(b, a, group, group))
+        for single, alone in zip(mutual_ranks(a, b, group), (forward, backward), strict=True):
+            np.testing.assert_array_equal(single, alone)
 
 
 def test_a_gallery_item_without_a_query_has_no_rank_of_its_own():
     assert ranks([[1.0, 0]], [[1.0, 0], [0, 1.0]], [0], [0, 1]).tolist() == [1.0]
     x = np.eye(2, dtype=np.float32)
     with pytest.raises(ValueError, match="gallery item has no positive"):
-        ranking.ranks_under(x[:1], x, [(np.array([0]), np.array([0, 1]))], True)
+        ranking.grouped_ranks(x[:1], x, [(np.array([0]), np.array([0, 1]))], True)
 
 
 def test_no_query_has_no_rank():
@@ -120,16 +123,18 @@ def test_no_query_has_no_rank():
 @settings(deadline=None, max_examples=200)
 @given(problems())
 def test_pairs_are_the_places_where_codes_are_equal(problem):
-    _, _, own, other = problem
-    pairs = sorted(zip(*ranking._pairs(own, other), strict=True))
-    assert pairs == [(i, j) for i, a in enumerate(own) for j, b in enumerate(other) if a == b]
+    _, _, query_codes, gallery_codes = problem
+    pairs = sorted(zip(*relevance.positive_pairs(query_codes, gallery_codes), strict=True))
+    assert pairs == [
+        (i, j) for i, a in enumerate(query_codes) for j, b in enumerate(gallery_codes) if a == b
+    ]
 
 
 def test_equal_vectors_all_share_the_middle_rank():
     vector = unit(np.random.default_rng(1), 1, 512)
-    own = np.arange(1201)
-    found = ranks(np.repeat(vector, 1201, 0), np.repeat(vector, 1201, 0), own, own)
-    np.testing.assert_array_equal(found, np.full(1201, 601.0))
+    window = np.arange(1201)
+    result = ranks(np.repeat(vector, 1201, 0), np.repeat(vector, 1201, 0), window, window)
+    np.testing.assert_array_equal(result, np.full(1201, 601.0))
 
 
 def test_scores_apart_by_rounding_only_are_tied():
@@ -145,8 +150,8 @@ def test_one_window_ranks_first():
 
 def test_other_positives_never_stand_in_the_way():
     gallery = np.array([[1, 0], [0.9, 0], [0.8, 0], [0.1, 0]])
-    found = ranks(np.array([[1, 0], [1, 0]]), gallery, [7, 8], [7, 7, 8, 8])
-    assert found.tolist() == [1.0, 3.0]
+    result = ranks(np.array([[1, 0], [1, 0]]), gallery, [7, 8], [7, 7, 8, 8])
+    assert result.tolist() == [1.0, 3.0]
 
 
 def test_embeddings_that_are_not_finite_are_refused():
@@ -184,21 +189,21 @@ def test_chance_is_what_random_embeddings_score():
     group = np.repeat(np.arange(5), positives)
     runs = [ranks(unit(rng, 60, 64), unit(rng, 60, 64), group, group) for _ in range(300)]
     expected = retrieval_chance(60, positives[group])
-    found = retrieval_metrics(np.concatenate(runs), 60, np.tile(positives[group], 300))
+    result = retrieval_metrics(np.concatenate(runs), 60, np.tile(positives[group], 300))
     for name in ("R@1", "R@10", "R@50", "MRR"):
-        assert found[name] == pytest.approx(expected[name], abs=0.015)
-        assert found[f"{name}_chance"] == pytest.approx(expected[name])
-    assert abs(found["median_rank"] - expected["median_rank"]) <= 0.5
+        assert result[name] == pytest.approx(expected[name], abs=0.015)
+        assert result[f"{name}_chance"] == pytest.approx(expected[name])
+    assert abs(result["median_rank"] - expected["median_rank"]) <= 0.5
 
 
 def test_metrics_of_known_ranks():
-    found = retrieval_metrics([1, 1.5, 10, 51], 200)
-    assert found["R@1"] == 0.25
-    assert found["R@10"] == 0.75
-    assert found["R@50"] == 0.75
-    assert found["MRR"] == pytest.approx((1 + 1 / 1.5 + 0.1 + 1 / 51) / 4)
-    assert found["median_rank"] == 5.75
-    assert found["pool"] == 200
+    result = retrieval_metrics([1, 1.5, 10, 51], 200)
+    assert result["R@1"] == 0.25
+    assert result["R@10"] == 0.75
+    assert result["R@50"] == 0.75
+    assert result["MRR"] == pytest.approx((1 + 1 / 1.5 + 0.1 + 1 / 51) / 4)
+    assert result["median_rank"] == 5.75
+    assert result["pool"] == 200
 
 
 def test_balanced_pool_gives_no_class_more_than_its_share():
@@ -246,8 +251,8 @@ def test_class_prior_is_the_chance_of_the_within_class_pool(study):
     embeddings, valid, group, label = study
     rows = all_pairs({"imu": embeddings["imu"], "text": embeddings["text"]}, valid, group, label)
     within = next(r for r in rows if r["pool_kind"] == "within class" and r["matching"] == "strict")
-    own = np.arange(240)
-    prior = ranks(np.eye(4)[label], np.eye(4)[label], own, own)
+    window = np.arange(240)
+    prior = ranks(np.eye(4)[label], np.eye(4)[label], window, window)
     assert within["pool"] == 60
     assert within["median_rank_chance"] == np.median(prior) == 30.5
 

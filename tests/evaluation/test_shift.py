@@ -30,9 +30,9 @@ def signals(n: int = 40, seed: int = 0, top_hz: float = 8.0, samples: int = 1000
 
 
 def vectors(n: int, seed: int, move: float = 0.0, width: int = 24) -> np.ndarray:
-    found = np.random.default_rng(seed).normal(0, 1, (n, width))
-    found[:, 0] += move
-    return (found / np.linalg.norm(found, axis=1, keepdims=True)).astype(np.float32)
+    rows = np.random.default_rng(seed).normal(0, 1, (n, width))
+    rows[:, 0] += move
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
 
 
 def data(name: str, imu: np.ndarray, **rest) -> DataSet:
@@ -62,13 +62,13 @@ def test_spectra_are_those_of_welch_over_the_measured_part():
 def test_rms_is_the_length_of_what_the_mean_leaves():
     imu, measured = signals(4), np.random.default_rng(1).random((4, 1000)) < 0.7
     measured[3] = False
-    found = d.window_rms(imu, measured)
+    rms = d.window_rms(imu, measured)
     for row in range(3):
         kept = imu[row, measured[row]].astype(float)
-        left = kept - kept.mean(axis=0)
-        squares = [(sample[:3] @ sample[:3], sample[3:] @ sample[3:]) for sample in left]
-        np.testing.assert_allclose(found[row], np.sqrt(np.mean(squares, axis=0)))
-    assert np.isnan(found[3]).all()
+        centred = kept - kept.mean(axis=0)
+        squares = [(sample[:3] @ sample[:3], sample[3:] @ sample[3:]) for sample in centred]
+        np.testing.assert_allclose(rms[row], np.sqrt(np.mean(squares, axis=0)))
+    assert np.isnan(rms[3]).all()
 
 
 @given(st.lists(st.tuples(st.floats(0, 9), st.floats(0, 9)), min_size=2, max_size=8))
@@ -91,13 +91,13 @@ def test_mmd_is_the_sum_over_all_pairs_whatever_the_tiles(monkeypatch):
     first, second = vectors(23, 0).astype(float), vectors(31, 1, 1.0).astype(float)
 
     def mean(one, two, skip):
-        found = [
+        kernels = [
             np.exp(-((x - y) @ (x - y)) / (2 * 0.7**2))
             for i, x in enumerate(one)
             for j, y in enumerate(two)
             if not (skip and i == j)
         ]
-        return np.mean(found)
+        return np.mean(kernels)
 
     expected = (
         mean(first, first, True) + mean(second, second, True) - 2 * mean(first, second, False)
@@ -109,20 +109,20 @@ def test_mmd_is_the_sum_over_all_pairs_whatever_the_tiles(monkeypatch):
 
 def test_mmd_is_unbiased():
     """Over many draws of one distribution it averages 0, where the biased one is above."""
-    found = [
+    values = [
         d.squared_mmd(vectors(12, 2 * i).astype(float), vectors(12, 2 * i + 1).astype(float), 1.0)
         for i in range(300)
     ]
-    error = np.std(found) / np.sqrt(len(found))
-    assert abs(np.mean(found)) < 3 * error < 0.005
-    assert min(found) < 0
+    error = np.std(values) / np.sqrt(len(values))
+    assert abs(np.mean(values)) < 3 * error < 0.005
+    assert min(values) < 0
 
 
 def test_kernel_width_is_the_median_distance_and_never_0():
     rows = vectors(20, 3).astype(float)
-    apart = [np.linalg.norm(a - b) for i, a in enumerate(rows) for b in rows[:i]]
-    assert d.median_distance(rows) == pytest.approx(np.median(apart))
-    assert d.median_distance(rows[:5], rows[5:]) == pytest.approx(np.median(apart))
+    pairwise = [np.linalg.norm(a - b) for i, a in enumerate(rows) for b in rows[:i]]
+    assert d.median_distance(rows) == pytest.approx(np.median(pairwise))
+    assert d.median_distance(rows[:5], rows[5:]) == pytest.approx(np.median(pairwise))
     assert d.median_distance(np.ones((5, 2))) == 1
     one, two = vectors(800, 4).astype(float), vectors(700, 5, 1.0).astype(float)
     assert d.median_distance(one, two) == pytest.approx(d.median_distance(two, one), abs=1e-12)
@@ -144,8 +144,8 @@ def test_frechet_is_that_of_the_shrunk_gaussians():
 
 
 def test_frechet_of_few_windows_in_many_dimensions_is_finite():
-    found = d.squared_frechet(vectors(12, 0, width=128).astype(float), vectors(12, 1, width=128))
-    assert 0 < found < 4
+    distance = d.squared_frechet(vectors(12, 0, width=128).astype(float), vectors(12, 1, width=128))
+    assert 0 < distance < 4
 
 
 def test_words_by_hand():
@@ -181,9 +181,9 @@ def test_the_same_data_is_at_0_and_distances_are_symmetric():
     assert same.pop("embedding MMD²") <= 0
     for name, value in same.items():
         assert value == pytest.approx(0, abs=1e-6), name
-    there, back = distances(compare(home, away)), distances(compare(away, home))
-    for name, value in there.items():
-        assert value == pytest.approx(back[name], abs=1e-9), name
+    forward, backward = distances(compare(home, away)), distances(compare(away, home))
+    for name, value in forward.items():
+        assert value == pytest.approx(backward[name], abs=1e-9), name
     assert compare(home, away) == compare(profile(full("a", 0)), profile(full("b", 1, 2.0)))
 
 
@@ -193,10 +193,10 @@ def test_equal_distributions_lie_at_what_is_within_them_and_shifted_ones_far_abo
     )
     near, far = compare(home, again), compare(home, away)
     for name in ("accel_spectrum", "gyro_spectrum", "mmd", "frechet"):
-        found = getattr(near, name)
+        distance = getattr(near, name)
         # Halves are half as many windows, so their spectra differ by up to twice as much.
-        nothing = max(found.within_source, found.within_target, 0)
-        assert found.value < 2 * nothing + 0.01, name
+        nothing = max(distance.within_source, distance.within_target, 0)
+        assert distance.value < 2 * nothing + 0.01, name
     assert far.mmd.value > 10 * max(far.mmd.within_source, far.mmd.within_target, 0.005)
     assert far.frechet.value > 2 * max(far.frechet.within_source, far.frechet.within_target)
     assert far.frechet_windows == 30
@@ -233,33 +233,33 @@ def test_a_few_wild_windows_do_not_set_the_amplitude():
 def test_a_lower_native_rate_grows_the_spectrum_but_not_its_shared_band():
     noise = np.random.default_rng(0).normal(0, 1, (60, 1000, 6)).astype(np.float32)
     home = profile(data("a", noise, rate_hz=200.0))
-    found = []
+    divergences = []
     for rate in (100, 50, 20):
         low = resample_poly(resample_poly(noise, 1, RATE // rate, axis=1), RATE // rate, 1, axis=1)
         shift = compare(home, profile(data(str(rate), low.astype(np.float32), rate_hz=float(rate))))
-        found.append(shift.gyro_spectrum.value)
+        divergences.append(shift.gyro_spectrum.value)
         assert distances(shift)["rate, octaves"] == pytest.approx(np.log2(200 / rate))
         # Of the band that both hold, what is left is the roll-off of the filter.
         assert shift.gyro_spectrum_shared < 0.35 * shift.gyro_spectrum.value
-    assert 0.05 < found[0] < found[1] < found[2] < 1
+    assert 0.05 < divergences[0] < divergences[1] < divergences[2] < 1
 
 
 def test_embedding_distances_grow_with_a_planted_shift():
     home = profile(full("a", 0))
-    found = [compare(home, profile(full("b", 1, move))) for move in (0.0, 2.0, 4.0, 8.0)]
+    shifts = [compare(home, profile(full("b", 1, move))) for move in (0.0, 2.0, 4.0, 8.0)]
     for name in ("mmd", "frechet"):
-        values = [getattr(shift, name).value for shift in found]
+        values = [getattr(shift, name).value for shift in shifts]
         assert values == sorted(values)
         assert len(set(values)) == 4
 
 
 def test_halves_are_of_whole_people():
     """Where people differ, the halves do, and the value between data sets has that beside it."""
-    who = np.repeat(np.arange(4), 15)
+    person = np.repeat(np.arange(4), 15)
     rows = vectors(60, 0)
-    rows[:, 1] += 2 * (who % 2) * (who > 1) + 1.0 * who
+    rows[:, 1] += 2 * (person % 2) * (person > 1) + 1.0 * person
     rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-    people = profile(replace(full("a", 0), embeddings=rows, participants=who))
+    people = profile(replace(full("a", 0), embeddings=rows, participants=person))
     mixed = profile(replace(full("a", 0), embeddings=rows))
     assert (people.halved_by, mixed.halved_by) == ("participants", "windows")
     assert sorted(map(len, people.embeddings)) == [30, 30]
@@ -274,20 +274,20 @@ def test_what_is_not_measured_has_no_part_and_is_counted():
     valid[:5, 300:320] = False
     bad[5, 700] = np.nan  # in the last two segments of a window that says it is measured
     bad[6:8, :, 3:] = 0.25
-    found = profile(DataSet("a", bad, valid))
-    assert found.dropped == {UNMEASURED: 5 * 2 + 2, MOTIONLESS: 2}
+    partial = profile(DataSet("a", bad, valid))
+    assert partial.dropped == {UNMEASURED: 5 * 2 + 2, MOTIONLESS: 2}
     clean = profile(data("a", imu))
-    assert compare(clean, found).accel_spectrum.value < 0.01
-    assert found.accel_rms == pytest.approx(clean.accel_rms, rel=0.02)
+    assert compare(clean, partial).accel_spectrum.value < 0.01
+    assert partial.accel_rms == pytest.approx(clean.accel_rms, rel=0.02)
 
 
 def test_absent_parts_are_none_not_0():
     still = profile(data("a", np.full((12, 400, 6), 9.8, np.float32)))
     shift = compare(still, profile(full("b", 0)))
     assert still.dropped == {MOTIONLESS: 24}
-    found = distances(shift)
+    values = distances(shift)
     assert shift.frechet_windows == 0
-    assert {name for name, value in found.items() if value is not None} == set()
+    assert {name for name, value in values.items() if value is not None} == set()
     few = profile(replace(full("c", 0), imu=signals(12), valid=np.ones((12, 1000), bool),
                           embeddings=vectors(12, 0)))  # fmt: skip
     assert compare(few, few).mmd is None
@@ -326,11 +326,11 @@ def test_correlation_is_that_of_ranks_and_needs_three_pairs():
     home = profile(full("home", 0))
     shifts = [compare(home, profile(full(str(m), 1, m))) for m in (0.5, 1.0, 2.0, 4.0)]
     drops = {("home", "0.5"): 0.01, ("home", "1.0"): 0.3, ("home", "2.0"): 0.2}
-    of = {row.distance: row for row in correlate(shifts, drops)}
-    assert set(of) == set(distances(shifts[0]))
-    assert of["embedding MMD²"].pairs == 3  # the fourth has no drop
-    assert of["embedding MMD²"].rho == pytest.approx(0.5)  # ranks 1 2 3 against 1 3 2
-    assert of["placement"].rho is None  # the same for all
+    by_distance = {row.distance: row for row in correlate(shifts, drops)}
+    assert set(by_distance) == set(distances(shifts[0]))
+    assert by_distance["embedding MMD²"].pairs == 3  # the fourth has no drop
+    assert by_distance["embedding MMD²"].rho == pytest.approx(0.5)  # ranks 1 2 3 against 1 3 2
+    assert by_distance["placement"].rho is None  # the same for all
     two = {row.distance: row for row in correlate(shifts[:2], drops)}
     assert (two["embedding MMD²"].rho, two["embedding MMD²"].pairs) == (None, 2)
     assert correlate([], {}) == []

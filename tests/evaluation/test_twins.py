@@ -23,7 +23,7 @@ def test_one_lucky_control_of_three_is_no_alarm_and_three_are():
     (line,) = with_controls([LINE], lucky)
     assert line.control == pytest.approx(0.15)
     assert (line.control_low, line.control_high) == (0.05, 0.3)
-    assert not any("control" in found for found in diagnose([line]))
+    assert not any("control" in sentence for sentence in diagnose([line]))
     (line,) = with_controls([LINE], [control(0.25, 0.2, 0.3)] * 3)
     assert any("each shuffled-pairs control scores above chance" in f for f in diagnose([line]))
 
@@ -37,13 +37,13 @@ def test_video_and_other_figures_get_no_control():
 
 
 def slow_length_ranks(query, gallery):
-    found = []
+    result = []
     for i, length in enumerate(query):
         gaps = [abs(length - other) for other in gallery]
         nearer = sum(gap < gaps[i] - 1e-6 for gap in gaps)
         tied = sum(abs(gap - gaps[i]) <= 1e-6 for gap in gaps) - 1
-        found.append(1 + nearer + tied / 2)
-    return found
+        result.append(1 + nearer + tied / 2)
+    return result
 
 
 @given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9)), min_size=1, max_size=30))
@@ -78,9 +78,9 @@ def test_a_held_out_class_is_scored_against_the_rest_by_hand():
     label = [0] * 10 + [1] * 10 + [2] * 10 + [3] * 10
     # Of ten windows of class 1 six are found, and two of class 0 are taken for it.
     wrong = [(row, 2) for row in range(10, 14)] + [(0, 1), (1, 1)]
-    found, test = embedded(label, vectors, wrong), windows_of(label, vectors)
-    lines, details = held_out_class(found, test, "class 1", 50, 0)
-    (line,) = lines
+    embeddings, test = embedded(label, vectors, wrong), windows_of(label, vectors)
+    headlines, details = held_out_class(embeddings, test, "class 1", 50, 0)
+    (line,) = headlines
     assert (line.name, line.kind) == ("IMU zero-shot on unseen class 1", "unseen")
     assert line.value == pytest.approx(2 * 6 / (10 + 8))
     assert line.low < line.value < line.high
@@ -88,7 +88,7 @@ def test_a_held_out_class_is_scored_against_the_rest_by_hand():
     assert details["imu"]["precision"] == pytest.approx(6 / 8)
     assert details["imu"]["recall"] == pytest.approx(6 / 10)
     assert details["imu"]["mean_rank"] == pytest.approx((6 * 1 + 4 * 2) / 10)
-    assert held_out_class(found, test, "class 9", 50, 0) == ([], {})
+    assert held_out_class(embeddings, test, "class 9", 50, 0) == ([], {})
 
 
 def test_a_retriever_that_only_reads_the_length_is_caught():
@@ -101,12 +101,12 @@ def test_a_retriever_that_only_reads_the_length_is_caught():
     test = windows_of(label, np.eye(2), lengths)
     lines = measure({"imu": vectors, "mocap": vectors}, test, 20, 0).headlines
     line = next(line for line in lines if line.name == "IMU → mocap")
-    own = np.arange(40)
-    assert line.value == (ranks(vectors, vectors, own, own) <= 1).mean() == 1.0
+    index = np.arange(40)
+    assert line.value == (ranks(vectors, vectors, index, index) <= 1).mean() == 1.0
     assert line.baseline == 1.0
-    said = " ".join(diagnose([line]))
-    assert "does not beat matching by length alone (1.000)" in said
-    assert "how long recordings are tells counterparts already" in said
+    warnings = " ".join(diagnose([line]))
+    assert "does not beat matching by length alone (1.000)" in warnings
+    assert "how long recordings are tells counterparts already" in warnings
     test = windows_of(label, np.eye(2), dict.fromkeys(("imu", "mocap"), np.full(40, 5.0)))
     line = measure({"imu": vectors, "mocap": vectors}, test, 20, 0).headlines[-1]
     assert line.baseline == 0.0

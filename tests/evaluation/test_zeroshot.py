@@ -24,7 +24,7 @@ def guesses():
 
 def test_every_figure_agrees_with_scikit_learn(guesses):
     labels, predictions = guesses
-    found = classification(labels, predictions, NAMES)
+    result = classification(labels, predictions, NAMES)
     present = np.unique(labels)
 
     def f1(average):
@@ -32,19 +32,19 @@ def test_every_figure_agrees_with_scikit_learn(guesses):
             labels, predictions, labels=present, average=average, zero_division=0
         )
 
-    assert found.macro_f1 == pytest.approx(f1("macro"), abs=1e-6)
-    assert found.weighted_f1 == pytest.approx(f1("weighted"), abs=1e-6)
-    assert found.accuracy == pytest.approx(metrics.accuracy_score(labels, predictions), abs=1e-6)
+    assert result.macro_f1 == pytest.approx(f1("macro"), abs=1e-6)
+    assert result.weighted_f1 == pytest.approx(f1("weighted"), abs=1e-6)
+    assert result.accuracy == pytest.approx(metrics.accuracy_score(labels, predictions), abs=1e-6)
     balanced = metrics.recall_score(labels, predictions, labels=present, average="macro")
-    assert found.balanced_accuracy == pytest.approx(balanced, abs=1e-6)
+    assert result.balanced_accuracy == pytest.approx(balanced, abs=1e-6)
     per_class = metrics.precision_recall_fscore_support(
         labels, predictions, labels=range(5), zero_division=0
     )
-    mine = (found.precision, found.recall, found.f1, found.support)
-    for ours, theirs in zip(mine, per_class, strict=True):
-        np.testing.assert_allclose(ours, theirs, atol=1e-6)
-    theirs = metrics.confusion_matrix(labels, predictions, labels=range(5))
-    np.testing.assert_array_equal(found.confusion, theirs)
+    figures = (result.precision, result.recall, result.f1, result.support)
+    for values, expected in zip(figures, per_class, strict=True):
+        np.testing.assert_allclose(values, expected, atol=1e-6)
+    expected = metrics.confusion_matrix(labels, predictions, labels=range(5))
+    np.testing.assert_array_equal(result.confusion, expected)
 
 
 def test_class_without_test_windows_does_not_pull_the_mean_down():
@@ -65,8 +65,8 @@ def test_class_embedding_is_the_renormalised_mean_of_its_prompts():
 
 
 def test_nearest_class_wins():
-    found = zero_shot([[1, 0.1], [0.1, 1], [1, 0]], np.eye(2), [0, 1, 1], ["a", "b"])
-    assert found.confusion == [[1, 0], [1, 1]]
+    result = zero_shot([[1, 0.1], [0.1, 1], [1, 0]], np.eye(2), [0, 1, 1], ["a", "b"])
+    assert result.confusion == [[1, 0], [1, 1]]
 
 
 def test_embeddings_that_are_not_finite_are_refused():
@@ -75,8 +75,8 @@ def test_embeddings_that_are_not_finite_are_refused():
 
 
 def test_result_survives_json(guesses):
-    found = classification(*guesses, NAMES)
-    assert ZeroShot.from_json(found.to_json()) == found
+    result = classification(*guesses, NAMES)
+    assert ZeroShot.from_json(result.to_json()) == result
 
 
 def test_majority_follows_training_and_uniform_is_the_expectation():

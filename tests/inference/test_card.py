@@ -4,9 +4,11 @@ import json
 import re
 
 import pytest
+from huggingface_hub import ModelCard
 
 from aura import schema
 from aura.report import card
+from aura.report.card_metadata import readable
 from tests.inference.models import snippets
 
 METRICS = {
@@ -28,7 +30,7 @@ def numbers(line):
 def test_the_card_names_every_figure_and_none_that_is_not_there(project):
     text = card.markdown(read_card(project), METRICS)
     for name, line in METRICS.items():
-        row = next(r for r in text.splitlines() if r.startswith(f"| {card._spoken(name)} |"))
+        row = next(r for r in text.splitlines() if r.startswith(f"| {readable(name)} |"))
         for value in numbers(line):
             assert f"{value:.3f}" in row, (name, value)
     bare = card.markdown(read_card(project))
@@ -38,6 +40,23 @@ def test_the_card_names_every_figure_and_none_that_is_not_there(project):
     assert not re.findall(r"\d\.\d{3}", prose)
     nested = card.markdown(read_card(project), {"heads": {"5 shots": {"accuracy": 0.4321}}})
     assert "0.432" in nested
+
+
+def test_the_metadata_of_the_card_is_what_the_hub_reads(project):
+    text = card.markdown(read_card(project), METRICS)
+    data = ModelCard(text).data
+    assert (data.library_name, data.datasets) == ("aura", ["toy"])
+    assert data.tags == ["imu", "mocap", "clip", "contrastive-learning"]
+    assert data.model_name == "AURA encoders, toy, phase joint"
+    assert {
+        (r.task_type, r.dataset_type, r.dataset_split, r.metric_type, r.metric_name, r.metric_value)
+        for r in data.eval_results
+    } == {
+        ("zero-shot-classification", "toy", "test", "f1", "IMU zero-shot, macro-F1", 0.9613),
+        ("zero-shot-classification", "toy", "test", "f1", "video zero-shot, macro-F1", 0.7865),
+        ("retrieval", "toy", "test", "mrr", "IMU → text, MRR", 0.3457),
+    }
+    assert ModelCard(card.markdown(read_card(project))).data.eval_results is None
 
 
 def test_the_card_tells_what_the_model_is_and_where_it_came_from(project):

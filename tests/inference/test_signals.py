@@ -145,7 +145,7 @@ def test_a_channel_without_a_number_is_missing_and_not_zero(encoders):
 
 
 def test_many_windows_go_in_batches_and_each_as_it_would_alone(encoders, monkeypatch):
-    monkeypatch.setattr("aura.inference.BATCH", 3)
+    monkeypatch.setattr("aura.inference.sensors.BATCH", 3)
     signal = np.stack([motion(100, begin=0.3 * i) for i in range(8)])
     signal[2, :, 100:140] = np.nan
     signal[5, 0] = np.nan

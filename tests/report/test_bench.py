@@ -43,8 +43,8 @@ def test_chart_is_a_drawing_by_itself_with_a_bar_for_each_ratio():
     root = ElementTree.fromstring(drawing)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     words = [e.text for e in root.iter("{http://www.w3.org/2000/svg}text")]
-    for said in ("one · memcpy", "one · slow", "two · memcpy", "0.40", "30.0", "0.96"):
-        assert said in words
+    for label in ("one · memcpy", "one · slow", "two · memcpy", "0.40", "30.0", "0.96"):
+        assert label in words
     assert "one · other" not in words
     colours = set(re.findall(r"var\((--[a-z0-9]+)\)", drawing))
     assert {f"{name}" for name in colours} <= set(re.findall(r"(--[a-z0-9]+):", drawing))

@@ -13,18 +13,9 @@ from aura.evaluation.layout import joint_layout
 from aura.evaluation.recall import recall_curve
 from aura.evaluation.retrieval import all_pairs, ranks
 from aura.evaluation.zeroshot import baselines, zero_shot
+from aura.report.examples import Example, Hit, JointMap, Query
 from aura.report.page import render
-from aura.report.study import (
-    Check,
-    Earlier,
-    Example,
-    Hit,
-    JointMap,
-    Past,
-    Query,
-    Study,
-    Teacher,
-)
+from aura.report.study import Check, Earlier, Past, Study, Teacher
 from aura.report.verdict import number
 
 CLASSES = ["basketball", "bike repair", "cooking", "dance", "first aid", "music", "climbing", "CPR"]
@@ -56,18 +47,18 @@ IMAGE = "data:image/jpeg;base64,/9j/4AAQ"
 
 def _queries(imu, mocap, mask):
     """One query that finds its window, and one that fails."""
-    asked = Example(imu, mocap, mask, ["waves"], "dance", window="take1@5.0", image=IMAGE)
-    other = replace(asked, label="music", window="take2@0.0")
-    gone = replace(asked, image="", no_image="the recordings are not here")
-    found = {
-        "mocap": [Hit(other, 0.61, False, False), Hit(asked, 0.6, True, True)],
-        "video": [Hit(gone, 0.5, True, True)],
+    query = Example(imu, mocap, mask, ["waves"], "dance", window="take1@5.0", image=IMAGE)
+    other = replace(query, label="music", window="take2@0.0")
+    no_frame = replace(query, image="", no_image="the recordings are not here")
+    hits = {
+        "mocap": [Hit(other, 0.61, False, False), Hit(query, 0.6, True, True)],
+        "video": [Hit(no_frame, 0.5, True, True)],
         "text": [Hit(replace(other, label="dance"), 0.4, False, True)],
     }
-    lost = {"mocap": [Hit(other, 0.3, False, False)]}
+    failed = {"mocap": [Hit(other, 0.3, False, False)]}
     return [
-        Query(asked, found, {"mocap": 2, "video": 1, "text": 7.5}, dict.fromkeys(found, 320)),
-        Query(replace(asked, label="cooking"), lost, {"mocap": 99}, {"mocap": 320}, failure=True),
+        Query(query, hits, {"mocap": 2, "video": 1, "text": 7.5}, dict.fromkeys(hits, 320)),
+        Query(replace(query, label="cooking"), failed, {"mocap": 99}, {"mocap": 320}, failure=True),
     ]
 
 
@@ -95,20 +86,20 @@ def _fine_grained(embeddings, groups):
     rng = np.random.default_rng(5)
     names = [f"{verb} the thing" for verb in ("Lift", "Turn", "Hold", "Kick", "Pass", "Stop")]
     true, vectors = rng.integers(0, 6, len(groups)), _unit(rng.normal(size=(6, 64)))
-    tree, own = caption_tree([names[t] for t in true], [
+    tree, actions_of = caption_tree([names[t] for t in true], [
         "Cooking" if t < 3 else "Soccer" for t in true])  # fmt: skip
     order = [names.index(name) for name in tree.action_names]
     seen = _unit(vectors[true] + 0.2 * rng.normal(size=(len(true), 64)))
-    found, confusions = caption_classification(
-        seen, vectors[order], own, tree, groups, train=own, draws=20
+    figures, confusions = caption_classification(
+        seen, vectors[order], actions_of, tree, groups, train=actions_of, draws=20
     )
     actions = {
         name: [a for a, of in zip(tree.action_names, tree.activity_of, strict=True)
                if tree.activity_names[of] == name]
         for name in confusions
     }  # fmt: skip
-    plain = {**asdict(found), "actions": actions, "confusions": confusions}
-    return {"actions": {"imu": plain}, "captions": {"imu": asdict(found)}}
+    plain = {**asdict(figures), "actions": actions, "confusions": confusions}
+    return {"actions": {"imu": plain}, "captions": {"imu": asdict(figures)}}
 
 
 @cache
@@ -128,7 +119,7 @@ def full_study():
     embeddings["text"] = text
     valid = {m: np.ones(n, bool) for m in embeddings}
     valid["mocap"][:60] = False
-    found = {m: zero_shot(embeddings[m], _unit(names), labels, CLASSES) for m in noise}
+    zero_shots = {m: zero_shot(embeddings[m], _unit(names), labels, CLASSES) for m in noise}
     rows = all_pairs(embeddings, valid, captions, labels, groups)
     headlines = [
         Headline(
@@ -146,7 +137,7 @@ def full_study():
             0.141,
             "14 participants",
         )
-        for m, z in zip(("IMU", "Mocap", "Video"), found.values(), strict=True)
+        for m, z in zip(("IMU", "Mocap", "Video"), zero_shots.values(), strict=True)
     ]
     for query, gallery, metric in (("imu", "text", "MRR"), ("imu", "mocap", "R@1")):
         row = next(
@@ -220,7 +211,7 @@ def full_study():
             Check("Selection", "validation MRR"),
         ],
         retrieval=rows,
-        zero_shot=found,
+        zero_shot=zero_shots,
         baselines={"majority": majority, "uniform": uniform},
         curves=curves,
         funnel={"takes found": 412, "takes used": 398, "windows": 5120},

@@ -16,7 +16,7 @@ from aura.report.shift import figure, table
 @cache
 def sets() -> tuple[Profile, ...]:
     rng = np.random.default_rng(0)
-    found = []
+    profiles = []
     for number, (name, place, rate) in enumerate(
         [("home", "head", 800.0), ("a<b|c", "", None), ("far", "wrist", 50.0)]
     ):
@@ -25,8 +25,8 @@ def sets() -> tuple[Profile, ...]:
         vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
         whole = np.ones((30, 400), bool)
         data = DataSet(name, imu, whole, [f"A person walks {name}"], vectors, None, place, rate)
-        found.append(profile(data))
-    return tuple(found)
+        profiles.append(profile(data))
+    return tuple(profiles)
 
 
 def pairs() -> list[Shift]:
@@ -40,25 +40,25 @@ def cells(line: str) -> list[str]:
 def test_table_has_a_row_a_pair_with_what_no_shift_looks_like_beside_it():
     shift = compare(sets()[0], sets()[2])
     head, _, row = table([shift], {("home", "far"): -0.0123}).split("\n\n")[0].splitlines()
-    found = dict(zip(cells(head), cells(row), strict=True))
-    assert found["source → target"] == "home → far"
-    assert found["placement"] == "head → wrist"
-    assert found["rate, Hz"] == "800 → 50"
+    cell_of = dict(zip(cells(head), cells(row), strict=True))
+    assert cell_of["source → target"] == "home → far"
+    assert cell_of["placement"] == "head → wrist"
+    assert cell_of["rate, Hz"] == "800 → 50"
     mmd = shift.mmd
-    assert found["MMD²"] == f"{mmd.value:.3f} ({mmd.within_source:.3f}, {mmd.within_target:.3f})"
-    assert found["gyroscope spectrum"].endswith(f"<br>{shift.gyro_spectrum_shared:.3f}")
-    assert found["accelerometer RMS"] == f"{shift.accel_rms_ratio:.2f}"
-    assert found["transfer drop"] == "-0.012"
+    assert cell_of["MMD²"] == f"{mmd.value:.3f} ({mmd.within_source:.3f}, {mmd.within_target:.3f})"
+    assert cell_of["gyroscope spectrum"].endswith(f"<br>{shift.gyro_spectrum_shared:.3f}")
+    assert cell_of["accelerometer RMS"] == f"{shift.accel_rms_ratio:.2f}"
+    assert cell_of["transfer drop"] == "-0.012"
 
 
 def test_what_is_not_known_is_empty_or_asked_and_a_bar_does_not_break_the_row():
     shift = replace(compare(sets()[0], sets()[1]), mmd=None, unseen_words=None)
     text = table([shift], {})
     head, _, row = text.split("\n\n")[0].splitlines()
-    found = dict(zip(cells(head), cells(row), strict=True))
-    assert found["source → target"] == r"home → a<b\|c"
-    assert (found["placement"], found["rate, Hz"]) == ("head → ?", "800 → ?")
-    assert found["MMD²"] == found["words unseen"] == found["transfer drop"] == ""
+    cell_of = dict(zip(cells(head), cells(row), strict=True))
+    assert cell_of["source → target"] == r"home → a<b\|c"
+    assert (cell_of["placement"], cell_of["rate, Hz"]) == ("head → ?", "800 → ?")
+    assert cell_of["MMD²"] == cell_of["words unseen"] == cell_of["transfer drop"] == ""
     assert "Spearman" not in text
 
 

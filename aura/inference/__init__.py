@@ -1,0 +1,178 @@
+"""The trained encoders on a user's own arrays, resampled and framed as in the pipeline.
+
+    encoders = aura.load("models/synthetic/joint")
+    vectors = encoders.encode_imu(signal, rate_hz=100)  # (N, 6, T) -> (N, 512)
+
+Vectors of IMU, mocap and text are of one space: the product of two is their cosine similarity.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from aura.errors import AuraError
+from aura.inference.sensors import SensorEncoders
+from aura.learning import model as learned
+from aura.signals.inputs import Floats
+
+if TYPE_CHECKING:  # open_clip takes longer to import than all the rest, and only texts need it
+    from aura.teacher.clip import Teacher
+
+
+@dataclass(frozen=True)
+class Classes:
+    """Result of `Encoders.classify`.
+
+    Attributes
+    ----------
+    names : list of str
+        C names.
+    probabilities : ndarray
+        (N, C) float32, each row sums to 1.
+    """
+
+    names: list[str]
+    probabilities: Floats
+
+    @property
+    def best(self) -> list[str]:
+        """The most probable name of each window."""
+        return [self.names[i] for i in self.probabilities.argmax(axis=1)]
+
+
+def load(path: Path | str, teacher: Path | str | None = None, device: str = "cpu") -> "Encoders":
+    """Load a model folder such as `models/synthetic/joint`.
+
+    Parameters
+    ----------
+    path : Path or str
+        Folder of the model.
+    teacher : Path, str or None
+        Folder of the teacher, for texts; by default a folder `teacher` in `path` or in one of the
+        two folders above it. Its weights are read when the first text is.
+    device : str
+        Of torch, such as "cpu" or "cuda".
+
+    Raises
+    ------
+    AuraError
+        There is no model, no such device, or the teacher is not that of the model's training.
+    """
+    folder = Path(path)
+    network, card = learned.load(folder)
+    try:
+        network.to(torch.device(device))
+    except (RuntimeError, AssertionError):  # no such name, torch built without it, or none here
+        raise AuraError(f"torch has no device '{device}' here.") from None
+    if teacher is not None:
+        encoders = Encoders(network, card, Path(teacher))
+        encoders.check_teacher()
+        return encoders
+    return Encoders(network, card, _find_teacher(folder))
+
+
+def _find_teacher(model: Path) -> Path | None:
+    folder = model.absolute()
+    candidates = [parent / "teacher" for parent in (folder, folder.parent, folder.parent.parent)]
+    return next((path for path in candidates if (path / "teacher.json").is_file()), None)
+
+
+class Encoders(SensorEncoders):
+    """A trained model, its card and the teacher of its texts; `load` makes one."""
+
+    def __init__(
+        self, network: learned.Model, card: Mapping[str, Any], teacher: Path | None = None
+    ) -> None:
+        super().__init__(network, card)
+        self._teacher_folder = teacher
+
+    def encode_text(self, texts: Sequence[str]) -> Floats:
+        """Unit vectors (N, 512) of texts, by the frozen teacher.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            N texts.
+
+        Raises
+        ------
+        AuraError
+            There is no teacher, or not the one that the model was trained with.
+        """
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise AuraError("Texts are given as a list of strings.")
+        return np.asarray(self._teacher.encode_text(list(texts)), np.float32)
+
+    def classify(
+        self,
+        signal: ArrayLike,
+        prompts: Sequence[str] | Mapping[str, Sequence[str]],
+        rate_hz: float | None = None,
+        modality: str = "imu",
+        valid: ArrayLike | None = None,
+    ) -> Classes:
+        """Which class fits each window best, with probabilities at the temperature of the model.
+
+        Parameters
+        ----------
+        signal : array_like
+            As for `encode_imu`, or for `encode_mocap` where `modality` is "mocap".
+        prompts : sequence of str, or mapping of str to sequence of str
+            One text a class, or class -> several texts, whose vectors are averaged.
+        rate_hz : float
+            Samples or frames a second.
+        modality : {"imu", "mocap"}
+            What the signal is of.
+        valid : array_like or None
+            As for `encode_imu` and `encode_mocap`.
+        """
+        by_class = _prompts_by_class(prompts)
+        vectors = self._windows(modality, signal, rate_hz, valid)
+        prompt_vectors = self.encode_text([text for group in by_class.values() for text in group])
+        ends = np.cumsum([len(group) for group in by_class.values()])[:-1]
+        classes = np.stack([group.mean(axis=0) for group in np.split(prompt_vectors, ends)])
+        classes /= np.linalg.norm(classes, axis=1, keepdims=True)
+        logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
+        return Classes(list(by_class), logits.softmax(dim=1).numpy())
+
+    def check_teacher(self) -> Path:
+        """Folder of the teacher, if it is the one of the training; an `AuraError` otherwise."""
+        folder = self._teacher_folder
+        if folder is None:
+            raise AuraError(
+                "Texts need the teacher of the model; give its folder: load(path, teacher=FOLDER)."
+            )
+        from aura.teacher.clip import read_identity
+
+        expected, identity = self.card["teacher"], read_identity(folder)
+        if identity.weights_sha256 != expected["weights_sha256"]:
+            raise AuraError(
+                f"The teacher at {folder} is not the one that the model was trained with: "
+                f"{expected['model']}, weights {expected['weights_sha256'][:12]}."
+            )
+        return folder
+
+    @cached_property
+    def _teacher(self) -> "Teacher":
+        from aura.teacher import clip as teacher
+
+        return teacher.load(self.check_teacher(), str(self.device))
+
+
+def _prompts_by_class(
+    prompts: Sequence[str] | Mapping[str, Sequence[str]],
+) -> Mapping[str, Sequence[str]]:
+    if isinstance(prompts, str):
+        raise AuraError("Texts are given as a list of strings.")
+    by_class = prompts if isinstance(prompts, Mapping) else {text: [text] for text in prompts}
+    if any(isinstance(texts, str) for texts in by_class.values()):
+        raise AuraError("Each class has a list of prompts, also where it is only one.")
+    if not by_class or not all(by_class.values()):
+        raise AuraError("A classification needs at least one prompt of each class.")
+    return by_class
