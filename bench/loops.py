@@ -27,10 +27,10 @@ class StandardTrunk(nn.Module):
         norm = nn.LayerNorm(width)
         self.blocks = nn.TransformerEncoder(layer, layers, norm, enable_nested_tensor=False)
 
-    def forward(self, x_BLD: Tensor, keep_BL: Tensor) -> Tensor:
+    def forward(self, x_BLD: Tensor, mask_BL: Tensor) -> Tensor:
         """Features (B, D) of the class token."""
         x_BLD = torch.cat([self.cls.expand(len(x_BLD), 1, -1), x_BLD + self.position], dim=1)
-        hidden_BL = F.pad(~keep_BL, (1, 0), value=False)
+        hidden_BL = F.pad(~mask_BL, (1, 0), value=False)
         features: Tensor = self.blocks(self.dropout(x_BLD), src_key_padding_mask=hidden_BL)[:, 0]
         return features
 

@@ -59,16 +59,17 @@ def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
         if plugin.package == "aura":
             files |= _hash_files(plugin.module, _ROOT.joinpath(*room.split(".")))
         elif top := source_of(plugin.module.partition(".")[0]):
-            files |= _hash_files(plugin.module, top.parent)
+            package = top.parent if top.name == "__init__.py" else top  # or a single file
+            files |= _hash_files(plugin.module, package)
             versions[plugin.package] = version(plugin.package)
     return {"names": names, "files": files, "versions": versions}
 
 
-def _hash_files(module: str, folder: Path) -> dict[str, str]:
-    """Of the files in `folder` that the module consists of; by their paths beside that package."""
-    base = _ROOT if folder.is_relative_to(_ROOT / "aura") else folder.parent
+def _hash_files(module: str, place: Path) -> dict[str, str]:
+    """Of the files at `place` that the module consists of; by their paths beside that package."""
+    base = _ROOT if place.is_relative_to(_ROOT / "aura") else place.parent
     return {
         path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in source_files(module)
-        if path.is_relative_to(folder)
+        if path.is_relative_to(place)
     }

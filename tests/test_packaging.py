@@ -12,8 +12,8 @@ from packaging.requirements import Requirement
 
 import aura
 from tests.conftest import ROOT
+from tests.inference.models import write_model, write_teacher
 from tests.packages import pip, python
-from tests.test_inference import write_model, write_teacher
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
