@@ -56,6 +56,7 @@ def _connect(settings: Ray) -> None:
     say("Starting Ray …")
     # One CPU more than workers: Ray Data's own tasks must not starve behind ours.
     ray.init(
+        "local",  # else Ray joins a cluster that somebody started on this machine, and fails there
         num_cpus=settings.local_workers() + 1,
         resources={SLOT: settings.local_workers()},
         include_dashboard=False,
