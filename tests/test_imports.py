@@ -20,7 +20,7 @@ ALLOWED = {
     "plugins": {"errors"},
     "signals": CORE,
     "teacher": CORE,
-    "datasets": CORE | {"plugins", "teacher"},
+    "datasets": CORE | {"plugins", "signals", "teacher"},
     "encoders": CORE | {"plugins"},
     "evaluation": CORE,
     "learning": CORE | {"signals", "encoders", "evaluation"},

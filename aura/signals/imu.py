@@ -1,8 +1,9 @@
 """Clocks, gaps and anti-aliased resampling by timestamp.
 
-IMU: drop what is invalid, sort, drop duplicates, split at gaps; in each segment interpolate with a
-4-point Lagrange cubic on the true stamps onto a uniform grid at the nearest multiple of 200 Hz
-above the native rate, then decimate with a linear-phase Kaiser FIR (pass 80 Hz, stop 120 Hz).
+IMU: drop what is invalid, duplicate or, where the clock was set back, of two moments, sort, split
+at gaps; in each segment interpolate with a 4-point Lagrange cubic on the true stamps onto a uniform
+grid at the nearest multiple of 200 Hz above the native rate, then decimate with a linear-phase
+Kaiser FIR (pass 80 Hz, stop 120 Hz).
 Resampling by index would drift with the sensor's clock and alias what lies above 100 Hz; the
 published recipe does so, see `published.py`.
 """
@@ -15,9 +16,12 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+from aura.signals.clock import overlapped, repeated
 from aura.signals.cubic import Interpolator, compiled_cubic, cubic
 from aura.signals.decimation import BLOCK, decimate, decimation_taps, padded_length
 
+_COARSE = 0.2  # share of samples with the stamp of another beyond which stamps tell no time
+_ON_GRID = 1e-3  # share of a step of the grid by which stamps may miss it
 _CHUNK = 16_384  # samples of the grid in work at once, which caches hold
 
 
@@ -43,17 +47,24 @@ class Cleaned:
     kept: np.ndarray
 
 
-def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
-    """Drop invalid, non-finite and duplicate samples and sort by time.
+def clean(
+    times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 0.02
+) -> Cleaned:
+    """Drop samples that are invalid, not finite, duplicate or of no certain time; sort the others.
+
+    Where the clock was set back, all samples of the overlap go; where many share their stamps, so
+    that these are coarser than 200 Hz, all go.
 
     Parameters
     ----------
     times : np.ndarray
-        (N,) s, in any order.
+        (N,) s, in the order of recording.
     values : np.ndarray
         (N, C).
     ok : np.ndarray
         (N,) bool, the sensor's own validity flags.
+    gap_s : float
+        Longest bridged hole, which the hole left by an overlap exceeds.
 
     Returns
     -------
@@ -70,12 +81,29 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
     steps = np.diff(times[kept])
     if (steps <= 0).any():
         dropped["sample out of order"] = int((steps < 0).sum())
+        again = repeated(times[kept], values[kept])
+        dropped["sample duplicated"] = int(again.sum())
+        kept = kept[~again]
+        overlap = overlapped(times[kept], gap_s)
+        dropped["sample where the clock steps back"] = int(overlap.sum())
+        kept = kept[~overlap]
         kept = kept[np.argsort(times[kept], kind="stable")]
-        distinct = np.concatenate([[True], np.diff(times[kept]) > 0])
-        dropped["sample duplicated"] = int((~distinct).sum())
-        kept = kept[distinct]
+        distinct = np.diff(times[kept], prepend=-np.inf) > 0
+        shared, kept_of = int((~distinct).sum()), kept[distinct]
+        coarse = shared > _COARSE * len(kept) and _on_coarse_grid(times[kept_of])
+        reason = "stamps have too few digits" if coarse else "sample with the stamp of another"
+        dropped[reason] = len(kept) if coarse else shared
+        kept = kept_of[:0] if coarse else kept_of
     dropped = {reason: n for reason, n in dropped.items() if n}
     return Cleaned(times[kept], values[kept], dropped, kept)
+
+
+def _on_coarse_grid(times: np.ndarray) -> bool:
+    """Whether stamps (N,) in s, increasing, are multiples of a step that 200 Hz does not allow."""
+    steps = np.diff(times)
+    counts = steps / steps.min(initial=np.inf)
+    coarse = steps.min(initial=np.inf) > 1 / IMU_RATE_HZ
+    return bool(coarse and (np.abs(counts - np.rint(counts)) < _ON_GRID).all())
 
 
 def segments(times: np.ndarray, gap_s: float) -> list[slice]:
