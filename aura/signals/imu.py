@@ -72,10 +72,11 @@ def clean(
         What is left, and what was dropped.
     """
     finite = np.isfinite(times) & np.isfinite(values).all(axis=1)
-    keep = ok & finite
+    keep = ok & finite & ~_zeros(values)
     dropped = {
         "sample flagged invalid": int((~ok).sum()),
         "sample not finite": int((ok & ~finite).sum()),
+        "sample all zero": int((ok & finite & ~keep).sum()),
     }
     kept = np.flatnonzero(keep)
     steps = np.diff(times[kept])
@@ -96,6 +97,18 @@ def clean(
         kept = kept_of[:0] if coarse else kept_of
     dropped = {reason: n for reason, n in dropped.items() if n}
     return Cleaned(times[kept], values[kept], dropped, kept)
+
+
+def _zeros(values: np.ndarray) -> np.ndarray:
+    """Samples (N,) in a run of three or more that are 0 on all axes, which no sensor measures."""
+    zero = ~values.any(axis=1)
+    if not zero.any():
+        return zero
+    middle = zero[:-2] & zero[1:-1] & zero[2:]
+    runs = np.zeros(len(zero), bool)
+    for k in range(3):
+        runs[k : k + len(middle)] |= middle
+    return runs
 
 
 def _on_coarse_grid(times: np.ndarray) -> bool:

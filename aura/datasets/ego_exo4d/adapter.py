@@ -24,6 +24,7 @@ from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import ACTION, read_texts, unpack_texts
 from aura.datasets.ego_exo4d.timesync import TakeClock, read_timesync, take_clock
 from aura.errors import CorruptFile
+from aura.signals.lost import mask_lost
 from aura.storage import Storage
 
 _ACTIVITIES = {1: "Cooking", 2: "Health", 4: "Bike Repair", 5: "Music"}
@@ -201,7 +202,9 @@ class Adapter:
             counts["pose without a person"] = pose.empty
             counts["joint absent"] = pose.absent
             counts["joint seen by too few cameras"] = pose.few_views
-            return Pose(pose.frames[:inside], pose.joints[:inside], 0, 0, 0)
+            joints, lost = mask_lost(pose.joints[:inside])
+            counts.update(lost)
+            return Pose(pose.frames[:inside], joints, 0, 0, 0)
         reason = "body pose is corrupt" if corrupt else "no body pose"
         skips.append(Skip(reason, take.take_name, "mocap"))
         return None
