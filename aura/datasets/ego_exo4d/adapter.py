@@ -22,7 +22,7 @@ from aura.datasets.ego_exo4d.options import Options
 from aura.datasets.ego_exo4d.pose import Pose, read_pose
 from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import ACTION, read_texts, unpack_texts
-from aura.datasets.ego_exo4d.timesync import TakeClock, read_timesync, take_clock
+from aura.datasets.ego_exo4d.timesync import TakeClock, clock_fault, read_timesync, take_clock
 from aura.errors import CorruptFile
 from aura.signals.lost import mask_lost
 from aura.storage import Storage
@@ -166,9 +166,11 @@ class Adapter:
         except CorruptFile:
             skips.append(Skip("timesync.csv is corrupt", take.take_name, "clock"))
             return None
-        clock = take_clock(times, int(source["start"]) + self.options.first_row, frames)
-        if clock is None:
-            skips.append(Skip("timesync.csv has no times for the take", take.take_name, "clock"))
+        start = int(source["start"]) + self.options.first_row
+        fault, clock = clock_fault(times, start, frames), take_clock(times, start, frames)
+        if fault or clock is None:
+            reason = fault or "timesync.csv has no times for the take"
+            skips.append(Skip(reason, take.take_name, "clock"))
             return None
         for reason, count in (
             ("timesync.csv ends before the take", clock.missing),
