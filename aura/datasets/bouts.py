@@ -14,7 +14,6 @@ from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_moc
 from aura.errors import AuraError, CorruptFile
 from aura.signals.clock import overlapped, repeated
 
-
 _OVERLAP_S = 0.1  # the least hole that a clock set back leaves, wider than what is bridged
 
 

@@ -47,9 +47,7 @@ class Cleaned:
     kept: np.ndarray
 
 
-def clean(
-    times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 0.02
-) -> Cleaned:
+def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 0.02) -> Cleaned:
     """Drop samples that are invalid, not finite, duplicate or of no certain time; sort the others.
 
     Where the clock was set back, all samples of the overlap go; where many share their stamps, so

@@ -3,8 +3,8 @@
     t_ns[i] = timesync[f"{aria}_214-1_capture_timestamp_ns"].iloc[start + i], i in [0, end - start)
 
 Cells may be empty, rows may be missing at the end, and a stamp may be far from its neighbours, or
-that of its neighbour; what is not known stays NaN, and a line through the known stamps stands in for
-it. A clock that was set in the take, or of which a spreadsheet kept a few digits, is none.
+that of its neighbour; what is not known stays NaN, and a line through the known stamps stands in
+for it. A clock that was set in the take, or of which a spreadsheet kept few digits, is none.
 """
 
 import io
