@@ -37,14 +37,15 @@ PREPROCESSING = {"resample", "slice", "embed", "synthesize", "teach"}
 EDGE = {
     "__init__": set(),
     "engine": set(),
+    "screen": set(),
     "study": ENGINE,
     "cost": ENGINE | PREPROCESSING,
-    **dict.fromkeys(PREPROCESSING, ENGINE),
+    **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
     "fingerprint": ENGINE,
     **dict.fromkeys(("train", "evaluate", "finetune", "report", "ablate", "transfer"), STUDY),
     **dict.fromkeys(("shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
-    "doctor": ENGINE | {"resample"},
+    "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},
 }
 
