@@ -7,15 +7,17 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
+import numpy as np
+
 from aura.config import Params
 from aura.datasets.base import Skip, Take, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
-from aura.signals.imu import clean
 from aura.storage import Storage
 from aura.teacher.video import check_frames
 from pipeline.engine.progress import track
 from pipeline.resample import count_masked
+from pipeline.screen import screen
 
 _COLUMNS = ("takes", "imu", "mocap", "video", "text")
 _TAKES_PER_JOB = 8
@@ -68,12 +70,12 @@ def inspect(params: Params, dataset: str, takes: Sequence[Take]) -> list[dict[st
 def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict[str, Any]:
     have: Counter[str] = Counter(takes=1)
     try:
-        recording = adapter.load(take)
+        loaded = adapter.load(take)
     except CorruptFile:
         skip = Skip("take cannot be opened", take.take_name)
         return {"split": take.split, "have": have, "skips": [skip], "counts": {}, "seconds": 0.0}
+    recording, cleaned = screen(loaded, take.take_name, params.resample)
     skips = list(recording.skips)
-    cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
     usable = 0
     for video in recording.videos:
         with storage.open(video.path) as file:
@@ -85,7 +87,7 @@ def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict
         skips.append(Skip("no camera of the take can be used", take.take_name, "video"))
     have.update(
         imu=bool(len(recording.imu)),
-        mocap=bool(len(recording.mocap)),
+        mocap=bool(np.isfinite(recording.mocap).any()),
         video=bool(usable),
         text=bool(recording.texts),
     )

@@ -14,18 +14,13 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
 from aura.datasets.base import Inventory, Recording, Skip, Take, count_skips, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SIGNALS, TAKES, from_numpy, from_rows
-from aura.signals.imu import (
-    Cleaned,
-    clean,
-    count_gaps,
-    resample_imu,
-    resample_mocap,
-)
+from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.shards import Add, Shard, add_counts, group, run_shards
+from pipeline.screen import screen
 
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
@@ -54,7 +49,7 @@ def run(params: Params, dataset: str) -> None:
             )
         )
         if not sum(report["takes"] for report in reports):
-            raise AuraError(f"Nothing of data set {dataset} could be resampled.")
+            raise AuraError(_nothing(dataset, add_counts(reports, "skips")))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
 
 
@@ -85,6 +80,14 @@ def summarize(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> dict[s
     }
 
 
+def _nothing(dataset: str, skips: dict[str, int]) -> str:
+    """A sentence on why a data set gave no signals, and what to do."""
+    told = [reason for reason in skips if reason.endswith(", refused")]
+    most = max(told or skips, key=lambda reason: skips[reason], default="no reason is known")
+    then = "--set resample.units=convert" if told else f"aura doctor --dataset {dataset}"
+    return f"Nothing of data set {dataset} could be resampled ({most}); try {then}."
+
+
 def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
     valid = sum(report["valid"].get(name, 0) for report in reports)
     return valid / max(1, sum(report["valid"].get(f"{name}_all", 0) for report in reports))
@@ -95,16 +98,15 @@ def resample_takes(
 ) -> dict[str, Any]:
     """One shard: its SIGNALS and TAKES rows go to `add`; returns its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
-    used, seconds = 0, 0.0
-    skips: list[Skip] = []
+    used, seconds, skips = 0, 0.0, list[Skip]()
     dropped, masked, valid = Counter[str](), Counter[str](), Counter[str]()
     for take in takes:
         try:
-            recording = adapter.load(take)
+            loaded = adapter.load(take)
         except CorruptFile as error:
             skips.append(Skip("take cannot be opened", f"{take.take_name}: {error}"))
             continue
-        cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+        recording, cleaned = screen(loaded, take.take_name, params)
         skips += recording.skips
         dropped.update(cleaned.dropped)
         masked.update(count_masked(recording, cleaned, params))

@@ -20,7 +20,7 @@ ALLOWED = {
     "plugins": {"errors"},
     "signals": CORE,
     "teacher": CORE,
-    "datasets": CORE | {"plugins", "teacher"},
+    "datasets": CORE | {"plugins", "signals", "teacher"},
     "encoders": CORE | {"plugins"},
     "evaluation": CORE,
     "learning": CORE | {"signals", "encoders", "evaluation"},
@@ -37,14 +37,15 @@ PREPROCESSING = {"resample", "slice", "embed", "synthesize", "teach"}
 EDGE = {
     "__init__": set(),
     "engine": set(),
+    "screen": set(),
     "study": ENGINE,
     "cost": ENGINE | PREPROCESSING,
-    **dict.fromkeys(PREPROCESSING, ENGINE),
+    **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
     "fingerprint": ENGINE,
     **dict.fromkeys(("train", "evaluate", "finetune", "report", "ablate", "transfer"), STUDY),
     **dict.fromkeys(("shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
-    "doctor": ENGINE | {"resample"},
+    "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},
 }
 

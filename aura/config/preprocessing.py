@@ -74,6 +74,10 @@ class Resample(Model):
         of the two limits comes first.
     compiled : bool
         Interpolate by machine code that numba makes; the numbers are the same.
+    units : {"refuse", "convert", "keep"}
+        What becomes of a signal of a take that looks like g, mg, degrees, cm, mm or another axis
+        up: it is left out, converted, or taken as it is. Each is counted, and one without a known
+        cure is never converted.
     """
 
     clock: Literal["timestamps", "authors"] = "timestamps"
@@ -82,6 +86,7 @@ class Resample(Model):
     takes_per_shard: int = Field(1024, ge=1)
     shard_mb: float = Field(128.0, gt=0)
     compiled: bool = False
+    units: Literal["refuse", "convert", "keep"] = "refuse"
 
 
 class Slice(Model):

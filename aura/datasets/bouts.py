@@ -12,6 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
 from aura.errors import AuraError, CorruptFile
+from aura.signals.clock import overlapped, repeated
+
+_OVERLAP_S = 0.1  # the least hole that a clock set back leaves, wider than what is bridged
 
 
 class BoutOptions(BaseModel):
@@ -154,7 +157,7 @@ def list_bouts(
 def sort_rows(
     rows: Rows, has_activity: np.ndarray, path: str, ragged: int
 ) -> tuple[Rows, list[Skip]]:
-    """Sort by time and drop rows without one or without an activity.
+    """Sort by time and drop rows without one, of two moments, or without an activity.
 
     Parameters
     ----------
@@ -175,14 +178,18 @@ def sort_rows(
         One for each row that was dropped or moved, and for each ragged line.
     """
     kept = rows.select(has_activity & np.isfinite(rows.time))
-    backward = int((np.diff(kept.time) < 0).sum())
-    if backward:
-        kept = kept.select(np.argsort(kept.time, kind="stable"))
     counts = {
         "row has the wrong number of columns": ragged,
         "row without a time or an activity": len(rows.time) - len(kept.time),
-        "row out of order": backward,
     }
+    backward = int((np.diff(kept.time) < 0).sum())
+    if backward:
+        distinct = np.flatnonzero(~repeated(kept.time, kept.imu))
+        overlap = distinct[overlapped(kept.time[distinct], _OVERLAP_S)]
+        kept = kept.select(np.delete(np.arange(len(kept.time)), overlap))
+        kept = kept.select(np.argsort(kept.time, kind="stable"))
+        counts["row out of order"] = backward
+        counts["row where the clock steps back"] = len(overlap)
     return kept, [skip for reason, n in counts.items() for skip in [Skip(reason, path, "row")] * n]
 
 

@@ -7,7 +7,7 @@ invalid, magnetometer, temperature and heart rate are not read.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -84,9 +84,7 @@ class Adapter:
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         path, first, end = take.source
-        times, _, imu = self._cache.rows(
-            path, end, lambda path: self._rows(path, self._sensors())[0]
-        )
+        times, _, imu = self._cache.rows(path, end, lambda path: self._rows(path)[0])
         ranges = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
         return bout_recording(
             times[first:end],
@@ -101,9 +99,10 @@ class Adapter:
         starts = first_column + _ACCEL[self.options.accelerometer], first_column + _GYRO
         return [COLUMNS[start - 1 + axis] for start in starts for axis in range(3)]
 
-    def _rows(self, path: str, sensors: Sequence[str] = ()) -> tuple[Rows, list[Skip]]:
-        """Rows by time, with the sensors' columns asked for, and what was dropped."""
-        table, _, ragged = read_columns(self.files, path, ("1", "2", *sensors), None, " ", COLUMNS)
+    def _rows(self, path: str) -> tuple[Rows, list[Skip]]:
+        """Rows by time, and what was dropped; by the samples, copies are told from overlaps."""
+        columns = ("1", "2", *self._sensors())
+        table, _, ragged = read_columns(self.files, path, columns, None, " ", COLUMNS)
         has_activity = np.isin(table[:, 1], np.arange(256))
         codes = np.where(has_activity, table[:, 1], 0).astype(int)
         return sort_rows(

@@ -21,6 +21,7 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_imu, empty_mocap
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
+from aura.signals.lost import mask_lost
 from aura.storage import Storage
 
 IMU_HZ = 50.0
@@ -113,6 +114,7 @@ class Adapter:
         skeleton = self._matrix(take, "skeleton", "d_skel", skips)
         imu_s, imu, imu_ok = empty_imu()
         mocap_s, mocap = empty_mocap()
+        counts: dict[str, int] = {}
         if inertial is not None and (inertial.ndim != 2 or inertial.shape[1] != 6):
             skips.append(Skip("inertial file has the wrong shape", take.take_name, "imu"))
             inertial = None
@@ -128,7 +130,9 @@ class Adapter:
             duration = self.options.stretch_s
             imu_s = np.linspace(0, duration, len(imu))
         if skeleton is not None:
-            mocap = to_coco(skeleton.transpose(2, 0, 1))
+            mocap, counts = mask_lost(to_coco(skeleton.transpose(2, 0, 1)))
+            if not np.isfinite(mocap).any():
+                skips.append(Skip("skeleton file has no joint", take.take_name, "mocap"))
             duration = duration or len(mocap) / 30.0
             mocap_s = np.linspace(0, duration, len(mocap))
         return Recording(
@@ -143,6 +147,7 @@ class Adapter:
             videos=(),
             texts=(Text(str(take.label), duration / 2, "actions"),),
             skips=tuple(skips),
+            counts=counts,
         )
 
     def _split(self, subject: int, trial: int) -> str | None:

@@ -1,13 +1,13 @@
-"""Clocks, gaps and anti-aliased resampling by timestamp.
+"""Gaps and anti-aliased resampling by timestamp.
 
-IMU: drop what is invalid, sort, drop duplicates, split at gaps; in each segment interpolate with a
-4-point Lagrange cubic on the true stamps onto a uniform grid at the nearest multiple of 200 Hz
-above the native rate, then decimate with a linear-phase Kaiser FIR (pass 80 Hz, stop 120 Hz).
+IMU: drop what is invalid, duplicate or, where the clock was set back, of two moments, sort, split
+at gaps; in each segment interpolate with a 4-point Lagrange cubic on the true stamps onto a uniform
+grid at the nearest multiple of 200 Hz above the native rate, then decimate with a linear-phase
+Kaiser FIR (pass 80 Hz, stop 120 Hz).
 Resampling by index would drift with the sensor's clock and alias what lies above 100 Hz; the
 published recipe does so, see `published.py`.
 """
 
-from dataclasses import dataclass
 from functools import cache, partial
 from itertools import pairwise
 
@@ -15,67 +15,12 @@ import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+from aura.signals.cleaning import Cleaned, clean
 from aura.signals.cubic import Interpolator, compiled_cubic, cubic
 from aura.signals.decimation import BLOCK, decimate, decimation_taps, padded_length
 
+__all__ = ["Cleaned", "clean", "count_gaps", "resample_imu", "resample_mocap"]
 _CHUNK = 16_384  # samples of the grid in work at once, which caches hold
-
-
-@dataclass(frozen=True)
-class Cleaned:
-    """Sorted, distinct, finite samples, and how many were dropped for which reason.
-
-    Attributes
-    ----------
-    times : np.ndarray
-        (N,) float64, s, strictly increasing.
-    values : np.ndarray
-        (N, C) float32.
-    dropped : dict of str to int
-        Samples dropped, by reason.
-    kept : np.ndarray
-        (N,) row of each sample in the input.
-    """
-
-    times: np.ndarray
-    values: np.ndarray
-    dropped: dict[str, int]
-    kept: np.ndarray
-
-
-def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray) -> Cleaned:
-    """Drop invalid, non-finite and duplicate samples and sort by time.
-
-    Parameters
-    ----------
-    times : np.ndarray
-        (N,) s, in any order.
-    values : np.ndarray
-        (N, C).
-    ok : np.ndarray
-        (N,) bool, the sensor's own validity flags.
-
-    Returns
-    -------
-    Cleaned
-        What is left, and what was dropped.
-    """
-    finite = np.isfinite(times) & np.isfinite(values).all(axis=1)
-    keep = ok & finite
-    dropped = {
-        "sample flagged invalid": int((~ok).sum()),
-        "sample not finite": int((ok & ~finite).sum()),
-    }
-    kept = np.flatnonzero(keep)
-    steps = np.diff(times[kept])
-    if (steps <= 0).any():
-        dropped["sample out of order"] = int((steps < 0).sum())
-        kept = kept[np.argsort(times[kept], kind="stable")]
-        distinct = np.concatenate([[True], np.diff(times[kept]) > 0])
-        dropped["sample duplicated"] = int((~distinct).sum())
-        kept = kept[distinct]
-    dropped = {reason: n for reason, n in dropped.items() if n}
-    return Cleaned(times[kept], values[kept], dropped, kept)
 
 
 def segments(times: np.ndarray, gap_s: float) -> list[slice]:

@@ -2,6 +2,7 @@
 
 import csv
 import multiprocessing
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -285,3 +286,40 @@ def test_activity_codes_are_those_of_the_real_files(real_data, tmp_path):
     inventory = Adapter(Storage(tmp_path), {"val": [], "test": []}).inventory()
     assert [take.label for take in inventory.takes] == [ACTIVITIES[code] for code in codes[1:]]
     assert reasons(inventory) == [("take", "transient between activities")]
+
+
+@pytest.mark.parametrize("seconds", [0.03, 0.4, 2.0])
+def test_rows_of_two_moments_are_dropped_where_the_clock_steps_back(tmp_path, seconds):
+    """The sensor's clock is set back while walking: rows of the overlap are in no bout."""
+    rows = session([4], seconds=10)
+    half, values = len(rows) // 2, rows[:, BY_HAND["hand", "16g"]].astype(np.float32)
+    rows[half:, 0] = np.round(rows[half:, 0] - seconds, 2)
+    write(tmp_path, 101, lines_of(rows))
+    adapter = Adapter(Storage(tmp_path), {"val": [], "test": []})
+    inventory = adapter.inventory()
+    counted = Counter(reasons(inventory))
+    dropped = counted["row", "row where the clock steps back"]
+    assert counted["row", "row out of order"] == 1
+    assert 200 * seconds <= dropped <= 200 * seconds + 20
+    assert sum(take.source[2] - take.source[1] for take in inventory.takes) == len(rows) - dropped
+    twice = (rows[:, 0] >= rows[half, 0]) & (rows[:, 0] < rows[half, 0] + seconds - 1e-6)
+    gone = {row.tobytes() for row in values[twice]}
+    for take in inventory.takes:
+        recording = adapter.load(take)
+        assert not gone & {row.tobytes() for row in recording.imu}
+        cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok, 0.05)
+        _, valid = resample_imu(cleaned.times, cleaned.values, recording.duration_s, 0.05)
+        assert cleaned.dropped == {}
+        assert len(inventory.takes) == 2 or 0 < np.count_nonzero(~valid) / 200 < seconds + 0.3
+
+
+def test_rows_that_are_sent_again_are_copies_and_no_second_moment(tmp_path):
+    rows = session([4], seconds=10)
+    rows[100:120, 3:] = np.nan  # copies of what the radio lost are copies too
+    write(tmp_path, 101, lines_of(np.concatenate([rows[:400], rows[50:]])))
+    adapter = Adapter(Storage(tmp_path), {"val": [], "test": []})
+    inventory = adapter.inventory()
+    assert reasons(inventory) == [("row", "row out of order")]
+    recording = adapter.load(inventory.takes[0])
+    cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
+    assert cleaned.dropped == {"sample not finite": 40, "sample duplicated": 330}

@@ -5,6 +5,7 @@ from scipy.io import loadmat, savemat
 from aura.datasets.utd_mhad import Adapter, to_coco
 from aura.errors import AuraError
 from aura.schema import JOINTS
+from aura.signals.lost import AT_ORIGIN, FROZEN
 from aura.storage import Storage
 
 
@@ -126,3 +127,22 @@ def test_the_real_folder(real_data):
     heights = recording.mocap[..., 2].mean(axis=0)
     order = [heights[JOINTS.index(j)] for j in ("nose", "left-hip", "left-ankle")]
     assert order == sorted(order, reverse=True)
+
+
+@pytest.mark.parametrize("stretch_s", [None, 5.0])
+def test_frames_that_the_kinect_lost_are_masked_and_counted(tmp_path, stretch_s):
+    root = write(tmp_path, subjects=(1,), actions=(1,), trials=(1, 2))
+    path = root / "Skeleton/a1_s1_t1_skeleton.mat"
+    skeleton = loadmat(path)["d_skel"]
+    skeleton[:, :, 20:30] = 0
+    skeleton[:, :, 40:48] = skeleton[:, :, 40:41]
+    savemat(path, {"d_skel": skeleton})
+    savemat(root / "Skeleton/a1_s1_t2_skeleton.mat", {"d_skel": np.zeros((20, 3, 57))})
+    adapter = Adapter(Storage(root), {"stretch_s": stretch_s} if stretch_s else {})
+    lost, empty = (adapter.load(take) for take in adapter.inventory().takes)
+    seen = np.isfinite(lost.mocap).all(axis=2).any(axis=1)
+    assert np.flatnonzero(~seen).tolist() == [*range(20, 30), *range(41, 48)]
+    assert lost.counts == {AT_ORIGIN: 10 * 13, FROZEN: 7 * 13}
+    assert [skip.reason for skip in empty.skips] == ["skeleton file has no joint"]
+    assert np.isnan(empty.mocap).all()
+    assert len(empty.imu) == 150

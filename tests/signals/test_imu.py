@@ -235,3 +235,20 @@ def test_gaps_are_counted_inside_the_take_only():
     assert count_gaps(times, 5.0) == 1  # one before the take, one lone sample is no gap
     assert count_gaps(times, 5.0, gap_s=0.1) == 0
     assert count_gaps(times[:1], 5.0) == count_gaps(times[:0], 5.0) == 0
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 50])
+def test_samples_that_are_all_zero_were_not_measured(count):
+    times, values = np.arange(100) / 100, np.ones((100, 6), np.float32)
+    values[20 : 20 + count] = 0
+    values[90, 3:] = 0  # a still gyroscope
+    cleaned = clean(times, values, np.ones(100, bool))
+    lost = count if count >= 3 else 0
+    assert cleaned.dropped == ({"sample all zero": lost} if lost else {})
+    assert len(cleaned.times) == 100 - lost
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3])
+def test_clean_takes_the_shortest_streams(count):
+    cleaned = clean(np.arange(count) / 100, np.zeros((count, 6), np.float32), np.ones(count, bool))
+    assert len(cleaned.times) == (count if count < 3 else 0)

@@ -19,10 +19,10 @@ from aura.datasets.ego_exo4d import index
 from aura.datasets.ego_exo4d.imu import read_take_imu
 from aura.datasets.ego_exo4d.index import FPS, frame_count
 from aura.datasets.ego_exo4d.options import Options
-from aura.datasets.ego_exo4d.pose import Pose, read_pose
+from aura.datasets.ego_exo4d.pose import pose_times, read_take_pose
 from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import ACTION, read_texts, unpack_texts
-from aura.datasets.ego_exo4d.timesync import TakeClock, read_timesync, take_clock
+from aura.datasets.ego_exo4d.timesync import TakeClock, clock_fault, read_timesync, take_clock
 from aura.errors import CorruptFile
 from aura.storage import Storage
 
@@ -120,19 +120,17 @@ class Adapter:
         counts: Counter[str] = Counter()
         clock = self._clock(take, frames, skips, counts)
         imu = read_take_imu(self.files, self.options, take, clock, frames / FPS, skips)
-        pose = self._pose(take, frames, skips, counts)
+        pose = read_take_pose(self.files, self.options, take, frames, skips, counts)
         frame_s = clock.frame_s if clock else np.arange(frames) / FPS
         rate = clock.rate_hz if clock else FPS
-        mocap_s = frame_s[pose.frames] if pose else np.empty(0)
-        if pose:
-            mocap_s = np.where(np.isfinite(mocap_s), mocap_s, pose.frames / rate)
+        position = pose.frames / pose.numbers_a_frame if pose else np.empty(0)
         texts, actions = self._texts(take, frames / FPS, skips)
         return Recording(
             duration_s=frames / FPS,
             imu_s=imu.seconds,
             imu=imu.values,
             imu_ok=imu.valid,
-            mocap_s=mocap_s,
+            mocap_s=pose_times(position, frame_s, rate),
             mocap=pose.joints if pose else empty_mocap()[1],
             frame_rate_hz=rate,
             frame_s=frame_s,
@@ -142,11 +140,11 @@ class Adapter:
             actions=actions,
             gyro_lag_s=imu.gyro_lag_s,
             imu_saturated=imu.saturated,
-            mocap_frame=pose.frames if pose else np.empty(0, np.int64),
+            mocap_frame=position.astype(np.int64),
             counts=+counts,
         )
 
-    # -- one private method a modality, but for the IMU --------------------------------------------
+    # -- one private method a modality, but for IMU and pose----------------------------------------
 
     def _read_timesync(self, path: str, column: str) -> np.ndarray:
         return read_timesync(self.files.read(path), column)
@@ -165,9 +163,11 @@ class Adapter:
         except CorruptFile:
             skips.append(Skip("timesync.csv is corrupt", take.take_name, "clock"))
             return None
-        clock = take_clock(times, int(source["start"]) + self.options.first_row, frames)
-        if clock is None:
-            skips.append(Skip("timesync.csv has no times for the take", take.take_name, "clock"))
+        start = int(source["start"]) + self.options.first_row
+        fault, clock = clock_fault(times, start, frames), take_clock(times, start, frames)
+        if fault or clock is None:
+            reason = fault or "timesync.csv has no times for the take"
+            skips.append(Skip(reason, take.take_name, "clock"))
             return None
         for reason, count in (
             ("timesync.csv ends before the take", clock.missing),
@@ -178,33 +178,6 @@ class Adapter:
                 skips.append(Skip(reason, take.take_name, "clock"))
         counts["video frame without a time"] = clock.missing + clock.empty + clock.stray
         return clock
-
-    def _pose(
-        self, take: Take, frames: int, skips: list[Skip], counts: Counter[str]
-    ) -> Pose | None:
-        body = f"annotations/ego_pose/{take.source['official_split']}/body"
-        paths = [f"{body}/{kind}/{take.take_id}.json" for kind in self.options.pose]
-        corrupt = False
-        for path in paths:
-            try:
-                pose = read_pose(self.files.read(path), self.options.min_views)
-            except FileNotFoundError:
-                continue
-            except CorruptFile:
-                corrupt = True
-                continue
-            if corrupt:
-                reason = "body pose is corrupt, the other kind is read"
-                skips.append(Skip(reason, take.take_name, "mocap"))
-            inside = int(np.searchsorted(pose.frames, frames))
-            counts["pose after the take's last frame"] = len(pose.frames) - inside
-            counts["pose without a person"] = pose.empty
-            counts["joint absent"] = pose.absent
-            counts["joint seen by too few cameras"] = pose.few_views
-            return Pose(pose.frames[:inside], pose.joints[:inside], 0, 0, 0)
-        reason = "body pose is corrupt" if corrupt else "no body pose"
-        skips.append(Skip(reason, take.take_name, "mocap"))
-        return None
 
     def _videos(self, take: Take, skips: list[Skip]) -> tuple[Video, ...]:
         videos = []

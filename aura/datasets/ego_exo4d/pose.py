@@ -1,16 +1,23 @@
 """Body pose annotations: frames in numerical order, absent joints as NaN."""
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from aura.datasets.base import Skip, Take
+from aura.datasets.ego_exo4d.options import Options
 from aura.errors import CorruptFile
 from aura.schema import JOINTS
+from aura.signals.lost import mask_lost
+from aura.storage import Storage
 
 _LAST_FRAME = 10**7  # over 90 hours; a number above is damage
 _FAR_M = 1e6
+_MULTIPLES = (2, 4)  # of the video's 30 FPS at which poses may be numbered
+_PAST = 0.02  # share of the take's frames, at least 15, by which the last pose may be past the end
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,8 @@ class Pose:
         Joints that the other frames lack.
     few_views : int
         Joints dropped because too few cameras saw them.
+    numbers_a_frame : int
+        Pose `n` is of the video's frame `n / numbers_a_frame`.
     """
 
     frames: np.ndarray
@@ -36,6 +45,7 @@ class Pose:
     empty: int
     absent: int
     few_views: int
+    numbers_a_frame: int = 1
 
 
 def read_pose(data: bytes, min_views: int = 0) -> Pose:
@@ -87,6 +97,107 @@ def read_pose(data: bytes, min_views: int = 0) -> Pose:
         absent=int((~seen[occupied]).sum()),
         few_views=int((seen & too_few).sum()),
     )
+
+
+def read_take_pose(
+    files: Storage,
+    options: Options,
+    take: Take,
+    frames: int,
+    skips: list[Skip],
+    counts: Counter[str],
+) -> Pose | None:
+    """Pose of a take, of the first kind that can be read; without any, `skips` has the reason.
+
+    Parameters
+    ----------
+    files : Storage
+        The root.
+    options : Options
+        Which kinds, and how many cameras must see a joint.
+    take : Take
+        One of the index.
+    frames : int
+        Frames of the take.
+    skips : list of Skip
+        Is added to.
+    counts : Counter of str
+        How much was masked; is added to.
+    """
+    body = f"annotations/ego_pose/{take.source['official_split']}/body"
+    fault = ""
+    for kind in options.pose:
+        try:
+            pose = read_pose(files.read(f"{body}/{kind}/{take.take_id}.json"), options.min_views)
+        except FileNotFoundError:
+            continue
+        except CorruptFile:
+            fault = fault or "body pose is corrupt"
+            continue
+        multiple = numbers_a_frame(pose.frames, frames)
+        if multiple is None:
+            fault = fault or "body pose is numbered past the video's end"
+            continue
+        if fault:
+            skips.append(Skip(f"{fault}, the other kind is read", take.take_name, "mocap"))
+        if multiple > 1:
+            reason = f"body pose is numbered at {multiple} times the video's rate"
+            skips.append(Skip(reason, take.take_name, "mocap"))
+        inside = int(np.searchsorted(pose.frames, multiple * frames))
+        joints, lost = mask_lost(pose.joints[:inside])
+        counts["pose after the take's last frame"] = len(pose.frames) - inside
+        counts["pose without a person"] = pose.empty
+        counts["joint absent"] = pose.absent
+        counts["joint seen by too few cameras"] = pose.few_views
+        counts.update(lost)
+        return Pose(pose.frames[:inside], joints, 0, 0, 0, multiple)
+    skips.append(Skip(fault or "no body pose", take.take_name, "mocap"))
+    return None
+
+
+def numbers_a_frame(numbers: np.ndarray, frames: int) -> int | None:
+    """How many numbers of poses a frame of the video has.
+
+    Parameters
+    ----------
+    numbers : np.ndarray
+        (F,) int64, increasing.
+    frames : int
+        Frames of the take.
+
+    Returns
+    -------
+    int or None
+        1, or 2 where poses are numbered at twice the video's rate; None where the numbers run past
+        the video's end and are not at a multiple of its rate either.
+    """
+    past = max(15, _PAST * frames)
+    if not len(numbers) or numbers[-1] < frames + past:
+        return 1
+    for multiple in _MULTIPLES:
+        beyond = numbers[-1] + 1 - multiple * frames
+        if -0.1 * multiple * frames <= beyond < multiple * past and numbers[0] < frames / 2:
+            return multiple
+    return None
+
+
+def pose_times(position: np.ndarray, frame_s: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Times (F,) in s of poses, by where they are among the video's frames.
+
+    Parameters
+    ----------
+    position : np.ndarray
+        (F,) number of a frame, or between two.
+    frame_s : np.ndarray
+        (V,) s, NaN where unknown, for which number / `rate_hz` stands in.
+    rate_hz : float
+        Frames of the video a second.
+    """
+    frame = position.astype(np.int64)
+    filled = np.where(np.isfinite(frame_s), frame_s, np.arange(len(frame_s)) / rate_hz)
+    after = np.append(filled[1:], filled[-1] + 1 / rate_hz)[frame]
+    part = position - frame
+    return np.where(part > 0, filled[frame] + part * (after - filled[frame]), filled[frame])
 
 
 def _points(people: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
     t_ns[i] = timesync[f"{aria}_214-1_capture_timestamp_ns"].iloc[start + i], i in [0, end - start)
 
-Cells may be empty, rows may be missing at the end, and a stamp may be far from its neighbours; what
-is not known stays NaN, and a line through the known stamps stands in for it.
+Cells may be empty, rows may be missing at the end, and a stamp may be far from its neighbours, or
+that of its neighbour; what is not known stays NaN, and a line through the known stamps stands in
+for it. A clock that was set in the take, or of which a spreadsheet kept few digits, is none.
 """
 
 import io
@@ -11,12 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from numpy.lib.stride_tricks import sliding_window_view
 from pyarrow import csv
 
 from aura.datasets.ego_exo4d.index import FPS
 from aura.errors import CorruptFile
 
 _STRAY_S = 0.05  # one and a half frames off the line is no jitter
+_COARSE_NS = 10_000_000  # stamps in multiples of this are as a spreadsheet shows them, 1.30512E+12
+_COARSE_STRAY_S = 0.003  # one such stamp among others is wrong if it is this far off their line
+_FEW = 0.1  # share of frames with the stamp of the one before that is too many
+_STRAYS = 0.05  # share of frames out of line that are more than strays
+_SET_FRAMES = 15  # before and after a clock is set, whose medians differ
 
 
 @dataclass(frozen=True)
@@ -96,8 +103,8 @@ def take_clock(times: np.ndarray, start: int, frames: int) -> TakeClock | None:
     known = np.flatnonzero(np.isfinite(rows))
     if len(known) < 2:
         return None
-    slope, intercept = _line(known, rows[known])
-    stray = np.abs(rows[known] - (slope * known + intercept)) > _STRAY_S * 1e9
+    stray = _strays(known, rows[known])
+    slope, _ = _line(known, rows[known])
     rows[known[stray]] = np.nan
     kept = known[~stray]
     if len(kept) < 2 or not slope > 0:
@@ -117,6 +124,51 @@ def take_clock(times: np.ndarray, start: int, frames: int) -> TakeClock | None:
         empty=len(rows) - len(known),
         stray=int(stray.sum()),
     )
+
+
+def clock_fault(times: np.ndarray, start: int, frames: int) -> str | None:
+    """Why stamps tell no clock although they are there, or None.
+
+    Parameters
+    ----------
+    times : np.ndarray
+        (rows,) of the capture, ns, NaN where unknown.
+    start : int
+        Row of frame 0.
+    frames : int
+        Frames of the take.
+    """
+    rows = times[start : start + frames]
+    known = np.flatnonzero(np.isfinite(rows))
+    stamps = rows[known]
+    if len(known) < 2:
+        return None
+    equal = np.count_nonzero(np.diff(stamps) == 0) > _FEW * (len(known) - 1)
+    if equal or np.count_nonzero(stamps % _COARSE_NS == 0) > len(known) / 2:
+        return "timesync.csv has times with too few digits"
+    if _is_set(known, stamps) or _strays(known, stamps).sum() > max(_STRAYS * len(known), 2):
+        return "timesync.csv has a clock that was set in the take"
+    return None
+
+
+def _is_set(known: np.ndarray, stamps: np.ndarray) -> bool:
+    """Whether stamps (K,) in ns jump for good between two frames."""
+    if len(known) < 2 * _SET_FRAMES:
+        return False
+    offset = stamps - stamps[0] - np.median(np.diff(stamps) / np.diff(known)) * (known - known[0])
+    level = np.median(sliding_window_view(offset, _SET_FRAMES), axis=1)
+    return bool(np.abs(level[_SET_FRAMES:] - level[:-_SET_FRAMES]).max() > _STRAY_S * 1e9)
+
+
+def _strays(known: np.ndarray, stamps: np.ndarray) -> np.ndarray:
+    """Stamps (K,) in ns that cannot be those of their frames, (K,) bool."""
+    slope, intercept = _line(known, stamps)
+    off_s = np.abs(stamps - (slope * known + intercept)) / 1e9
+    stray = off_s > _STRAY_S
+    stray |= (stamps % _COARSE_NS == 0) & (off_s > _COARSE_STRAY_S)
+    back = np.flatnonzero(np.diff(stamps) <= 0)  # one of the two is wrong: the one further off
+    stray[back + (off_s[back + 1] >= off_s[back])] = True
+    return stray
 
 
 def _line(x: np.ndarray, y: np.ndarray) -> tuple[float, float]:

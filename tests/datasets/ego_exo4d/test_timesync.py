@@ -6,7 +6,7 @@ import pytest
 
 from aura.datasets import synthetic
 from aura.datasets.ego_exo4d import Adapter
-from aura.datasets.ego_exo4d.timesync import read_timesync, take_clock
+from aura.datasets.ego_exo4d.timesync import clock_fault, read_timesync, take_clock
 from aura.errors import CorruptFile
 from aura.storage import Storage
 from tests.datasets.ego_exo4d.roots import SIZE, copy_of, load_first, reasons, timesync, write_takes
@@ -92,3 +92,74 @@ def test_frame_0_may_be_the_row_after_the_start(clean_root):
     inside = (shift > zero.imu_s.min()) & (shift < zero.imu_s.max())
     nearest = zero.imu_s[np.searchsorted(zero.imu_s, shift[inside] - 1e-4)]
     np.testing.assert_allclose(nearest, shift[inside], atol=1e-6)
+
+
+def true_ns(frames=600, seed=0):
+    jitter = np.random.default_rng(seed).normal(0, 5e4, frames)
+    return np.rint(1.3e12 + np.arange(frames) * 1e9 / 30 * 1.00002 + jitter)
+
+
+@pytest.mark.parametrize("digits", [1, 2, 3, 4, 5])
+def test_times_with_few_digits_are_no_clock(digits):
+    """1.3E+12, as a spreadsheet writes 1300033334667: digits after the point of the mantissa."""
+    times = read_timesync(column([f"{t:.{digits}E}" for t in true_ns()]), "x")
+    assert clock_fault(times, 0, 600) == "timesync.csv has times with too few digits"
+
+
+def test_a_few_more_digits_are_a_clock():
+    times = read_timesync(column([f"{t:.6E}" for t in true_ns()]), "x")  # ms
+    assert clock_fault(times, 0, 600) is None
+    clock = take_clock(times, 0, 600)
+    np.testing.assert_allclose(clock.frame_s, (true_ns() - true_ns()[0]) / 1e9, atol=1.1e-3)
+
+
+def test_times_that_are_equal_in_any_base_are_no_clock():
+    times = np.floor(true_ns() / 2**27) * 2**27  # 134 ms
+    assert clock_fault(times, 0, 600) == "timesync.csv has times with too few digits"
+
+
+def test_single_cells_that_lost_digits_or_repeat_are_masked():
+    times, true = true_ns(), true_ns()
+    times[100] = float(f"{times[100]:.3E}")  # up to 0.5 s off
+    times[200] = round(times[200] / 1e8) * 1e8
+    times[300] = times[299]
+    times[400], times[401] = times[401], times[400]
+    assert clock_fault(times, 0, 600) is None
+    clock = take_clock(times, 0, 600)
+    gone = np.flatnonzero(np.isnan(clock.frame_s))
+    assert {100, 300} <= set(gone.tolist()) <= {100, 200, 300, 400, 401}
+    kept = np.isfinite(clock.frame_s)
+    kept[[400, 401]] = False
+    np.testing.assert_allclose(clock.frame_s[kept], ((true - true[0]) / 1e9)[kept], atol=3.1e-3)
+    assert (np.diff(clock.frame_s[np.isfinite(clock.frame_s)]) > 0).all()
+
+
+def test_thirty_frames_a_second_to_the_nanosecond_are_no_few_digits():
+    times = np.rint(1.3e12 + np.arange(600) * 1e9 / 30)  # each third is a multiple of 0.1 s
+    assert clock_fault(times, 0, 600) is None
+    assert take_clock(times, 0, 600).stray == 0
+
+
+@pytest.mark.parametrize("at", [20, 100, 300, 500, 580])
+@pytest.mark.parametrize("seconds", [0.1, 0.4, 3.0, 3600.0, -0.4])
+def test_a_clock_that_is_set_in_the_take_is_none(at, seconds):
+    times = true_ns() - seconds * 1e9 * (np.arange(600) >= at)
+    assert clock_fault(times, 0, 600) == "timesync.csv has a clock that was set in the take"
+
+
+@pytest.mark.parametrize("digits", [1, 3, 5])
+def test_a_take_of_few_digits_says_so_and_keeps_its_pose(clean_root, tmp_path, digits):
+    root = copy_of(clean_root, tmp_path)
+    for path in root.glob("captures/*/timesync.csv"):
+        head, *lines = [line.split(",") for line in path.read_text().splitlines()]
+        at = head.index("aria01_214-1_capture_timestamp_ns")
+        for line in lines:
+            line[at] = f"{float(line[at]):.{digits}E}" if line[at] else ""
+        path.write_text("\n".join(map(",".join, [head, *lines])) + "\n")
+    _, recording = load_first(root)
+    assert reasons(recording) == {
+        "clock: timesync.csv has times with too few digits": 1,
+        "imu: IMU cannot be aligned without timesync": 1,
+    }
+    assert len(recording.imu) == 0
+    assert len(recording.mocap) == 180
