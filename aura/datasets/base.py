@@ -196,6 +196,11 @@ def count_skips(skips: Sequence[Skip]) -> dict[str, int]:
     return dict(Counter(f"{skip.modality}: {skip.reason}" for skip in skips))
 
 
+def by_depth(path: str) -> tuple[int, str]:
+    """Order of the copies of a file: the one nearest to the root is read, the others are not."""
+    return path.count("/"), path
+
+
 def empty_imu() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, samples and flags of a recording without IMU."""
     return np.empty(0), np.empty((0, 6), np.float32), np.empty(0, bool)

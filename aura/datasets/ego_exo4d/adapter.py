@@ -54,13 +54,15 @@ class Adapter:
     def inventory(self) -> Inventory:
         """List the takes of the chosen splits; see `base.Adapter`."""
         index.require_file(self.files, "takes.json")
-        captures = {
-            str(capture.get("capture_uid")): capture.get("capture_name")
-            for capture in index.stream_list(self.files, "captures.json")
-        }
+        captures: dict[str, Any] = {}
+        skips: list[Skip] = []
+        for record in index.stream_list(self.files, "captures.json"):
+            uid, name = str(record.get("capture_uid")), record.get("capture_name")
+            if captures.setdefault(uid, name) != name:
+                skips.append(Skip("capture is listed twice", f"{name}", "index"))
         splits = index.read_object(self.files, "annotations/splits.json")
         split_of = splits.get("take_uid_to_split") or {}
-        takes, skips, seen = [], [], set()
+        takes, seen = [], set()
         for record in index.stream_list(self.files, "takes.json"):
             name, uid = str(record.get("take_name")), str(record.get("take_uid"))
             if uid in seen:
@@ -184,18 +186,17 @@ class Adapter:
     ) -> Pose | None:
         body = f"annotations/ego_pose/{take.source['official_split']}/body"
         paths = [f"{body}/{kind}/{take.take_id}.json" for kind in self.options.pose]
-        corrupt = False
+        corrupt = ""
         for path in paths:
             try:
                 pose = read_pose(self.files.read(path), self.options.min_views)
             except FileNotFoundError:
                 continue
-            except CorruptFile:
-                corrupt = True
+            except CorruptFile as error:
+                corrupt = f"{take.take_name}: {error}"
                 continue
             if corrupt:
-                reason = "body pose is corrupt, the other kind is read"
-                skips.append(Skip(reason, take.take_name, "mocap"))
+                skips.append(Skip("body pose is corrupt, the other kind is read", corrupt, "mocap"))
             inside = int(np.searchsorted(pose.frames, frames))
             counts["pose after the take's last frame"] = len(pose.frames) - inside
             counts["pose without a person"] = pose.empty
@@ -203,7 +204,7 @@ class Adapter:
             counts["joint seen by too few cameras"] = pose.few_views
             return Pose(pose.frames[:inside], pose.joints[:inside], 0, 0, 0)
         reason = "body pose is corrupt" if corrupt else "no body pose"
-        skips.append(Skip(reason, take.take_name, "mocap"))
+        skips.append(Skip(reason, corrupt or take.take_name, "mocap"))
         return None
 
     def _videos(self, take: Take, skips: list[Skip]) -> tuple[Video, ...]:

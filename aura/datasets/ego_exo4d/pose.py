@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from aura.datasets.ego_exo4d.loose import place_of
 from aura.errors import CorruptFile
 from aura.schema import JOINTS
 
@@ -72,7 +73,7 @@ def read_pose(data: bytes, min_views: int = 0) -> Pose:
         cells = np.array([[_cell(p.get(joint)) for joint in JOINTS] for p in points], np.float64)
         cells = cells.reshape(-1, len(JOINTS), 4)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
-        reason = str(e)[:90] or type(e).__name__
+        reason = place_of(data, e)[:120] or type(e).__name__
         raise CorruptFile(f"The body pose cannot be read: {reason}.") from None
     too_few = cells[..., 3] < min_views  # NaN, where it does not say, is not less
     seen = np.all(np.abs(cells[..., :3]) < _FAR_M, axis=2)
