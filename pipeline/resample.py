@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,7 +35,7 @@ def run(params: Params, dataset: str) -> None:
     settings = params.dataset(dataset).absolute()
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
-        raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
+        raise AuraError(nothing_usable(dataset, settings.root, count_skips(inventory.skips)))
     groups = group_takes(inventory.takes, params.resample)
     identity = {
         "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
@@ -54,8 +54,20 @@ def run(params: Params, dataset: str) -> None:
             )
         )
         if not sum(report["takes"] for report in reports):
-            raise AuraError(f"Nothing of data set {dataset} could be resampled.")
+            skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
+            raise AuraError(nothing_usable(dataset, settings.root, skips))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
+
+
+def nothing_usable(
+    dataset: str, root: str, skips: Mapping[str, int], where: str = "`aura doctor`"
+) -> str:
+    """Say that a data set has nothing to use, with the most frequent reason of its skips."""
+    sentence = f"Data set {dataset} at {root} has no take that can be used"
+    if not skips:
+        return f"{sentence}: it lists none."
+    reason, count = max(skips.items(), key=lambda item: item[1])
+    return f"{sentence}, mostly '{reason}' ({count}); {where} lists every reason."
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
