@@ -2,6 +2,7 @@
 
     data/signals/<dataset>/takes-*.parquet      TAKES       one row a recording
     data/signals/<dataset>/part-*.parquet       SIGNALS     one row a second of a recording
+    data/signals/<dataset>/content-*.parquet    CONTENT     one row a fingerprint of a recording
     data/windows/<dataset>/part-*.parquet       WINDOWS     one row a window
     data/embeddings/<dataset>/texts-*.parquet   TEXTS       one row a distinct text
     data/embeddings/<dataset>/part-*.parquet    VIDEOS      one row a window with video
@@ -104,6 +105,15 @@ SIGNALS = pa.schema(
         block("mocap_valid", "bool", (MOCAP_RATE_HZ, len(JOINTS)), "joint measured"),
         required("imu_saturated", pa.float32(), "fraction of samples at the end of the range"),
         required("clock_offset_ms", pa.float32(), "device time minus frame number / rate, worst"),
+    ]
+)
+
+CONTENT = pa.schema(
+    [
+        required("take_id", pa.string()),
+        required(
+            "fingerprint", pa.uint64(), "of samples or poses as recorded, see signals.content"
+        ),
     ]
 )
 

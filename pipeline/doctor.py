@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from aura.config import Params
-from aura.datasets.base import Skip, Take, count_skips, open_dataset
+from aura.datasets.base import Skip, Take, count_skips, nothing_usable, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.signals.imu import clean
 from aura.storage import Storage
 from aura.teacher.video import check_frames
 from pipeline.engine.progress import track
-from pipeline.resample import count_masked, nothing_usable
+from pipeline.resample import count_masked
 
 _COLUMNS = ("takes", "imu", "mocap", "video", "text")
 _TAKES_PER_JOB = 8

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -11,9 +11,18 @@ import pyarrow as pa
 
 from aura import plugins
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
-from aura.datasets.base import Inventory, Recording, Skip, Take, count_skips, open_dataset
+from aura.datasets.base import (
+    Inventory,
+    Recording,
+    Skip,
+    Take,
+    count_skips,
+    nothing_usable,
+    open_dataset,
+)
 from aura.errors import AuraError, CorruptFile
-from aura.schema import SIGNALS, TAKES, from_numpy, from_rows
+from aura.schema import CONTENT, SIGNALS, TAKES, from_numpy, from_rows
+from aura.signals.content import content_of
 from aura.signals.imu import (
     Cleaned,
     clean,
@@ -47,7 +56,7 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 [Shard(number, takes, len(takes)) for number, takes in enumerate(groups)],
                 partial(resample_takes, settings, params.resample),
-                {"part": SIGNALS, "takes": TAKES},
+                {"part": SIGNALS, "takes": TAKES, "content": CONTENT},
                 folder,
                 params.ray,
                 f"resample {dataset}",
@@ -57,17 +66,6 @@ def run(params: Params, dataset: str) -> None:
             skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
             raise AuraError(nothing_usable(dataset, settings.root, skips))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
-
-
-def nothing_usable(
-    dataset: str, root: str, skips: Mapping[str, int], where: str = "`aura doctor`"
-) -> str:
-    """Say that a data set has nothing to use, with the most frequent reason of its skips."""
-    sentence = f"Data set {dataset} at {root} has no take that can be used"
-    if not skips:
-        return f"{sentence}: it lists none."
-    reason, count = max(skips.items(), key=lambda item: item[1])
-    return f"{sentence}, mostly '{reason}' ({count}); {where} lists every reason."
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
@@ -105,7 +103,7 @@ def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
 def resample_takes(
     dataset: Dataset, params: Resample, takes: Sequence[Take], add: Add
 ) -> dict[str, Any]:
-    """One shard: its SIGNALS and TAKES rows go to `add`; returns its counts."""
+    """One shard: its SIGNALS, TAKES and CONTENT rows go to `add`; returns its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
     used, seconds = 0, 0.0
     skips: list[Skip] = []
@@ -126,6 +124,10 @@ def resample_takes(
             continue
         add("part", table)
         add("takes", from_rows([_take_row(take, recording, params)], TAKES))
+        tracks = (recording.imu_s, recording.imu), (recording.mocap_s, recording.mocap)
+        prints = content_of(tracks, recording.duration_s)
+        ids = pa.array([take.take_id] * len(prints), pa.string())
+        add("content", pa.table([ids, prints], schema=CONTENT))
         used, seconds = used + 1, seconds + recording.duration_s
     return {
         "takes": used,
