@@ -2,6 +2,7 @@
 
     data/signals/<dataset>/takes-*.parquet      TAKES       one row a recording
     data/signals/<dataset>/part-*.parquet       SIGNALS     one row a second of a recording
+    data/signals/<dataset>/content-*.parquet    CONTENT     one row a fingerprint of a recording
     data/windows/<dataset>/part-*.parquet       WINDOWS     one row a window
     data/embeddings/<dataset>/texts-*.parquet   TEXTS       one row a distinct text
     data/embeddings/<dataset>/part-*.parquet    VIDEOS      one row a window with video
@@ -107,6 +108,15 @@ SIGNALS = pa.schema(
     ]
 )
 
+CONTENT = pa.schema(
+    [
+        required("take_id", pa.string()),
+        required(
+            "fingerprint", pa.uint64(), "of samples or poses as recorded, see signals.content"
+        ),
+    ]
+)
+
 WINDOWS = pa.schema(
     [
         required("window_id", pa.string()),
@@ -191,17 +201,28 @@ def to_numpy(table: pa.Table, name: str) -> np.ndarray:
     Raises
     ------
     AuraError
-        The column is no block.
+        There is no such column, it is no block, or some of its rows are null: which of them are
+        is what `table[name].is_valid()` tells.
     """
+    if table.column_names.count(name) != 1:
+        raise AuraError(f"The table has no column '{name}', but {', '.join(table.column_names)}.")
     field = table.schema.field(name)
     column = table.column(name)
+    if column.null_count:
+        raise AuraError(
+            f"Column '{name}' is null in {column.null_count} of {len(column)} rows; take the "
+            f"others, table.filter(table['{name}'].is_valid())."
+        )
     array = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if isinstance(array, pa.ChunkedArray):  # no rows, no chunks
         array = pa.array([], type=field.type)
     if pa.types.is_fixed_size_list(field.type):
-        return array.flatten().to_numpy().reshape(len(array), field.type.list_size)
+        numbers = array.flatten()
+        if numbers.null_count:
+            raise AuraError(f"Column '{name}' has {numbers.null_count} nulls inside its vectors.")
+        return numbers.to_numpy().reshape(len(array), field.type.list_size)
     metadata = field.metadata or {}
-    if b"dtype" not in metadata:
+    if b"dtype" not in metadata or not pa.types.is_fixed_size_binary(field.type):
         raise AuraError(f"Column '{name}' is not a block of numbers.")
     dtype = np.dtype(metadata[b"dtype"].decode())
     shape = json.loads(metadata[b"shape"])

@@ -18,14 +18,14 @@ from typing import Any
 from aura.config import Dataset, Ray, Resample
 from aura.datasets import synthetic
 from aura.datasets.base import Take, open_dataset
-from aura.schema import SIGNALS, TAKES
+from aura.schema import CONTENT, SIGNALS, TAKES
 from bench.measure import Baseline, Row, Seconds, Setup, require
 from pipeline.engine.processes import process_pool
 from pipeline.engine.session import ray_session
 from pipeline.engine.shards import Add, Report, Shard, run_shards
 from pipeline.resample import resample_takes
 
-_SCHEMAS = {"part": SIGNALS, "takes": TAKES}
+_SCHEMAS = {"part": SIGNALS, "takes": TAKES, "content": CONTENT}
 _PLAIN = Ray(executor="local")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from aura.config import Params
-from aura.datasets.base import Skip, Take, open_dataset
+from aura.datasets.base import Skip, Take, count_skips, nothing_usable, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.storage import Storage
@@ -24,11 +24,15 @@ _TAKES_PER_JOB = 8
 
 
 def run(params: Params, dataset: str) -> str:
-    """Open every take without writing anything; returns a table to print."""
+    """Open every take without writing anything; returns a table to print.
+
+    Raises
+    ------
+    AuraError
+        Nothing can be used; the table, which tells why, is printed before.
+    """
     settings = params.dataset(dataset).absolute()
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
-    if not inventory.takes:
-        raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
     skips: list[Skip] = list(inventory.skips)
     counts: Counter[str] = Counter()
     counts_by_split: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
@@ -39,9 +43,13 @@ def run(params: Params, dataset: str) -> str:
         skips += result["skips"]
         counts.update(result["counts"])
         hours += result["seconds"] / 3600
-    return _table(
+    table = _table(
         f"{dataset} at {settings.root}, {hours:.2f} hours", counts_by_split, skips, counts
     )
+    if not sum(have["imu"] + have["mocap"] for have in counts_by_split.values()):
+        print(table + "\n", flush=True)
+        raise AuraError(nothing_usable(dataset, settings.root, count_skips(skips), "the table"))
+    return table
 
 
 def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
@@ -78,16 +86,22 @@ def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict
     skips = list(recording.skips)
     usable = 0
     for video in recording.videos:
-        with storage.open(video.path) as file:
-            reason, readable = check_frames(file, len(recording.frame_s))
+        try:
+            with storage.open(video.path) as file:
+                reason, readable = check_frames(file, len(recording.frame_s))
+        except (FileNotFoundError, CorruptFile):
+            reason, readable = "video cannot be opened", False
         usable += readable
         if reason:
             skips.append(Skip(reason, video.path, "video"))
     if recording.videos and not usable:
         skips.append(Skip("no camera of the take can be used", take.take_name, "video"))
+    has_imu, has_mocap = bool(len(cleaned.times)), bool(np.isfinite(recording.mocap).any())
+    if not has_imu and not has_mocap:
+        skips.append(Skip("neither IMU nor mocap", take.take_name))
     have.update(
-        imu=bool(len(recording.imu)),
-        mocap=bool(np.isfinite(recording.mocap).any()),
+        imu=has_imu,
+        mocap=has_mocap,
         video=bool(usable),
         text=bool(recording.texts),
     )

@@ -11,9 +11,18 @@ import pyarrow as pa
 
 from aura import plugins
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
-from aura.datasets.base import Inventory, Recording, Skip, Take, count_skips, open_dataset
+from aura.datasets.base import (
+    Inventory,
+    Recording,
+    Skip,
+    Take,
+    count_skips,
+    nothing_usable,
+    open_dataset,
+)
 from aura.errors import AuraError, CorruptFile
-from aura.schema import SIGNALS, TAKES, from_numpy, from_rows
+from aura.schema import CONTENT, SIGNALS, TAKES, from_numpy, from_rows
+from aura.signals.content import content_of
 from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
 from pipeline.engine import paths
@@ -30,7 +39,7 @@ def run(params: Params, dataset: str) -> None:
     settings = params.dataset(dataset).absolute()
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
-        raise AuraError(f"Data set {dataset} at {settings.root} has no take that can be used.")
+        raise AuraError(nothing_usable(dataset, settings.root, count_skips(inventory.skips)))
     groups = group_takes(inventory.takes, params.resample)
     identity = {
         "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
@@ -42,14 +51,20 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 [Shard(number, takes, len(takes)) for number, takes in enumerate(groups)],
                 partial(resample_takes, settings, params.resample),
-                {"part": SIGNALS, "takes": TAKES},
+                {"part": SIGNALS, "takes": TAKES, "content": CONTENT},
                 folder,
                 params.ray,
                 f"resample {dataset}",
             )
         )
         if not sum(report["takes"] for report in reports):
-            raise AuraError(_nothing(dataset, add_counts(reports, "skips")))
+            skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
+            sentence = nothing_usable(dataset, settings.root, skips)
+            if any(reason.endswith(", refused") for reason in skips):
+                sentence += (
+                    " To convert units instead of refusing them, --set resample.units=convert."
+                )
+            raise AuraError(sentence)
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
 
 
@@ -80,14 +95,6 @@ def summarize(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> dict[s
     }
 
 
-def _nothing(dataset: str, skips: dict[str, int]) -> str:
-    """A sentence on why a data set gave no signals, and what to do."""
-    told = [reason for reason in skips if reason.endswith(", refused")]
-    most = max(told or skips, key=lambda reason: skips[reason], default="no reason is known")
-    then = "--set resample.units=convert" if told else f"aura doctor --dataset {dataset}"
-    return f"Nothing of data set {dataset} could be resampled ({most}); try {then}."
-
-
 def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
     valid = sum(report["valid"].get(name, 0) for report in reports)
     return valid / max(1, sum(report["valid"].get(f"{name}_all", 0) for report in reports))
@@ -96,7 +103,7 @@ def _share(reports: Sequence[dict[str, Any]], name: str) -> float:
 def resample_takes(
     dataset: Dataset, params: Resample, takes: Sequence[Take], add: Add
 ) -> dict[str, Any]:
-    """One shard: its SIGNALS and TAKES rows go to `add`; returns its counts."""
+    """One shard: its SIGNALS, TAKES and CONTENT rows go to `add`; returns its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
     used, seconds, skips = 0, 0.0, list[Skip]()
     dropped, masked, valid = Counter[str](), Counter[str](), Counter[str]()
@@ -116,6 +123,10 @@ def resample_takes(
             continue
         add("part", table)
         add("takes", from_rows([_take_row(take, recording, params)], TAKES))
+        tracks = (recording.imu_s, recording.imu), (recording.mocap_s, recording.mocap)
+        prints = content_of(tracks, recording.duration_s)
+        ids = pa.array([take.take_id] * len(prints), pa.string())
+        add("content", pa.table([ids, prints], schema=CONTENT))
         used, seconds = used + 1, seconds + recording.duration_s
     return {
         "takes": used,

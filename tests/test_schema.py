@@ -59,6 +59,43 @@ def test_reading_a_block_copies_nothing():
     assert view.__array_interface__["data"][0] == buffer.address
 
 
+def test_a_column_with_nulls_is_one_sentence_and_its_other_rows_are_read(tmp_path):
+    form = schema.embeddings_schema(3)
+    rows = [
+        {"window_id": f"{n}", "imu": [n, 0.5, 1], "mocap": [n, 1, 2] if n % 3 else None}
+        for n in range(6)
+    ]
+    write_table(tmp_path / "t.parquet", schema.from_rows(rows, form), form)
+    table = read_table(tmp_path / "t.parquet", form, "evaluate")
+    assert schema.to_numpy(table, "imu").shape == (6, 3)
+    sentence = r"'mocap' is null in 2 of 6 rows; take the others, table\.filter"
+    for nulled in (table, pa.concat_tables([table, table.slice(6)])):
+        with pytest.raises(AuraError, match=sentence):
+            schema.to_numpy(nulled, "mocap")
+    kept = table.filter(table["mocap"].is_valid())
+    assert schema.to_numpy(kept, "mocap")[:, 0].tolist() == [1, 2, 4, 5]
+    assert schema.to_numpy(table.slice(1, 2), "mocap").tolist() == [[1, 1, 2], [2, 1, 2]]
+    with pytest.raises(AuraError, match="'text' is null in 6 of 6"):
+        schema.to_numpy(table, "text")
+    with pytest.raises(AuraError, match="has no column 'imus', but window_id, imu"):
+        schema.to_numpy(table, "imus")
+
+
+def test_nulls_in_a_block_and_inside_a_vector_are_sentences():
+    field = schema.block("x", "float32", (2,), "m")
+    loose = pa.field("x", field.type, metadata=field.metadata)
+    table = pa.table([pa.array([b"12345678", None], field.type)], schema=pa.schema([loose]))
+    with pytest.raises(AuraError, match="'x' is null in 1 of 2 rows"):
+        schema.to_numpy(table, "x")
+    vectors = pa.table({"v": pa.array([[1.0, None], [2.0, 3.0]], pa.list_(pa.float32(), 2))})
+    with pytest.raises(AuraError, match="'v' has 1 nulls inside"):
+        schema.to_numpy(vectors, "v")
+    texts = pa.table([pa.array(["a"])], schema=pa.schema([pa.field("x", pa.string(),
+                     metadata=field.metadata)]))  # fmt: skip
+    with pytest.raises(AuraError, match="is not a block"):
+        schema.to_numpy(texts, "x")
+
+
 def test_polars_reads_the_files(tmp_path):
     table, values = signals_table()
     write_table(tmp_path / "signals.parquet", table, schema.SIGNALS)

@@ -196,6 +196,22 @@ def count_skips(skips: Sequence[Skip]) -> dict[str, int]:
     return dict(Counter(f"{skip.modality}: {skip.reason}" for skip in skips))
 
 
+def nothing_usable(
+    dataset: str, root: str, skips: Mapping[str, int], where: str = "`aura doctor`"
+) -> str:
+    """Say that a data set has nothing to use, with the most frequent reason of its skips."""
+    sentence = f"Data set {dataset} at {root} has no take that can be used"
+    if not skips:
+        return f"{sentence}: it lists none."
+    reason, count = max(skips.items(), key=lambda item: item[1])
+    return f"{sentence}, mostly '{reason}' ({count}); {where} lists every reason."
+
+
+def by_depth(path: str) -> tuple[int, str]:
+    """Order of the copies of a file: the one nearest to the root is read, the others are not."""
+    return path.count("/"), path
+
+
 def empty_imu() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Times, samples and flags of a recording without IMU."""
     return np.empty(0), np.empty((0, 6), np.float32), np.empty(0, bool)

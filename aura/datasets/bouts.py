@@ -3,6 +3,7 @@
 A take is a bout, consecutive rows of one activity; a file is a session of one subject.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
+from aura.datasets.base import Inventory, Recording, Skip, Take, Text, by_depth, empty_mocap
 from aura.errors import AuraError, CorruptFile
 from aura.signals.clock import overlapped, repeated
 
@@ -116,20 +117,20 @@ def list_bouts(
     absent = sorted(set(splits) - {session.subject for session in sessions})
     skips = [Skip("subject has no file", f"subject {subject}", "file") for subject in absent]
     seen: set[str] = set()
-    for session in sorted(sessions, key=lambda session: (session.name, session.path)):
+    for session in sorted(sessions, key=lambda s: (_key(s), *by_depth(s.path))):
         split = splits.get(session.subject, "train" if options.train is None else None)
         if split is None:
             skips.append(Skip("subject is in no split", session.path, "file"))
             continue
-        if session.name in seen:
+        if _key(session) in seen:
             skips.append(Skip("file is there twice", session.path, "file"))
             continue
-        seen.add(session.name)
         try:
             rows, dropped = read(session.path)
         except CorruptFile:
             skips.append(Skip("file cannot be read", session.path, "file"))
             continue
+        seen.add(_key(session))  # the first that can be read
         skips += dropped
         spans = split_bouts(rows.time, rows.activity, options.hole_s)
         for number, (first, end) in enumerate(spans):
@@ -152,6 +153,11 @@ def list_bouts(
                 )
             )
     return Inventory(tuple(takes), tuple(skips))
+
+
+def _key(session: Session) -> str:
+    """What copies of a file share, in the order of their numbers: s01 is s1."""
+    return re.sub("[0-9]+", lambda digits: digits[0].zfill(9), session.name)
 
 
 def sort_rows(

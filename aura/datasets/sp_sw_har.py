@@ -89,8 +89,7 @@ class Adapter:
     def _rows(self, path: str) -> tuple[Rows, list[Skip]]:
         """Rows by time, and what was dropped."""
         columns = (*_SENSORS, "timestamp")
-        table, labels, ragged = read_columns(self.files, path, columns, "label", ",", None)
-        labels = np.strings.strip(labels)
+        table, labels, ragged = read_columns(self.files, path, columns, "label", None, None)
         rows = Rows(table[:, 6] / 1000, labels, to_float32(table[:, :6]))
         rows, dropped = sort_rows(rows, labels != "", path, ragged)
         if self.options.clock == "even":

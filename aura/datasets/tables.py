@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv
 
+from aura.datasets.headers import AROUND, encoding_of, find_header
 from aura.errors import CorruptFile
 from aura.storage import Storage
 
@@ -19,7 +20,7 @@ def read_columns(
     path: str,
     number_columns: Sequence[str],
     text_column: str | None,
-    delimiter: str,
+    delimiter: str | None,
     names: Sequence[str] | None,
 ) -> tuple[np.ndarray, np.ndarray, int]:
     """Stream a table of text and keep some of its columns; memory is that of what is kept.
@@ -36,8 +37,8 @@ def read_columns(
         Columns kept as numbers, NaN where a cell is none.
     text_column : str or None
         One kept as it stands.
-    delimiter : str
-        What lies between two cells.
+    delimiter : str or None
+        What lies between two cells; None where the first line tells.
     names : sequence of str or None
         Names of all columns, or None where the first line has them.
 
@@ -66,15 +67,21 @@ def read_columns(
     numbers: list[np.ndarray] = [np.empty((0, len(number_columns)))]
     texts: list[np.ndarray] = [np.empty(0, str)]
     try:
-        with (
-            files.local(path) as local,
-            csv.open_csv(
+        with files.local(path) as local:
+            with local.open("rb") as file:
+                head = file.read(1 << 16)
+            line = -1
+            if names is None:
+                delimiter, names, line = find_header(head, columns)
+            with csv.open_csv(
                 local,
                 csv.ReadOptions(
                     use_threads=False,
                     block_size=1 << 20,
+                    skip_rows=line + 1,
                     column_names=names,
-                    encoding="latin-1",  # any byte is a letter of it, and no error
+                    # Any byte is a letter of Latin-1, and no error.
+                    encoding=encoding_of(head, "latin-1").removesuffix("-sig"),
                 ),
                 csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skip),
                 csv.ConvertOptions(
@@ -82,13 +89,19 @@ def read_columns(
                     column_types=dict.fromkeys(columns, pa.string()),
                     strings_can_be_null=False,
                 ),
-            ) as reader,
-        ):
-            for batch in reader:
-                numbers.append(np.stack([to_numbers(batch[c]) for c in number_columns], axis=1))
-                if text_column:
-                    texts.append(np.array(batch[text_column].to_pylist(), str))
-    except (pa.ArrowException, KeyError, OSError) as error:
+            ) as reader:
+                for batch in reader:
+                    numbers.append(
+                        np.stack(
+                            [to_numbers(batch[c], delimiter != ",") for c in number_columns], axis=1
+                        )
+                    )
+                    if text_column:
+                        cells = pc.utf8_trim(batch[text_column], AROUND)
+                        texts.append(np.array(cells.to_pylist(), str))
+    except (pa.ArrowException, KeyError, OSError, UnicodeError) as error:
+        raise CorruptFile(f"{path} cannot be read as a table: {error}.") from None
+    except CorruptFile as error:
         raise CorruptFile(f"{path} cannot be read as a table: {error}.") from None
     return np.concatenate(numbers), np.concatenate(texts), ragged
 
@@ -99,11 +112,17 @@ def to_float32(values: np.ndarray) -> np.ndarray:
         return values.astype(np.float32)
 
 
-def to_numbers(cells: pa.Array) -> np.ndarray:
-    """Strings (N,) as float64, NaN where one is no number; one bad cell is looked for if any is."""
+def to_numbers(cells: pa.Array, decimal_comma: bool = False) -> np.ndarray:
+    """Strings (N,) as float64, NaN where one is no number; one bad cell is looked for if any is.
+
+    Blanks and quotes about a number are not part of it; 1,5 is one where a comma may be decimal.
+    """
     try:
         numbers = pc.cast(cells, pa.float64())
     except pa.ArrowInvalid:
+        cells = pc.utf8_trim(cells, AROUND)
+        if decimal_comma:
+            cells = pc.replace_substring(cells, ",", ".")
         numeric = pc.match_substring_regex(cells, _NUMBER)
         numbers = pc.cast(pc.if_else(numeric, cells, "NaN"), pa.float64())
     return numbers.to_numpy(zero_copy_only=False)

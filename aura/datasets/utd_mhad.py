@@ -6,7 +6,6 @@ over the duration that the IMU's 50 Hz give: frame f of F is at f / (F - 1) of i
 sequence is its own capture; its text is the action's wording.
 """
 
-import csv
 import io
 import re
 from collections.abc import Mapping
@@ -18,7 +17,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.io import loadmat
 
 from aura.config.base import parse_options
-from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_imu, empty_mocap
+from aura.datasets.base import (
+    Inventory,
+    Recording,
+    Skip,
+    Take,
+    Text,
+    by_depth,
+    empty_imu,
+    empty_mocap,
+)
+from aura.datasets.headers import read_small_table
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
 from aura.signals.lost import mask_lost
@@ -62,24 +71,20 @@ class Adapter:
         shared = set(self.options.train) & set(self.options.test)
         if shared:
             raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")
-        try:
-            text = io.StringIO(root.read("actions.csv").decode(), newline="")
-            self.actions = {int(row["id"]): row["action"].strip() for row in csv.DictReader(text)}
-        except (OSError, CorruptFile, KeyError, ValueError):
-            raise AuraError(
-                f"{root.root} has no readable actions.csv with columns id, action."
-            ) from None
+        self.actions = read_actions(root)
         self.classes: Mapping[str, str] = {a: a for a in self.actions.values()}
 
     def inventory(self) -> Inventory:
         """Pair inertial and skeleton files by name; see `base.Adapter`."""
         sequences: dict[tuple[int, int, int], dict[str, str]] = {}
         skips = []
-        for path in self.files.list():
+        for path in sorted(self.files.list(), key=_by_folder):
             match = _NAME.fullmatch(PurePosixPath(path).name)
             if match:
                 action, subject, trial = (int(match[k]) for k in (1, 2, 3))
-                sequences.setdefault((action, subject, trial), {})[match[4]] = path
+                files = sequences.setdefault((action, subject, trial), {})
+                if files.setdefault(match[4], path) != path:
+                    skips.append(Skip("file is there twice", path, "file"))
         if not sequences:
             raise AuraError(
                 f"{self.files.root} holds no aN_sN_tN_inertial.mat or …_skeleton.mat files."
@@ -171,6 +176,41 @@ class Adapter:
                 raise
             skips.append(Skip(f"{kind} file is corrupt", take.take_name, modality))
             return None
+
+
+def read_actions(files: Storage) -> dict[int, str]:
+    """The wording of each action, from actions.csv in any of the forms that spreadsheets write.
+
+    Raises
+    ------
+    AuraError
+        There is no such table, or an action has no number, no wording, or two.
+    """
+    where = f"{files.root}/actions.csv"
+    try:
+        rows = read_small_table(files.read("actions.csv"), ("id", "action"))
+    except (OSError, CorruptFile) as error:
+        reason = f": {str(error).rstrip('.')}" if isinstance(error, CorruptFile) else ""
+        raise AuraError(
+            f"{files.root} has no readable actions.csv with columns id, action{reason}."
+        ) from None
+    actions: dict[int, str] = {}
+    for line, (number, action) in rows:
+        if not action or not re.fullmatch(r"[0-9]+([.,]0*)?", number):
+            raise AuraError(f"{where}, line {line}: give a whole number as id, and an action.")
+        key = int(re.split("[.,]", number)[0])
+        if actions.setdefault(key, action) != action:
+            raise AuraError(
+                f"{where}, line {line}: action {key} is there twice, as '{actions[key]}' and as "
+                f"'{action}'; keep one of them."
+            )
+    return actions
+
+
+def _by_folder(path: str) -> tuple[bool, int, str]:
+    """Order of the copies of a file: those in the data set's own folders are read first."""
+    own = PurePosixPath(path).parent.name in ("Inertial", "Skeleton")
+    return not own, *by_depth(path)
 
 
 def to_coco(kinect: np.ndarray) -> np.ndarray:

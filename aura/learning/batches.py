@@ -81,6 +81,9 @@ class Windows:
     window_samples: int  # T
     start_s: Tensor  # (N,) float64, in the take
     order: dict[str, Tensor] = field(default_factory=dict)  # modality -> (N,) rows to take it from
+    copies: tuple[tuple[str, str], ...] | None = (
+        None  # takes of one recording; None: not looked for
+    )
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -1,5 +1,7 @@
 """The windows of a data set, joined from its tables and checked for leaks."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import torch
@@ -15,6 +17,7 @@ from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, vide
 from aura.teacher.identity import DIM, Identity, same_teacher
 from pipeline.engine import paths
 from pipeline.engine.output import read_table
+from pipeline.study import copies
 
 
 def load(
@@ -64,6 +67,7 @@ def load(
         params.slice.window_s,
     )
     if check:
+        windows = replace(windows, copies=copies.of_dataset(dataset, windows))
         check_splits(windows, params.dataset(dataset).overlap)
     return windows, texts, teacher
 
@@ -101,7 +105,8 @@ def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarra
 def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[str]:
     """Refuse a test split that shares a person or a capture with the others; warn for validation.
 
-    Evaluation protocol, rule 1.
+    Evaluation protocol, rule 1. A recording that is in two splits, whole or in part and under
+    whatever names, is refused in any of them, and counted where it is in one split twice.
 
     Parameters
     ----------
@@ -118,9 +123,9 @@ def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[st
     Raises
     ------
     AuraError
-        The test split shares some.
+        The test split shares some, or two splits hold the same recording.
     """
-    warnings = []
+    warnings = copies.check(windows, on_overlap)
     for name, shared, overlap in overlaps(windows):
         if shared and on_overlap == "error":
             raise AuraError(

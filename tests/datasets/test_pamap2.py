@@ -179,6 +179,23 @@ def test_a_file_that_is_no_table_costs_itself_only(tmp_path):
     assert reasons(inventory).count(wrong) == 200
 
 
+def test_of_two_copies_the_nearest_that_can_be_read_is_read(tmp_path):
+    lines = lines_of(session([4]))
+    write(tmp_path, 101, lines)  # PAMAP2_Dataset/Protocol
+    write(tmp_path / "A", 101, lines_of(session([5])))
+    write(tmp_path, 102, lines).write_bytes(b"")
+    write(tmp_path / "B", 102, lines_of(session([5])))
+    write(tmp_path / "C", "0102", lines_of(session([24])))
+    options = {"train": [101, 102], "val": [], "test": []}
+    inventory = Adapter(Storage(tmp_path), options).inventory()
+    assert [take.label for take in inventory.takes] == ["walking", "running"]
+    assert sorted((s.reason, s.where) for s in inventory.skips) == [
+        ("file cannot be read", "PAMAP2_Dataset/Protocol/subject102.dat"),
+        ("file is there twice", "A/PAMAP2_Dataset/Protocol/subject101.dat"),
+        ("file is there twice", "C/PAMAP2_Dataset/Protocol/subject0102.dat"),
+    ]
+
+
 def test_splits_are_by_subject_and_read_from_options(tmp_path):
     for subject in (101, 105, 106, 109):
         write(tmp_path, subject, lines_of(session([24])))

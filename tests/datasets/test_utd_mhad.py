@@ -98,6 +98,21 @@ def test_damaged_and_missing_files_are_skips(tmp_path):
     assert len(found[1].imu) == 150
 
 
+@pytest.mark.parametrize("copy", ["Backup", "Inertial (copy)", "old/Inertial", "Skeleton/a"])
+@pytest.mark.parametrize("name", ["a1_s1_t1_inertial.mat", "a01_s1_t01_inertial.mat"])
+def test_a_file_that_is_there_twice_is_read_once_and_counted(tmp_path, copy, name):
+    root = write(tmp_path, subjects=(1,), actions=(1,), trials=(1,))
+    (root / copy).mkdir(parents=True)
+    savemat(root / copy / name, {"d_iner": np.zeros((77, 6))})
+    adapter = Adapter(Storage(root), {})
+    inventory = adapter.inventory()
+    assert [(s.modality, s.reason, s.where) for s in inventory.skips] == [
+        ("file", "file is there twice", f"{copy}/{name}")
+    ]
+    assert len(inventory.takes) == 1
+    assert len(adapter.load(inventory.takes[0]).imu) == 150  # of the data set's own folder
+
+
 def test_wrong_folders_and_options_are_one_sentence(tmp_path):
     with pytest.raises(AuraError, match=r"no readable actions\.csv"):
         Adapter(Storage(tmp_path), {})

@@ -2,6 +2,7 @@
 
 options.py   the choices that the format leaves open
 index.py     takes.json, captures.json, splits.json as a stream of small records
+loose.py     JSON that is not quite, and where it is not
 splits.py    a split by person beside the official one
 texts.py     the four text sources, packed by take
 timesync.py  the clock of a take

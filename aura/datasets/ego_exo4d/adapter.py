@@ -54,13 +54,15 @@ class Adapter:
     def inventory(self) -> Inventory:
         """List the takes of the chosen splits; see `base.Adapter`."""
         index.require_file(self.files, "takes.json")
-        captures = {
-            str(capture.get("capture_uid")): capture.get("capture_name")
-            for capture in index.stream_list(self.files, "captures.json")
-        }
+        captures: dict[str, Any] = {}
+        skips: list[Skip] = []
+        for record in index.stream_list(self.files, "captures.json"):
+            uid, name = str(record.get("capture_uid")), record.get("capture_name")
+            if captures.setdefault(uid, name) != name:
+                skips.append(Skip("capture is listed twice", f"{name}", "index"))
         splits = index.read_object(self.files, "annotations/splits.json")
         split_of = splits.get("take_uid_to_split") or {}
-        takes, skips, seen = [], [], set()
+        takes, seen = [], set()
         for record in index.stream_list(self.files, "takes.json"):
             name, uid = str(record.get("take_name")), str(record.get("take_uid"))
             if uid in seen:

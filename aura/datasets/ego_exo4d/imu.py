@@ -79,6 +79,10 @@ def read_take_imu(
         except CorruptFile:
             skips.append(Skip("VRS file is corrupt", take.take_name, "imu"))
             return nothing
+    if stream.index_lost:
+        skips.append(
+            Skip("VRS file has lost its index, all its records are read", take.take_name, "imu")
+        )
     if stream.calibration is None and (options.rectify or options.frame == "device"):
         skips.append(Skip("IMU has no calibration, read as it is", take.take_name, "imu"))
     accel, gyro = to_device_frame(stream, options.rectify, options.frame == "device")

@@ -4,41 +4,54 @@ takes.json of the full data set repeats each take's cameras and capture and take
 Python objects, so it is parsed one record at a time and only what a take needs is kept.
 """
 
+import codecs
+import io
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import IO, Any
 
 import ijson
 
+from aura.datasets.ego_exo4d.loose import parse, place_of
 from aura.errors import AuraError, CorruptFile
 from aura.storage import Storage
 
 FPS = 30.0
 PSEUDO_CAMERAS = ("collage", "best_exo")
+_OPENING: dict[type, bytes] = {list: b"[", dict: b"{"}
 _CHUNK = 1 << 20  # bytes parsed at once; of an object store, each is a request
 
 
 def stream_list(files: Storage, path: str) -> Iterator[dict[str, Any]]:
     """Records of a JSON list of objects."""
-    with _open_json(files, path, b"[", "list") as file:
-        for record in ijson.items(file, "item", use_float=True, buf_size=_CHUNK):
+
+    def read(file: IO[bytes]) -> Iterator[tuple[int, dict[str, Any]]]:
+        items = ijson.items(file, "item", use_float=True, buf_size=_CHUNK)
+        for number, record in enumerate(items):
             if not isinstance(record, dict):
-                raise AuraError(f"{files.root}/{path} should hold JSON objects.")
-            yield record
+                raise AuraError(
+                    f"{files.root}/{path} should hold JSON objects; number {number + 1} is none."
+                )
+            yield number, record
+
+    for _, record in _stream(files, path, list, read):
+        yield record
 
 
 def stream_annotations(files: Storage, path: str) -> Iterator[tuple[str, Any]]:
     """Pairs of take_uid and annotation under the key `annotations` of a JSON object."""
-    with _open_json(files, path, b"{", "dict") as file:
+
+    def read(file: IO[bytes]) -> Iterator[tuple[str, Any]]:
         yield from ijson.kvitems(file, "annotations", use_float=True, buf_size=_CHUNK)
+
+    yield from _stream(files, path, dict, read)
 
 
 def read_object(files: Storage, path: str) -> dict[str, Any]:
     """A small JSON object."""
-    with _open_json(files, path, b"{", "dict") as file:
-        return json.loads(file.read())
+    content: dict[str, Any] = _whole(files, path, dict)
+    return content
 
 
 def require_file(files: Storage, path: str) -> None:
@@ -49,22 +62,53 @@ def require_file(files: Storage, path: str) -> None:
         )
 
 
-@contextmanager
-def _open_json(files: Storage, path: str, opening: bytes, kind: str) -> Iterator[IO[bytes]]:
-    url = f"{files.root}/{path}"
+def _stream(
+    files: Storage, path: str, kind: type, read: Callable[[IO[bytes]], Iterator[tuple[Any, Any]]]
+) -> Iterator[tuple[Any, Any]]:
+    """Keys and values of a file as `read` streams them.
+
+    A file that turns out not to be strict JSON is read whole; what came before is not given again.
+    """
     require_file(files, path)
+    done = set()
     try:
         with files.open(path) as file:
-            if file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")[:1] != opening:
-                file.seek(0)
-                json.loads(file.read())  # not JSON is another sentence than the wrong JSON
-                raise AuraError(f"{url} should hold a JSON {kind}.")
-            file.seek(0)
-            yield file
+            head = file.read(64)
+            mark = len(codecs.BOM_UTF8) if head.startswith(codecs.BOM_UTF8) else 0
+            if head[mark:].lstrip()[:1] == _OPENING[kind]:
+                file.seek(mark)
+                for key, value in read(file):
+                    done.add(key)
+                    yield key, value
+                return
     except (ijson.JSONError, ValueError, RecursionError):
-        raise AuraError(f"{url} is not valid JSON.") from None
+        pass
     except CorruptFile as error:
         raise AuraError(str(error)) from None
+    content = json.dumps(_whole(files, path, kind)).encode()
+    for key, value in read(io.BytesIO(content)):
+        if key not in done:
+            yield key, value
+
+
+def _whole(files: Storage, path: str, kind: type) -> Any:
+    """The content of a file, or an `AuraError` with the line and column where it is no JSON."""
+    require_file(files, path)
+    url = f"{files.root}/{path}"
+    try:
+        data = files.read(path)
+    except CorruptFile as error:
+        raise AuraError(str(error)) from None
+    try:
+        content = parse(data)
+    except (ValueError, RecursionError) as error:
+        raise AuraError(
+            f"{url} is not valid JSON, {place_of(data, error)}. "
+            "Mend it there, or download it again."
+        ) from None
+    if not isinstance(content, kind):
+        raise AuraError(f"{url} should hold a JSON {kind.__name__}.")
+    return content
 
 
 def take_source(record: Mapping[str, Any], capture_name: str | None) -> dict[str, Any]:

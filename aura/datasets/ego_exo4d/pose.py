@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from aura.datasets.base import Skip, Take
+from aura.datasets.ego_exo4d.loose import place_of
 from aura.datasets.ego_exo4d.options import Options
 from aura.errors import CorruptFile
 from aura.schema import JOINTS
@@ -82,7 +83,7 @@ def read_pose(data: bytes, min_views: int = 0) -> Pose:
         cells = np.array([[_cell(p.get(joint)) for joint in JOINTS] for p in points], np.float64)
         cells = cells.reshape(-1, len(JOINTS), 4)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
-        reason = str(e)[:90] or type(e).__name__
+        reason = place_of(data, e)[:120] or type(e).__name__
         raise CorruptFile(f"The body pose cannot be read: {reason}.") from None
     too_few = cells[..., 3] < min_views  # NaN, where it does not say, is not less
     seen = np.all(np.abs(cells[..., :3]) < _FAR_M, axis=2)
@@ -125,21 +126,21 @@ def read_take_pose(
         How much was masked; is added to.
     """
     body = f"annotations/ego_pose/{take.source['official_split']}/body"
-    fault = ""
+    fault, where = "", take.take_name
     for kind in options.pose:
         try:
             pose = read_pose(files.read(f"{body}/{kind}/{take.take_id}.json"), options.min_views)
         except FileNotFoundError:
             continue
-        except CorruptFile:
-            fault = fault or "body pose is corrupt"
+        except CorruptFile as error:
+            fault, where = fault or "body pose is corrupt", f"{take.take_name}: {error}"
             continue
         multiple = numbers_a_frame(pose.frames, frames)
         if multiple is None:
             fault = fault or "body pose is numbered past the video's end"
             continue
         if fault:
-            skips.append(Skip(f"{fault}, the other kind is read", take.take_name, "mocap"))
+            skips.append(Skip(f"{fault}, the other kind is read", where, "mocap"))
         if multiple > 1:
             reason = f"body pose is numbered at {multiple} times the video's rate"
             skips.append(Skip(reason, take.take_name, "mocap"))
@@ -151,7 +152,7 @@ def read_take_pose(
         counts["joint seen by too few cameras"] = pose.few_views
         counts.update(lost)
         return Pose(pose.frames[:inside], joints, 0, 0, 0, multiple)
-    skips.append(Skip(fault or "no body pose", take.take_name, "mocap"))
+    skips.append(Skip(fault or "no body pose", where, "mocap"))
     return None
 
 

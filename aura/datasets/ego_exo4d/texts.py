@@ -31,6 +31,7 @@ def read_texts(
     """Packed texts and actions by take_uid, of the chosen splits, and what was dropped."""
     packed: dict[str, bytes] = {}
     skips: list[Skip] = []
+    seen: set[tuple[str, str]] = set()
     for source in (s for s in _FILES if s in options.texts or s == "keystep"):
         for split in options.splits:
             path = f"annotations/{source}_{split}.json"
@@ -48,6 +49,13 @@ def read_texts(
                 ]
                 if texts:
                     earlier = _unpack(packed[uid]) if uid in packed else []
+                    if (source, uid) in seen:  # in the file of another split, or again in this one
+                        known = {tuple(text) for text in earlier}
+                        fresh = [text for text in texts if tuple(text) not in known]
+                        twice = len(texts) - len(fresh)
+                        skips += [Skip("text is there twice", uid, "text")] * twice
+                        texts = fresh
+                    seen.add((source, uid))
                     packed[uid] = zlib.compress(json.dumps(earlier + texts).encode(), 1)
     return packed, skips
 

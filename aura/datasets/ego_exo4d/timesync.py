@@ -12,10 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.lib.stride_tricks import sliding_window_view
 from pyarrow import csv
 
 from aura.datasets.ego_exo4d.index import FPS
+from aura.datasets.headers import AROUND, encoding_of, find_header
 from aura.errors import CorruptFile
 
 _STRAY_S = 0.05  # one and a half frames off the line is no jitter
@@ -71,16 +73,27 @@ def read_timesync(data: bytes, column: str) -> np.ndarray:
         The file is no table, has no such column, or has a cell in it that is not a number.
     """
     try:
+        header = find_header(data[: 1 << 16], [column])
         table = csv.read_csv(
             io.BytesIO(data),
-            read_options=csv.ReadOptions(use_threads=False),
+            read_options=csv.ReadOptions(
+                use_threads=False,
+                skip_rows=header.line + 1,
+                column_names=header.names,
+                encoding=encoding_of(data[:4], "utf-8").removesuffix("-sig"),
+            ),
+            parse_options=csv.ParseOptions(delimiter=header.delimiter),
             convert_options=csv.ConvertOptions(
-                include_columns=[column],
-                column_types={column: pa.float64()},
-                null_values=["", "nan", "NaN", "NAN", "null", "None"],
+                include_columns=[column], column_types={column: pa.string()}
             ),
         )
-        times = table.column(column).to_numpy().astype(np.float64)
+        cells = pc.utf8_trim(table.column(column), AROUND)
+        if header.delimiter != ",":
+            cells = pc.replace_substring(cells, ",", ".")
+        empty = pc.is_in(cells, pa.array(["", "nan", "NaN", "NAN", "null", "None"]))
+        times = pc.cast(pc.if_else(empty, None, cells), pa.float64()).to_numpy().astype(np.float64)
+    except CorruptFile as error:
+        raise CorruptFile(f"timesync.csv cannot be read: {error}.") from None
     except (pa.ArrowException, ValueError, OSError) as error:
         raise CorruptFile(f"timesync.csv cannot be read: {str(error).splitlines()[0]}.") from None
     times[~np.isfinite(times)] = np.nan

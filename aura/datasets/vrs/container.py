@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from aura.datasets.vrs.data_layout import field_offsets
+from aura.datasets.vrs.walk import record_offsets
 from aura.errors import CorruptFile
 
 
@@ -57,6 +58,8 @@ class StreamFile:
         (R,) `RECORD_HEADER` of the stream's records, in disk order.
     offsets : np.ndarray
         (R,) where each of them begins, in bytes.
+    index_lost : bool
+        The file has no usable index, and its records were found one by one.
     """
 
     def __init__(self, path: Path, stream_of: Callable[[Tags], StreamId]) -> None:
@@ -73,9 +76,14 @@ class StreamFile:
         if stream not in streams:
             raise CorruptFile("the recording has no such stream")
         self.tags = streams[stream]
-        entries = self._index(header)
-        sizes = entries["size"].astype(np.int64)
         start = int(header["first_record_offset"]) or description_end
+        self.index_lost = False
+        try:
+            entries = self._index(header)
+        except Exception as error:  # hostile bytes make numpy and pyarrow raise anything
+            entries = self._rebuilt_index(header, max(start, description_end), error)
+            self.index_lost = True
+        sizes = entries["size"].astype(np.int64)
         if sizes.min() < RECORD_HEADER.itemsize or start < description_end:
             raise ValueError("records overlap each other or the description")
         total = start + int(sizes.sum())
@@ -104,6 +112,20 @@ class StreamFile:
         if record["compression"]:
             packed = _decompress(packed, record["compression"], count * INDEX_ENTRY.itemsize)
         return np.frombuffer(packed, INDEX_ENTRY, count)
+
+    def _rebuilt_index(self, header: np.void, start: int, error: Exception) -> np.ndarray:
+        """The entries that an index would have, from the records; `error` where they are broken."""
+        try:
+            offsets = record_offsets(self.data, start, int(header["index_offset"]))
+        except CorruptFile:
+            raise error from None
+        if len(offsets) < 2:
+            raise error
+        headers = _gather(self.data, offsets[:-1], RECORD_HEADER)
+        entries = np.empty(len(headers), INDEX_ENTRY)
+        for name in INDEX_ENTRY.names or ():
+            entries[name] = headers[name]
+        return entries
 
     def _record(self, header: np.void, name: str, type_id: int) -> tuple[np.void, np.ndarray, int]:
         """Header, body and end of a record of the file's own."""

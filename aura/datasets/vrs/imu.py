@@ -71,6 +71,8 @@ class ImuStream:
         None where the recording has none.
     ranges : tuple of float, optional
         The largest accel (m/s2) and gyro (rad/s) that the sensor can give, where they are known.
+    index_lost : bool
+        The file has lost its index; these are all the samples that its records hold.
     """
 
     label: str
@@ -82,6 +84,7 @@ class ImuStream:
     gyro_valid: np.ndarray
     calibration: ImuCalibration | None
     ranges: tuple[float, float] | None = None
+    index_lost: bool = False
 
     @property
     def saturated(self) -> np.ndarray:
@@ -128,7 +131,9 @@ def read_imu(path: Path, label: str = "imu-right") -> ImuStream:
     masks = accel_valid != 0, gyro_valid != 0
     accel_g, gyro_deg_s = RANGES[label][_is_gen2(file.file_tags)]
     ranges = accel_g * _STANDARD_GRAVITY, float(np.radians(gyro_deg_s))
-    return ImuStream(label, rate, times, accel, gyro, masks[0], masks[1], calibration, ranges)
+    return ImuStream(
+        label, rate, times, accel, gyro, masks[0], masks[1], calibration, ranges, file.index_lost
+    )
 
 
 def open_stream(path: Path, label: str) -> StreamFile:

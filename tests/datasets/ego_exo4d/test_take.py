@@ -166,3 +166,16 @@ def test_calibration_frame_and_time_offsets_can_be_switched(clean_root):
     assert raw.gyro_lag_s == 0
     assert device.gyro_lag_s == pytest.approx(known.gyro_time_offset_s - known.accel_time_offset_s)
     assert abs(device.gyro_lag_s) > 4e-4
+
+
+def test_a_recording_that_lost_its_index_is_read_and_counted(clean_root, tmp_path):
+    root = copy_of(clean_root, tmp_path)
+    take, expected = load_first(root)
+    path = vrs(root, take)
+    raw = bytearray(path.read_bytes())
+    raw[24:32] = bytes(8)  # where the index is: never written
+    path.write_bytes(raw)
+    _, recording = load_first(root)
+    np.testing.assert_array_equal(recording.imu, expected.imu)
+    np.testing.assert_array_equal(recording.imu_s, expected.imu_s)
+    assert reasons(recording) == {"imu: VRS file has lost its index, all its records are read": 1}

@@ -1,6 +1,7 @@
 import os
 import struct
 import tracemalloc
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from unittest import mock
@@ -13,7 +14,9 @@ from aura.datasets.synthetic import vrs_writer
 from aura.datasets.synthetic.vrs_writer import write_vrs
 from aura.datasets.vrs import ImuStream, container, read_imu
 from aura.errors import CorruptFile
+from tests.datasets.vrs.official_reader import read_official
 from tests.datasets.vrs.raw_files import assemble, at_index, at_sample, drop, patch, swap, walk
+from tests.datasets.vrs.streams import ARRAYS, LABELS, assert_same
 
 HUGE = b"\xff" * 4
 DAMAGE = {
@@ -21,25 +24,17 @@ DAMAGE = {
     "header only": (lambda raw: raw[:80], "malformed"),
     "text": (lambda raw: b"time,accel\n" * 40, "not a VRS file"),
     "header size": (patch(20, b"\x40"), "not a VRS file"),
-    "no index": (patch(24, bytes(8)), "its index is missing"),
-    "negative index": (patch(24, struct.pack("<q", -5)), "malformed"),
-    "index far away": (patch(24, struct.pack("<q", 1 << 62)), "malformed"),
     "description far away": (patch(32, struct.pack("<q", 1 << 40)), "malformed"),
+    "index far away": (patch(24, struct.pack("<q", 1 << 62)), "malformed"),
     "records before the start": (patch(40, struct.pack("<q", -1 << 50)), "records overlap"),
     "records past the end": (patch(40, struct.pack("<q", 1 << 50)), "cut short"),
     "description size": (patch(80, HUGE), "description is missing, incomplete"),
     "stream count": (patch(112, HUGE), "malformed"),
     "tag count": (patch(122, HUGE), "malformed"),
     "tag length": (patch(126, HUGE), "malformed"),
-    "index size": (at_index(0, HUGE), "index is missing, incomplete"),
-    "index version": (at_index(12, b"\3"), "unsupported version"),
-    "index stream count": (at_index(32, HUGE), "malformed"),
-    "index record count": (at_index(48, HUGE), "malformed"),
-    "index compression": (at_index(27, b"\2"), "malformed"),
     "index record size": (at_index(60, HUGE), "cut short"),
     "empty record": (at_index(60, bytes(4)), "records overlap"),
     "cut in the samples": (lambda raw: raw[:6000], "malformed"),
-    "cut in the index": (lambda raw: raw[:-1], "index is missing, incomplete"),
     "samples gone": (lambda raw: drop(3)(raw), "no data records"),
     "configuration gone": (lambda raw: drop(2)(raw), "no configuration records"),
     "record size": (at_sample(0, 0, b"\x20"), "index disagrees"),
@@ -146,8 +141,11 @@ def test_index_packed_into_a_bomb(path: Path) -> None:
     for count in (len(records), (32 << 20) // 19):
         path.write_bytes(at_index(32 + 4 + 2 * 6, struct.pack("<I", count))(packed))
         tracemalloc.start()
-        with pytest.raises(CorruptFile, match="malformed"):
-            read_imu(path)
+        if count > len(records):  # it cannot be the index, so the records are asked
+            assert read_imu(path).index_lost
+        else:
+            with pytest.raises(CorruptFile, match="malformed"):
+                read_imu(path)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert peak < 2 << 20
@@ -163,3 +161,93 @@ def test_endless_tags_are_cut_off(path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(container, "_MAX_TAG_BYTES", 1 << 16)
     with pytest.raises(CorruptFile, match="malformed"):
         read_imu(path)
+
+
+def _without_index(raw: bytes) -> bytes:
+    return raw[: struct.unpack_from("<q", raw, 24)[0]]
+
+
+LOST = {
+    "never written": lambda raw: patch(24, bytes(8))(_without_index(raw)),
+    "never written, space set aside": lambda raw: patch(24, bytes(8))(
+        _without_index(raw) + bytes(700)
+    ),
+    "not found": patch(24, bytes(8)),
+    "before the file": patch(24, struct.pack("<q", -5)),
+    "gone": _without_index,
+    "cut": lambda raw: raw[:-1],
+    "cut in its header": lambda raw: _without_index(raw) + raw[-20:],
+    "of no size": at_index(0, HUGE),
+    "of another version": at_index(12, b"\3"),
+    "of too many streams": at_index(32, HUGE),
+    "of too many records": at_index(48, HUGE),
+    "compressed by nobody": at_index(27, b"\2"),
+    "and the first record's place": lambda raw: patch(40, bytes(8))(patch(24, bytes(8))(raw)),
+}
+
+
+@pytest.mark.parametrize("name", LOST)
+@pytest.mark.parametrize("label", LABELS)
+def test_a_lost_index_is_rebuilt_as_by_the_official_reader(
+    path: Path, pair: dict[str, ImuStream], name: str, label: str
+) -> None:
+    path.write_bytes(LOST[name](path.read_bytes()))
+    ours = read_imu(path, label)
+    assert ours.index_lost
+    assert_same(ours, pair[label])
+    if name != "never written, space set aside":  # there it loses the last record
+        assert_same(ours, read_official(path, label)[0])
+
+
+def test_an_index_that_is_there_is_not_lost(path: Path) -> None:
+    assert not read_imu(path).index_lost
+
+
+@pytest.mark.parametrize("cut", [1, 31, 40, 94])
+def test_a_recording_that_broke_off_keeps_its_whole_records(
+    path: Path, pair: dict[str, ImuStream], cut: int
+) -> None:
+    whole = LOST["never written"](path.read_bytes())
+    path.write_bytes(whole[:-cut])
+    found = [read_imu(path, label) for label in LABELS]
+    counts = [len(stream.accel) for stream in found]
+    assert sum(counts) == 40 + 31 - 1
+    for stream, count in zip(found, counts, strict=True):
+        first = {name: getattr(pair[stream.label], name)[:count] for name in ARRAYS}
+        assert_same(stream, replace(pair[stream.label], **first))
+        assert_same(stream, read_official(path, stream.label)[0])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda raw: raw[:-1],  # copies of a finished recording that broke off
+        lambda raw: raw[:-95],
+        patch(24, struct.pack("<q", 1 << 62)),
+        lambda raw: patch(24, bytes(8))(raw + b"\xff" * 60),
+        lambda raw: patch(24, bytes(8))(at_sample(3, 4, b"\x07")(raw)),
+        lambda raw: patch(24, bytes(8))(at_sample(3, 0, b"\x20")(raw)),
+        lambda raw: patch(24, bytes(8))(at_sample(3, 26, b"\x09")(raw)),
+        lambda raw: patch(24, bytes(8))(raw[:150]),
+    ],
+)
+def test_broken_records_without_an_index_are_refused(
+    path: Path, change: Callable[[bytes], bytes]
+) -> None:
+    path.write_bytes(change(_without_index(path.read_bytes())))
+    with pytest.raises(CorruptFile):
+        read_imu(path)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("label", LABELS)
+def test_a_real_recording_without_its_index(recording: Path, tmp_path: Path, label: str) -> None:
+    raw = recording.read_bytes()
+    path = tmp_path / "x.vrs"
+    for name in ("not found", "of another version"):
+        path.write_bytes(LOST[name](raw))
+        found = read_imu(path, label)
+        assert found.index_lost
+        assert_same(found, read_imu(recording, label))
+        if name == "not found":  # of the other, whose index comes first, they find no record
+            assert_same(found, read_official(path, label)[0])

@@ -120,6 +120,7 @@ def test_official_reader_agrees_where_both_accept_damage(
       they build the index anew, which is right; we lost the sample.
     - A field whose "offset" is not the sum of sizes before it: they go by the sum, we went by the
       offset, and which is right depends on the byte that was hit.
+    - An index that they do not know for one: they leave out the whole record before it.
     - A damaged RF tag: they give the first row over and over.
     A row that they fill in counts as refused here, as in the fallback.
     """
@@ -155,5 +156,7 @@ def test_official_reader_agrees_where_both_accept_damage(
         stamps = headers["timestamp"][headers["record_type"] == 3]
         for name, column in zip(ARRAYS, theirs.dtype.names, strict=True):
             ordered = getattr(by_record_time(ours, stamps), name)
+            if ours.index_lost and len(theirs) == len(ordered) - 1:
+                ordered = ordered[:-1]
             np.testing.assert_array_equal(ordered, theirs[column], err_msg=f"{path}: {name}")
     assert both > 120

@@ -1,0 +1,107 @@
+"""Takes that hold the same recording, whole or in part, under two names."""
+
+from collections import Counter
+
+import numpy as np
+import pyarrow as pa
+
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
+from aura.errors import AuraError
+from aura.learning.batches import Windows
+from aura.schema import CONTENT
+from aura.signals.content import fingerprints, same_recordings
+from pipeline.engine import paths
+from pipeline.engine.output import read_table
+
+Pairs = tuple[tuple[str, str], ...]
+
+
+def of_dataset(dataset: str, windows: Windows) -> Pairs:
+    """Pairs of takes of one recording, by what `resample` noted of it as recorded.
+
+    Parameters
+    ----------
+    dataset : str
+        Its name.
+    windows : Windows
+        All of them; signals of before that note was taken are compared as these have them.
+    """
+    folder = paths.SIGNALS / dataset
+    if not any(folder.glob("content-*.parquet")):
+        return of_windows(windows)
+    table = read_table(folder / "content-*.parquet", CONTENT, "resample")
+    column = table.column("take_id").dictionary_encode().combine_chunks()
+    used = pa.array(np.unique(windows.take))
+    kept = np.isin(column.dictionary.to_numpy(zero_copy_only=False), used.to_numpy(False))
+    take, prints = column.indices.to_numpy(), table.column("fingerprint").to_numpy()
+    inside = kept[take]
+    names = column.dictionary.to_pylist()
+    pairs = same_recordings(take[inside], prints[inside])
+    return tuple((names[a], names[b]) for a, b in pairs)
+
+
+def of_windows(windows: Windows) -> Pairs:
+    """The same by the resampled signals: copies, and pieces that begin at a whole sample."""
+    names, take = np.unique(windows.take, return_inverse=True)
+    numbers, prints = [np.empty(0, np.int64)], [np.empty(0, np.uint64)]
+    samples, imu = windows.samples.numpy(), windows.imu.cpu().numpy()
+    has_imu, has_mocap = (windows.has[name].numpy() for name in ("imu", "mocap"))
+    order = np.argsort(take, kind="stable")
+    for number, rows in enumerate(np.split(order, np.flatnonzero(np.diff(take[order])) + 1)):
+        if has_imu[rows].any():
+            first, last = samples[rows].min(), samples[rows].max() + windows.window_samples
+            found = [fingerprints(imu[first:last], IMU_RATE_HZ)]
+        else:
+            poses = (windows.mocap[row].cpu().numpy() for row in rows[has_mocap[rows]])
+            found = [fingerprints(window, MOCAP_RATE_HZ) for window in poses]
+        of_take = np.unique(np.concatenate([*found, prints[0]]))
+        numbers.append(np.full(len(of_take), number))
+        prints.append(of_take)
+    pairs = same_recordings(np.concatenate(numbers), np.concatenate(prints))
+    return tuple((str(names[a]), str(names[b])) for a, b in pairs)
+
+
+def check(windows: Windows, on_overlap: str) -> list[str]:
+    """Refuse a recording that is in two splits, and count those that are in one split twice.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows of a data set.
+    on_overlap : {"error", "warn"}
+        "warn" warns of two splits too.
+
+    Returns
+    -------
+    list of str
+        The warnings.
+
+    Raises
+    ------
+    AuraError
+        Two splits share a recording.
+    """
+    pairs = of_windows(windows) if windows.copies is None else windows.copies
+    split_of = dict(zip(windows.take.tolist(), windows.split.tolist(), strict=True))
+    across = [pair for pair in pairs if split_of[pair[0]] != split_of[pair[1]]]
+    within = Counter({split_of[b]: 0 for _, b in pairs})
+    within.update(split_of[b] for b in {b for a, b in pairs if split_of[a] == split_of[b]})
+    warnings = [
+        f"{count} takes of the {split} split hold a recording, or a piece of one, that another "
+        "take of it holds too: it counts more than once."
+        for split, count in sorted(within.items())
+        if count
+    ]
+    if not across:
+        return warnings
+    first, second = min(across)
+    sentence = (
+        f"{len(across)} recordings, or pieces of them, are in two splits under two names, e.g. "
+        f"{first} ({split_of[first]}) and {second} ({split_of[second]})"
+    )
+    if on_overlap == "error":
+        raise AuraError(
+            f"{sentence}; a result would mean nothing. Keep one take of each, or have it said "
+            "beside every result by setting the data set's overlap to warn."
+        )
+    return [f"{sentence}: its figures are too good by that.", *warnings]
