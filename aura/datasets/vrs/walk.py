@@ -40,7 +40,7 @@ def record_offsets(data: np.ndarray, start: int, index_offset: int) -> np.ndarra
     CorruptFile
         The records are not whole.
     """
-    view, end = memoryview(data), data.size
+    view, end = data.data, data.size
     if index_offset > end:
         raise CorruptFile(f"it is cut short at {end} bytes, and its index was at {index_offset}")
     position, previous, offsets = start, 0, [start]
