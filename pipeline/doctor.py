@@ -13,8 +13,9 @@ from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.signals.imu import clean
 from aura.storage import Storage
+from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.video import check_frames
-from pipeline.engine.progress import track
+from pipeline.engine.progress import say, track
 from pipeline.resample import count_masked
 
 _COLUMNS = ("takes", "imu", "mocap", "video", "text")
@@ -37,9 +38,19 @@ def run(params: Params, dataset: str) -> str:
         skips += result["skips"]
         counts.update(result["counts"])
         hours += result["seconds"] / 3600
+    if any(have["video"] for have in counts_by_split.values()):
+        _check_ffmpeg()
     return _table(
         f"{dataset} at {settings.root}, {hours:.2f} hours", counts_by_split, skips, counts
     )
+
+
+def _check_ffmpeg() -> None:
+    """Say which ffmpeg cannot be used, and that none can."""
+    try:
+        say(find_ffmpeg().note)
+    except AuraError as error:
+        say(str(error))
 
 
 def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
@@ -76,7 +87,7 @@ def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
     usable = 0
     for video in recording.videos:
-        with storage.open(video.path) as file:
+        with (storage.open if storage.remote else storage.local)(video.path) as file:
             reason, readable = check_frames(file, len(recording.frame_s))
         usable += readable
         if reason:

@@ -45,4 +45,5 @@ def _interval_s() -> float:
 
 def say(sentence: str) -> None:
     """Tell the user something in one line, on stderr so that stdout stays for results."""
-    print(sentence, file=sys.stderr, flush=True)
+    if sentence:
+        print(sentence, file=sys.stderr, flush=True)
