@@ -30,7 +30,7 @@ _FILM = base64.b64decode(
 _FILM_FRAMES, _PPM_BYTES = 4, len(b"P6\n16 16\n255\n") + 3 * 16 * 16
 _SYNC = ("fps_mode", "vsync")
 _SCRIPT = ("-/filter_complex", "-filter_complex_script")
-_TRIAL_S = 30.0
+_TRIAL_S = 20.0
 _DECODED = re.compile(rb"\(video\):.*?(\d+) frames decoded")
 _MARKS = re.compile(r"\[(?:error|fatal)\] ?| @ 0x[0-9a-f]+")  # of a line of the log
 
