@@ -76,7 +76,8 @@ class Silence:
             self._done, self._since, self._quiet_s = done, time.monotonic(), QUIET_S
         elif quiet_s >= self._quiet_s:
             self._quiet_s *= 2
-            say(f"{self.label}: nothing new for {quiet_s:.0f} s; {self.waiting_for()}.")
+            said = f"{self.label}: nothing new for {quiet_s:.0f} s; {self.waiting_for()}."
+            tqdm.write(said, file=sys.stderr)  # on a line of its own, a bar or none
 
 
 @contextmanager
