@@ -114,15 +114,15 @@ def decode_frames(
         is sure (`aura/teacher/video_gop.py`); the frames are the same bits, and damage in what is
         left out goes unseen.
 
-    Yields
-    ------
-    (b, H, W, 3) uint8
-        RGB. Frames past the end of the file are absent: fewer than n come in all.
-
     Returns
     -------
     int
         Frames that the video shows, for `compare_frames`.
+
+    Yields
+    ------
+    (b, H, W, 3) uint8
+        RGB. Frames past the end of the file are absent: fewer than n come in all.
 
     Raises
     ------

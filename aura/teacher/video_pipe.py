@@ -30,15 +30,15 @@ def decode_selected(
     **options : int
         Of ffmpeg, for its input.
 
-    Yields
-    ------
-    (b, H, W, 3) uint8
-        RGB.
-
     Returns
     -------
     int
         Frames that were decoded, asked for or not.
+
+    Yields
+    ------
+    (b, H, W, 3) uint8
+        RGB.
 
     Raises
     ------
