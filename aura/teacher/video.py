@@ -90,7 +90,8 @@ def probe(video: Path | IO[bytes]) -> tuple[int, int, int]:
             stream = container.streams.video[0]
             return stream.width, stream.height, stream.frames
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise CorruptFile(f"{video} is not a readable video: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise CorruptFile(f"{video} is not a readable video: {reason}.") from None
 
 
 def decode_frames(
