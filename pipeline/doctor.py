@@ -14,8 +14,9 @@ from aura.datasets.base import Skip, Take, count_skips, nothing_usable, open_dat
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.storage import Storage
+from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.video import check_frames
-from pipeline.engine.progress import track
+from pipeline.engine.progress import say, track
 from pipeline.resample import count_masked
 from pipeline.screen import screen
 
@@ -43,6 +44,8 @@ def run(params: Params, dataset: str) -> str:
         skips += result["skips"]
         counts.update(result["counts"])
         hours += result["seconds"] / 3600
+    if any(have["video"] for have in counts_by_split.values()):
+        _check_ffmpeg()
     table = _table(
         f"{dataset} at {settings.root}, {hours:.2f} hours", counts_by_split, skips, counts
     )
@@ -50,6 +53,14 @@ def run(params: Params, dataset: str) -> str:
         print(table + "\n", flush=True)
         raise AuraError(nothing_usable(dataset, settings.root, count_skips(skips), "the table"))
     return table
+
+
+def _check_ffmpeg() -> None:
+    """Say which ffmpeg cannot be used, and that none can."""
+    try:
+        say(find_ffmpeg().note)
+    except AuraError as error:
+        say(str(error))
 
 
 def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:
@@ -87,7 +98,7 @@ def _inspect(adapter: Any, storage: Storage, params: Params, take: Take) -> dict
     usable = 0
     for video in recording.videos:
         try:
-            with storage.open(video.path) as file:
+            with (storage.open if storage.remote else storage.local)(video.path) as file:
                 reason, readable = check_frames(file, len(recording.frame_s))
         except (FileNotFoundError, CorruptFile):
             reason, readable = "video cannot be opened", False

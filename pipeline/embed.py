@@ -20,11 +20,14 @@ from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
 from aura.teacher import clip
-from aura.teacher.video import check_frames, decode_frames, window_frames
+from aura.teacher.ffmpeg import find_ffmpeg
+from aura.teacher.video import decode_frames, probe, window_frames
+from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
-from pipeline.engine.shards import Add, Shard, add_counts, file_shards, run_shards
+from pipeline.engine.progress import say
+from pipeline.engine.shards import Add, Shard, add_counts, file_shards, require_some, run_shards
 from pipeline.engine.threads import limit_threads, prefetch
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
@@ -46,6 +49,8 @@ def run(params: Params, dataset: str) -> None:
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
     metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
+    if any(pc.any(pq.read_table(f, columns=["has_video"])["has_video"]).as_py() for f in shards):
+        say(find_ffmpeg().note)  # here, before hours of work
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
@@ -73,6 +78,7 @@ def run(params: Params, dataset: str) -> None:
                 gpus=params.embed.gpus,
             )
         )
+        require_some("video", "windows", dataset, folder, video_reports)
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
@@ -156,6 +162,7 @@ def embed_shard(
     teacher, files = _load_teacher(teacher_folder, params.embed), Storage(root)
     skips: list[Skip] = []
     embedded = frames = 0
+    failure = ""
     for take in _takes_with_video(windows, signals):
         numbers = window_frames(
             [start for _, start in take["windows"]],
@@ -164,19 +171,19 @@ def embed_shard(
             take["frame_rate_hz"],
         )
         for video in take["videos"]:
+            check = VideoCheck(video["path"], take["frames"])
             try:
                 with files.local(video["path"]) as path:
-                    reason, usable = check_frames(path, take["frames"])
-                    if reason:
-                        skips.append(Skip(reason, video["path"], "video"))
-                    if not usable:
-                        continue
+                    probe(path)
                     found, means, counts = embed_video(
-                        teacher, path, numbers, params.embed.batch, params.embed.decoder
+                        teacher, path, numbers, params.embed.batch, params.embed.decoder, check
                     )
-            except (CorruptFile, FileNotFoundError):
-                skips.append(Skip("video cannot be decoded", video["path"], "video"))
+            except (CorruptFile, FileNotFoundError) as error:
+                skips.append(Skip(check.reason, video["path"], "video"))
+                failure = failure or str(error)
                 continue
+            if check.reason:
+                skips.append(Skip(check.reason, video["path"], "video"))
             ids = np.array([window_id for window_id, _ in take["windows"]])
             past_end = ids[counts == 0]
             skips += [Skip("window is past the end of the video", i, "video") for i in past_end]
@@ -187,7 +194,9 @@ def embed_shard(
             break
         else:
             skips.append(Skip("no camera of the take can be used", take["take_name"], "video"))
-    return {"skips": count_skips(skips), "windows": embedded, "frames": frames}
+    return {
+        "skips": count_skips(skips), "windows": embedded, "frames": frames, "failure": failure,
+    }  # fmt: skip
 
 
 def _videos_table(
@@ -209,6 +218,7 @@ def embed_video(
     numbers: np.ndarray,
     batch: int,
     decoder: Literal["ffmpeg", "gop"] = "ffmpeg",
+    check: VideoCheck | None = None,
 ) -> tuple[int, np.ndarray, np.ndarray]:
     """Embed each distinct frame once, while the next are decoded, and average per window.
 
@@ -224,6 +234,8 @@ def embed_video(
         Frames that are embedded at once.
     decoder : {"ffmpeg", "gop"}
         What decodes; the frames are the same.
+    check : VideoCheck or None
+        Watches what is decoded.
 
     Returns
     -------
@@ -236,7 +248,8 @@ def embed_video(
     """
     distinct, index = np.unique(numbers, return_inverse=True)
     decoded = decode_frames(path, distinct, batch, decoder)
-    parts = [teacher.encode_frames(frames) for frames in prefetch(decoded)]
+    watched = check.watch(decoded) if check else decoded
+    parts = [teacher.encode_frames(frames) for frames in prefetch(watched)]
     vectors = np.zeros((len(distinct), clip.DIM), np.float32)
     found = sum(len(part) for part in parts)
     if found:

@@ -22,7 +22,9 @@ from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
 from aura.teacher import clip
+from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.video import decode_frames
+from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_json
@@ -136,6 +138,8 @@ def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
     adapter = open_dataset(settings.adapter, settings.root, options)
     frames: list[np.ndarray] = []
     captions: list[list[str]] = []
+    failures: list[str] = []
+    say(find_ffmpeg().note)
     for take in track(adapter.inventory().takes, "teach, frames", unit="take"):
         recording = adapter.load(take)
         texts = recording.texts
@@ -145,19 +149,32 @@ def captioned_frames(params: Params) -> tuple[np.ndarray, list[list[str]]]:
         numbers = np.unique(np.rint(times * recording.frame_rate_hz).astype(int))
         for video in recording.videos:
             try:
-                parts = [
-                    clip.resize(batch, params.teach.image_size).permute(0, 2, 3, 1).numpy()
-                    for batch in decode_frames(root / video.path, numbers, 64)
-                ]
-            except CorruptFile:
+                images = _frames(
+                    root / video.path, numbers, len(recording.frame_s), params.teach.image_size
+                )
+            except CorruptFile as error:
+                failures.append(str(error))
                 continue
-            images = [image for part in parts for image in part]
             for number, image in zip(numbers, images, strict=False):
                 time = number / recording.frame_rate_hz
                 nearest_s = min(abs(text.time_s - time) for text in texts)
                 texts_near = [t.text for t in texts if abs(t.time_s - time) <= nearest_s + 0.5]
                 frames.append(image)
                 captions.append(texts_near + scenario_captions(take.label))
+    if failures:
+        say(f"teach: {len(failures)} videos cannot be used, e.g. {failures[0]}")
+    if failures and not frames:
+        raise AuraError(
+            "No video of the teacher split of the synthetic data can be used, e.g. "
+            f"{failures[0]} Run `aura synthesize` again."
+        )
     if not frames:
         raise AuraError("The teacher split of the synthetic data holds no captioned frame.")
     return np.stack(frames), captions
+
+
+def _frames(path: Path, numbers: np.ndarray, expected: int, size: int) -> list[np.ndarray]:
+    """Frames of a video at the teacher's size; `CorruptFile` if it is not of its take's length."""
+    decoded = VideoCheck(str(path), expected).watch(decode_frames(path, numbers, 64))
+    small = (clip.resize(batch, size).permute(0, 2, 3, 1).numpy() for batch in decoded)
+    return [image for batch in small for image in batch]

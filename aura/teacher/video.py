@@ -5,25 +5,21 @@ decoded once, and each is embedded once. Decoding is the `ffmpeg` program's, thr
 of the whole file or of a copy of the packets that these frames need.
 """
 
-import io
-import subprocess
+import shutil
 import tempfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
 import av
-import ffmpeg
 import numpy as np
 
 from aura.errors import CorruptFile
-from aura.teacher.ffmpeg import ffmpeg_program
+from aura.teacher.video_check import compare_frames
 from aura.teacher.video_gop import copy_needed_packets
+from aura.teacher.video_header import frames_by_header
+from aura.teacher.video_pipe import decode_selected
 
-_FRAME_TOLERANCE = 2
-_OUTPUT = {
-    "format": "image2pipe", "vcodec": "ppm", "pix_fmt": "rgb24", "fps_mode": "passthrough",
-}  # fmt: skip
 # A copy of packets says in its header all that ffmpeg otherwise decodes its beginning for.
 _COPY_INPUT = {"probesize": 32, "analyzeduration": 0}
 
@@ -37,10 +33,10 @@ def window_frames(
 
 
 def check_frames(video: Path | IO[bytes], expected: int) -> tuple[str, bool]:
-    """Compare a video's number of frames with its take's.
+    """What `compare_frames` says of a file, and whether it can be opened and decoded.
 
-    Frames are found by number, so a video with another number of frames than its take has is of
-    another clock; one or two off are the encoder's.
+    It is decoded, once, where its header does not prove that it shows as many frames as the take
+    has. Damage in a file whose header does goes unseen.
 
     Parameters
     ----------
@@ -57,14 +53,31 @@ def check_frames(video: Path | IO[bytes], expected: int) -> tuple[str, bool]:
         Whether it can be used all the same.
     """
     try:
-        frames = probe(video)[2]
+        probe(video)
     except CorruptFile:
         return "video cannot be opened", False
-    if not expected or not frames or frames == expected:
+    if not expected or frames_by_header(video) == expected:
         return "", True
-    if abs(frames - expected) <= _FRAME_TOLERANCE:
-        return "video is a frame or two off the take", True
-    return "video has another number of frames than the take", False
+    try:
+        return compare_frames(count_frames(video), expected)
+    except CorruptFile:
+        return "video cannot be decoded", False
+
+
+def count_frames(video: Path | IO[bytes]) -> int:
+    """Frames that a video shows, by decoding it; `CorruptFile` if that fails."""
+    if not isinstance(video, Path):
+        with tempfile.NamedTemporaryFile(prefix="aura-video-") as copy:
+            video.seek(0)
+            shutil.copyfileobj(video, copy)
+            copy.flush()
+            return count_frames(Path(copy.name))
+    counting = decode_selected(video, [], 1, video)
+    while True:
+        try:
+            next(counting)
+        except StopIteration as end:
+            return int(end.value)
 
 
 def probe(video: Path | IO[bytes]) -> tuple[int, int, int]:
@@ -73,11 +86,12 @@ def probe(video: Path | IO[bytes]) -> tuple[int, int, int]:
     Of an open file only the header is read.
     """
     try:
-        with av.open(str(video) if isinstance(video, Path) else video) as container:
+        with av.open(f"file:{video}" if isinstance(video, Path) else video) as container:
             stream = container.streams.video[0]
             return stream.width, stream.height, stream.frames
     except (av.FFmpegError, IndexError, OSError) as error:
-        raise CorruptFile(f"{video} is not a readable video: {error}.") from None
+        reason = getattr(error, "strerror", None) or error
+        raise CorruptFile(f"{video} is not a readable video: {reason}.") from None
 
 
 def decode_frames(
@@ -85,7 +99,7 @@ def decode_frames(
     numbers: Sequence[int] | np.ndarray,
     batch: int,
     decoder: Literal["ffmpeg", "gop"] = "ffmpeg",
-) -> Generator[np.ndarray, None, None]:
+) -> Generator[np.ndarray, None, int]:
     """Decode the frames with these numbers, in one pass, at their own size, the right way up.
 
     Parameters
@@ -101,6 +115,11 @@ def decode_frames(
         is sure (`aura/teacher/video_gop.py`); the frames are the same bits, and damage in what is
         left out goes unseen.
 
+    Returns
+    -------
+    int
+        Frames that the video shows, for `compare_frames`.
+
     Yields
     ------
     (b, H, W, 3) uint8
@@ -114,93 +133,19 @@ def decode_frames(
     probe(path)
     selected = [int(number) for number in numbers]
     if decoder == "ffmpeg":
-        yield from _decode(path, selected, batch, path)
-        return
+        return (yield from decode_selected(path, selected, batch, path))
     with tempfile.TemporaryDirectory(prefix="aura-video-") as folder:
         copy = Path(folder) / "packets.mp4"
-        renumbered = copy_needed_packets(path, selected, copy)
-        if renumbered is None:
-            yield from _decode(path, selected, batch, path)
-            return
+        copied = copy_needed_packets(path, selected, copy)
+        if copied is None:
+            return (yield from decode_selected(path, selected, batch, path))
+        renumbered, shown = copied
         count = 0
-        decoded = _decode(copy, renumbered, batch, path, **_COPY_INPUT) if renumbered else ()
-        for frames in decoded:
-            count += len(frames)
-            yield frames
+        if renumbered:
+            for frames in decode_selected(copy, renumbered, batch, path, **_COPY_INPUT):
+                count += len(frames)
+                yield frames
         if count != len(renumbered):
             missing = len(renumbered) - count
             raise CorruptFile(f"{path} has {missing} frames less than its packets say.")
-
-
-def _decode(
-    path: Path, numbers: Sequence[int], batch: int, source: Path, **options: int
-) -> Iterator[np.ndarray]:
-    """Through the `ffmpeg` program, `options` before its input; an error names `source`."""
-    # Each frame comes with its size in front: ffmpeg turns a portrait video as its header asks.
-    command = (
-        ffmpeg.input(str(path), threads=1, **options)
-        .filter("select", _select_expression(numbers))
-        .output("pipe:", threads=1, **_OUTPUT)
-        .global_args("-loglevel", "error", "-xerror", "-nostdin")
-        .compile(cmd=ffmpeg_program())
-    )
-    with (
-        tempfile.TemporaryFile() as errors,
-        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=errors, bufsize=0) as process,
-    ):
-        assert isinstance(process.stdout, io.RawIOBase)
-        complete = False
-        try:
-            yield from _read_ppm(process.stdout, min(batch, len(numbers)))
-            complete = True
-        except EOFError:
-            pass
-        finally:
-            process.stdout.close()
-            failed = process.wait()
-        if failed or not complete:
-            errors.seek(0)
-            reason = errors.read().decode(errors="replace").strip().splitlines()
-            raise CorruptFile(f"{source} cannot be decoded: {reason[-1] if reason else 'cut off'}.")
-
-
-def _read_ppm(pipe: io.RawIOBase, batch: int) -> Iterator[np.ndarray]:
-    """Pictures (b, H, W, 3), each with its PPM header in front; `EOFError` if one is cut off."""
-    header = b"".join(pipe.readline() for _ in range(3))  # P6, width height, 255
-    if header and not header.endswith(b"255\n"):
-        raise EOFError
-    next_header = bytearray(len(header))
-    at_end = not header
-    while not at_end:
-        width, height = map(int, header.split()[1:3])
-        images = np.empty((batch, height, width, 3), np.uint8)
-        count = 0
-        while not at_end and count < batch:
-            _read_into(pipe, images[count].reshape(-1).data)
-            count += 1
-            at_end = not _read_into(pipe, memoryview(next_header), or_end=True)
-            if not at_end and next_header != header:
-                raise EOFError
-        yield images[:count]
-
-
-def _read_into(pipe: io.RawIOBase, buffer: memoryview, or_end: bool = False) -> bool:
-    """Fill a buffer. At the end of the pipe: False with `or_end`, else `EOFError`."""
-    filled = 0
-    while filled < len(buffer):
-        size = pipe.readinto(buffer[filled:])
-        if not size:
-            if or_end and not filled:
-                return False
-            raise EOFError
-        filled += size
-    return True
-
-
-def _select_expression(numbers: Sequence[int]) -> str:
-    """Expression, for ffmpeg, of being one of these numbers: a search tree, so that hours fit."""
-    if len(numbers) <= 1:
-        return f"eq(n,{numbers[0]})" if numbers else "0"
-    middle = len(numbers) // 2
-    left, right = _select_expression(numbers[:middle]), _select_expression(numbers[middle:])
-    return f"if(lt(n,{numbers[middle]}),{left},{right})"
+        return shown

@@ -17,7 +17,7 @@ from aura.teacher.h264 import Picture, Unsupported, length_size, read_picture
 
 def copy_needed_packets(
     path: Path, numbers: Sequence[int] | np.ndarray, out: Path
-) -> list[int] | None:
+) -> tuple[list[int], int] | None:
     """Write the packets that some frames need to an MP4.
 
     Parameters
@@ -31,15 +31,16 @@ def copy_needed_packets(
 
     Returns
     -------
-    list of int or None
-        The numbers that these frames have in the copy, without those past the end; None where that
-        is not sure, as of open groups, interlaced pictures, other codecs, times that are not in
-        order, or a file that cannot be read to its end.
+    (list of int, int) or None
+        The numbers that these frames have in the copy, without those past the end, and how many
+        frames the file shows; None where that is not sure, as of open groups, edit lists,
+        interlaced pictures, other codecs, times that are not in order, or a file that cannot be
+        read to its end.
     """
     selected, renumbered = np.asarray(numbers, np.int64), list[int]()
     first = kept = 0  # frames of the file and of the copy before this group
     try:
-        with av.open(str(path)) as source, av.open(str(out), "w", format="mp4") as copy:
+        with av.open(f"file:{path}") as source, av.open(str(out), "w", format="mp4") as copy:
             (stream,) = source.streams.video
             if stream.codec_context.name != "h264":
                 return None
@@ -54,7 +55,7 @@ def copy_needed_packets(
                     packets[index].stream = target
                     copy.mux_one(packets[index])
                 first, kept = first + len(pictures), kept + len(keep)
-            return renumbered if first == (stream.frames or first) else None
+            return (renumbered, first) if first == (stream.frames or first) else None
     except (Unsupported, av.FFmpegError, IndexError, OSError, ValueError):
         return None
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TypeVar
@@ -9,34 +10,92 @@ from typing import TypeVar
 from tqdm import tqdm
 
 T = TypeVar("T")
+QUIET_S = 45.0  # after which what is waited for is said; then after twice that, and so on
 
 
 def track(
     items: Iterable[T], label: str, total: int | None = None, unit: str = "it"
 ) -> Iterator[T]:
     """Yield `items` with a progress display."""
-    interval = _interval_s()
-    yield from tqdm(items, desc=label, total=total, unit=unit, mininterval=interval, leave=True)
+    bar = tqdm(items, desc=label, total=total, unit=unit, mininterval=_interval_s(), leave=True)
+    with _polling(Silence(label, lambda: f"at work on {unit} {bar.n + 1}"), lambda: int(bar.n)):
+        yield from bar
 
 
 @contextmanager
-def follow(progress: Callable[[], int], label: str, total: int, unit: str) -> Iterator[None]:
-    """Show how far work is that goes on elsewhere, by asking `progress` now and then."""
-    stop = threading.Event()
+def follow(
+    progress: Callable[[], int],
+    label: str,
+    total: int,
+    unit: str,
+    waiting_for: Callable[[], str] = lambda: "at work",
+) -> Iterator[None]:
+    """Show how far work is that goes on elsewhere, by asking `progress` now and then.
+
+    Where nothing is done for long, a line says what `waiting_for` gives.
+    """
     with tqdm(desc=label, total=total, unit=unit, mininterval=_interval_s()) as bar:
 
-        def poll() -> None:
-            while not stop.wait(max(0.5, _interval_s())):
-                bar.update(progress() - bar.n)
-
-        poller = threading.Thread(target=poll, daemon=True)
-        poller.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            poller.join()
+        def update() -> int:
             bar.update(progress() - bar.n)
+            return int(bar.n)
+
+        try:
+            with _polling(Silence(label, waiting_for), update):
+                yield
+        finally:
+            update()
+
+
+@contextmanager
+def waiting(label: str, waiting_for: Callable[[], str]) -> Iterator[None]:
+    """Say what is waited for, where the block takes long."""
+    with _polling(Silence(label, waiting_for), lambda: 0):
+        yield
+
+
+class Silence:
+    """Says what is waited for, where nothing happens for long.
+
+    Parameters
+    ----------
+    label : str
+        What the line begins with.
+    waiting_for : callable
+        Gives the rest of the line.
+    """
+
+    def __init__(self, label: str, waiting_for: Callable[[], str]) -> None:
+        self.label, self.waiting_for = label, waiting_for
+        self._done, self._since, self._quiet_s = 0, time.monotonic(), QUIET_S
+
+    def hear(self, done: int) -> None:
+        """Take note of how much is done."""
+        quiet_s = time.monotonic() - self._since
+        if done != self._done:
+            self._done, self._since, self._quiet_s = done, time.monotonic(), QUIET_S
+        elif quiet_s >= self._quiet_s:
+            self._quiet_s *= 2
+            said = f"{self.label}: nothing new for {quiet_s:.0f} s; {self.waiting_for()}."
+            tqdm.write(said, file=sys.stderr)  # on a line of its own, a bar or none
+
+
+@contextmanager
+def _polling(silence: Silence, progress: Callable[[], int]) -> Iterator[None]:
+    """Ask `progress` now and then, in a thread, and break the silence."""
+    stop = threading.Event()
+
+    def poll() -> None:
+        while not stop.wait(max(0.5, _interval_s())):
+            silence.hear(progress())
+
+    poller = threading.Thread(target=poll, daemon=True)
+    poller.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        poller.join()
 
 
 def _interval_s() -> float:
@@ -45,4 +104,5 @@ def _interval_s() -> float:
 
 def say(sentence: str) -> None:
     """Tell the user something in one line, on stderr so that stdout stays for results."""
-    print(sentence, file=sys.stderr, flush=True)
+    if sentence:
+        print(sentence, file=sys.stderr, flush=True)

@@ -26,7 +26,7 @@ from pipeline.engine import paths
 from pipeline.engine.executors import run_locally, run_on_ray
 from pipeline.engine.output import TableWriter, write_text
 from pipeline.engine.progress import follow, say
-from pipeline.engine.session import ray_session
+from pipeline.engine.session import describe_ray, ray_session
 
 T = TypeVar("T")
 Report = dict[str, Any]
@@ -118,7 +118,17 @@ def run_shards(
         say(f"{label}: resuming, {len(shards) - len(todo)} of {len(shards)} shards are done.")
     jobs = [(shard.number, shard.content) for shard in todo]
     total = sum(shard.size for shard in todo)
-    with ray_session(settings), follow(lambda: sum(map(task.progress, todo)), label, total, unit):
+
+    def waiting_for() -> str:
+        begun = sum(map(task.begun, todo))
+        ended = sum(task.done_file(shard.number).is_file() for shard in todo)
+        state = f"{begun} of {len(todo)} shards begun, {ended} done"
+        return f"{state}; {describe_ray()}" if settings.executor == "ray" else state
+
+    def progress() -> int:
+        return sum(map(task.progress, todo))
+
+    with ray_session(settings), follow(progress, label, total, unit, waiting_for):
         if settings.executor == "ray":
             errors = run_on_ray(task, jobs, settings, gpus)
         else:
@@ -153,6 +163,10 @@ class _ShardTask:
             return min(shard.size, int(self._count_file(shard.number).read_text()))
         return 0
 
+    def begun(self, shard: Shard) -> bool:
+        """Whether a worker has taken up a shard."""
+        return self._count_file(shard.number).is_file() or self.done_file(shard.number).is_file()
+
     def _count_file(self, number: int) -> Path:
         return self.done_file(number).with_name(f".{self.done_file(number).name}.count")
 
@@ -160,6 +174,7 @@ class _ShardTask:
         """Return the empty string, or the sentence of what went wrong."""
         if self.done_file(number).is_file():  # done on a node that died before it could say so
             return ""
+        write_text(self._count_file(number), "0")
         writers = {
             name: TableWriter(self._path(number, name), schema)
             for name, schema in self.schemas.items()
@@ -193,3 +208,23 @@ def add_counts(reports: Sequence[Report], key: str) -> dict[str, int]:
     for report in reports:
         total.update(report.get(key, {}))
     return dict(sorted(total.items()))
+
+
+def require_some(
+    what: str, counter: str, dataset: str, folder: Path, reports: Sequence[Report]
+) -> None:
+    """Raise `AuraError` where `skips` were counted and nothing under `counter`.
+
+    The shards of `folder` are then no longer done, so that the next run tries them again.
+    """
+    skips = add_counts(reports, "skips")
+    if not skips or any(report[counter] for report in reports):
+        return
+    for done in folder.glob("part-*.done"):
+        done.unlink()
+    reasons = ", ".join(f"{reason.partition(': ')[2]} ({n})" for reason, n in skips.items())
+    failure = next((f" {report['failure']}" for report in reports if report["failure"]), "")
+    raise AuraError(
+        f"No {what} of data set {dataset} can be used: {reasons}.{failure} "
+        f"Mend or remove them; `aura doctor --dataset {dataset}` names each."
+    )

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 
@@ -32,7 +32,7 @@ def limit_threads(threads: int, deterministic: bool = False) -> Iterator[None]:
         torch.use_deterministic_algorithms(exact)
 
 
-def prefetch(items: Generator[T, None, None]) -> Iterator[T]:
+def prefetch(items: Generator[T, None, Any]) -> Iterator[T]:
     """The items in order, each made in a thread while its consumer works on the one before."""
     with closing(items), ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, items, None)

@@ -23,7 +23,8 @@ from aura.errors import AuraError
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.learning.distributed import Group, Ranks
-from pipeline.engine.session import ray_session
+from pipeline.engine.progress import Silence
+from pipeline.engine.session import describe_ray, ray_session
 
 OnEpochEnd = Callable[[dict[str, float]], None]
 Device = Literal["auto", "cpu", "cuda"]
@@ -131,9 +132,13 @@ def _run(
 
     thread = Thread(target=fit, daemon=True)  # so that an interrupt does not wait for it
     thread.start()
+    heard = 0
+    silence = Silence("train", lambda: f"{workers} workers; {describe_ray()}")
     while thread.is_alive() or not messages.empty():
+        silence.hear(heard)
         with contextlib.suppress(queue.Empty):
             kind, content = messages.get(timeout=0.5)
+            heard += 1
             if kind == "error":
                 errors.append(content)
             else:

@@ -125,7 +125,8 @@ def test_the_copy_holds_few_packets(usual, tmp_path):
     with av.open(str(out)) as copy:
         kept = sum(packet.size > 0 for packet in copy.demux(video=0))
     assert kept < 20
-    assert copy_needed_packets(usual, [], out) == copy_needed_packets(usual, [FRAMES], out) == []
+    assert copy_needed_packets(usual, [], out) == ([], FRAMES)
+    assert copy_needed_packets(usual, [FRAMES], out) == ([], FRAMES)
     assert frames(usual, [], "gop").size == frames(usual, [FRAMES], "gop").size == 0
 
 

@@ -13,7 +13,7 @@ from aura.datasets.synthetic.palette import to_yuv
 from aura.datasets.synthetic.plan import FPS, TakePlan, derive_seed
 from aura.datasets.synthetic.scenes import paint_scene
 from aura.errors import AuraError
-from aura.teacher.ffmpeg import ffmpeg_program
+from aura.teacher.ffmpeg import encoder_program
 
 OUTLINE = 0.6  # luma of a shape's edge over that of its inside
 
@@ -44,7 +44,7 @@ def write_video(path: Path, take: TakePlan, person: Person, camera: Camera, fram
             **{"fflags": "+bitexact", "flags:v": "+bitexact"},
         )
         .global_args("-loglevel", "error", "-nostats", "-y")
-        .run_async(cmd=ffmpeg_program(), pipe_stdin=True, pipe_stderr=True)
+        .run_async(cmd=encoder_program(), pipe_stdin=True, pipe_stderr=True)
     )
     try:
         for frame in range(frames):

@@ -10,8 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from aura import config
-from pipeline.engine.session import ray_session
 from tests.conftest import FLAWED, ROOT, TINY
 
 STAGES = ("signals", "windows", "embeddings")
@@ -93,22 +91,6 @@ def test_a_node_that_dies_costs_nothing_and_changes_nothing(flawed, project, pre
         cluster.shutdown()
         ray.shutdown()
     assert hashes(project) == hashes(flawed[0])
-
-
-def test_a_cluster_that_others_started_here_is_left_alone(monkeypatch):
-    """Without RAY_ADDRESS a run has a Ray of its own, whatever `ray start` left on the machine."""
-    import ray
-
-    calls = []
-    monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(ray, "is_initialized", lambda: False)
-    monkeypatch.setattr(ray, "init", lambda *args, **kwargs: calls.append((args, kwargs)))
-    monkeypatch.setattr(ray, "shutdown", lambda: None)
-    with ray_session(config.Ray(executor="ray", workers=2)):
-        pass
-    ((arguments, settings),) = calls
-    assert arguments == ("local",)
-    assert settings["num_cpus"] == 3
 
 
 def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preprocess):
