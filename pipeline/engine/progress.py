@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -44,5 +44,9 @@ def _interval_s() -> float:
 
 
 def say(sentence: str) -> None:
-    """Tell the user something in one line, on stderr so that stdout stays for results."""
-    print(sentence, file=sys.stderr, flush=True)
+    """Tell the user something in one line, on stderr so that stdout stays for results.
+
+    Nobody reading any more, as behind `| head`, is no reason to end.
+    """
+    with suppress(BrokenPipeError):
+        print(sentence, file=sys.stderr, flush=True)
