@@ -45,7 +45,7 @@ def run(params: Params, dataset: str) -> None:
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
-        "teacher": vars(teacher),
+        "teacher": teacher.content(),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
     metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
@@ -82,7 +82,7 @@ def run(params: Params, dataset: str) -> None:
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
-            "teacher": vars(teacher),
+            "teacher": teacher.content(),
             "texts": add_counts(text_reports, "kinds"),
             "windows_with_video": sum(report["windows"] for report in video_reports),
             "frames_embedded": sum(report["frames"] for report in video_reports),

@@ -52,7 +52,7 @@ def run(
     size = full.subset(settings.options.get("splits", SPLITS), SHARES if by_person else {})
     if not gpu_tflops > 0:
         raise AuraError(f"--gpu-tflops must be above 0, not {gpu_tflops:g}.")
-    model = params.teacher.model if params.teacher.pretrained else _STAND_IN_FOR
+    model = params.teacher.model if params.teacher.model != "stand-in" else _STAND_IN_FOR
     if model not in open_clip.list_models():
         raise AuraError(f"open_clip has no model '{model}' whose speed could be measured.")
     say("estimate: measuring with synthetic recordings, one or two minutes.")

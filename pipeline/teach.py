@@ -4,8 +4,9 @@ The stand-in is a small open_clip model trained on captioned frames of the synth
 split, whose people and captures are in no other split. It stands in where no weights can be had.
 """
 
+import hashlib
 import json
-import shutil
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from aura.config import Params, Teach
 from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
-from aura.teacher import clip
+from aura.teacher import clip, pretrained
 from aura.teacher.ffmpeg import find_ffmpeg
+from aura.teacher.source import find_source
 from aura.teacher.video import decode_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
@@ -34,24 +36,51 @@ _FRAMES_PER_SECOND = 2.0
 
 
 def run(params: Params) -> None:
-    """Write `models/teacher`: identity, and the stand-in's weights where one is trained."""
-    settings = params.teacher
+    """Write `models/teacher`: identity, and the weights where no tag of open_clip has them."""
+    settings, source = params.teacher, None
+    if settings.model != "stand-in":
+        source = find_source(settings.model, settings.pretrained)
+    files = source.own_files if source else ()
+    watch(files, paths.WEIGHTS)
     adapter = plugins.find("adapter", params.dataset("synthetic").adapter).module
     identity = {
         "code": code_hash("pipeline.teach", adapter),
         "params": params.model_dump(mode="json"),
+        "files": [(str(path), path.stat().st_mtime_ns) for path in files],
     }
     with stage_output(paths.TEACHER, identity) as folder:
-        if settings.pretrained is not None:
-            network, _ = clip.load_pretrained(settings.model, settings.pretrained)
-            weights = Path(settings.pretrained)
-            if weights.is_file():  # kept with the teacher, so that its place does not matter
-                shutil.copyfile(weights, folder / weights.name)
-            card = clip.identify(network, settings.model, weights.name, False)
+        if source is not None:
+            say(f"teach: {source.description}.")
+            network, _ = pretrained.build(source)
+            pretrained.keep(source, folder)  # so that its place does not matter
+            card = clip.identify(network, source.name, source.weights_name, False)
         else:
             network = train_stand_in(params, folder)
             card = clip.identify(network, "stand-in", "trained by `aura teach`", True)
-        write_json(folder / "teacher.json", asdict(card))
+        write_json(folder / "teacher.json", card.content())
+
+
+def watch(files: Sequence[Path], folder: Path) -> None:
+    """Link files in a folder that `teach` depends on in dvc.yaml, so that DVC watches them.
+
+    Which they are stands in params.yaml, as a path, a tag or null, and a dep of DVC can be one of
+    the three only. It hashes a dep after the command has run, through links: what it remembers is
+    the content that the teacher was made of.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Files outside DVC's care; none for the stand-in and for tags.
+    folder : Path
+        Where the links are, and no others.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        if path.is_symlink():
+            path.unlink()
+    for file in files:
+        place = hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]
+        (folder / f"{place}-{file.name}").symlink_to(file.absolute())
 
 
 def train_stand_in(params: Params, folder: Path) -> open_clip.CLIP:

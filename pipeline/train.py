@@ -39,7 +39,7 @@ def run(params: Params, dataset: str) -> None:
     identity = {
         "code": code_hash("pipeline.train", *encoders.modules(settings)),
         "params": settings.model_dump(mode="json"),
-        "teacher": vars(teacher),
+        "teacher": teacher.content(),
         "input": files_of(
             paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
         ),
@@ -59,7 +59,7 @@ def run(params: Params, dataset: str) -> None:
             ),
             "data": joined.split_counts(windows),
             "shape": asdict(shape),
-            "teacher": vars(teacher),
+            "teacher": teacher.content(),
         }
         model = _fresh(settings, shape, windows)
         figures: dict[str, Any] = {"encoders": {}}

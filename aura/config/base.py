@@ -110,9 +110,11 @@ class Teacher(Model):
     Attributes
     ----------
     model : str
-        A name of open_clip, or `stand-in` for the one that `teach` trains.
+        A name of open_clip, `local-dir:FOLDER` or `hf-hub:OWNER/NAME` for one with a config of its
+        own, or `stand-in` for the one that `teach` trains.
     pretrained : str or None
-        A tag of open_clip or a weights file; null for the stand-in.
+        A tag of open_clip or a weights file; null for the stand-in, and for the weights in the
+        folder or on the hub.
     """
 
     model: str = "stand-in"
@@ -120,7 +122,9 @@ class Teacher(Model):
 
     @model_validator(mode="after")
     def _weights_are_named(self) -> Self:
-        if (self.model == "stand-in") != (self.pretrained is None):
+        with_weights = self.model.startswith(("local-dir:", "hf-hub:"))
+        needless = self.model == "stand-in" or (with_weights and self.pretrained is None)
+        if needless != (self.pretrained is None):
             raise ValueError(
                 "teacher.pretrained (a tag or a weights file) goes with an open_clip model, "
                 "and with no model called stand-in"

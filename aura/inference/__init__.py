@@ -156,6 +156,12 @@ class Encoders(SensorEncoders):
                 f"The teacher at {folder} is not the one that the model was trained with: "
                 f"{expected['model']}, weights {expected['weights_sha256'][:12]}."
             )
+        if identity.activation != expected.get("activation"):
+            raise AuraError(
+                f"The teacher at {folder} computes with {identity.activation}, and the model was "
+                f"trained with {expected.get('activation') or 'an activation that it does not say'}"
+                "; prepare that teacher, or embed and train again."
+            )
         return folder
 
     @cached_property

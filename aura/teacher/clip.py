@@ -1,14 +1,13 @@
 """Frozen CLIP: text and frames to unit vectors in one space.
 
-A teacher is a folder that the `teach` stage writes: `teacher.json`, its identity, and for the
-stand-in also an open_clip folder (`open_clip_config.json`, `open_clip_model.safetensors`).
+A teacher is a folder that the `teach` stage writes: `teacher.json`, its identity, and, unless its
+weights are a tag of open_clip, an open_clip folder (`open_clip_config.json` and a weights file).
 """
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,18 @@ import open_clip
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as T
-from torchvision.transforms.v2 import functional as T_v2
 
 from aura.errors import AuraError
 from aura.teacher.identity import DIM, Identity, Precision
+from aura.teacher.pixels import describe, preprocess, resize
+from aura.teacher.pretrained import activation_of, load_kept, load_pretrained
 from aura.teacher.towers import eot_positions, image_features, pack_mlps, text_features
 
+__all__ = [
+    "DIM", "Identity", "Precision", "Teacher", "identify", "load", "load_pretrained", "preprocess",
+    "read_identity", "resize", "stand_in_config", "weights_hash",
+]  # fmt: skip
 _TYPICAL_TOKENS = 1600  # of 32 images
-_TRANSFER_BATCH = 32  # frames sent to a GPU at once
 _TEXT_BATCH = {"cpu": 64, "cuda": 512}  # few texts are more alike in length
 
 
@@ -66,75 +67,6 @@ class Teacher:
         return F.normalize(features.float(), dim=-1).cpu().numpy()
 
 
-def preprocess(
-    frames: np.ndarray, visual: Any, device: torch.device | str = "cpu", exact: bool = True
-) -> torch.Tensor:
-    """CLIP's own preprocessing on a batch: bicubic resize, centre crop, its mean and std.
-
-    The same as the transform that open_clip returns, up to the rounding of its PIL resize.
-
-    Parameters
-    ----------
-    frames : (n, H, W, 3) uint8
-        RGB.
-    visual : nn.Module
-        The model's image tower, which knows its preprocessing.
-    device : torch.device or str
-        Where it is done.
-    exact : bool
-        As for `resize`.
-
-    Returns
-    -------
-    (n, 3, side, side) float32
-        Input of the image tower.
-    """
-    settings = visual.preprocess_cfg
-    side = settings["size"] if isinstance(settings["size"], int) else settings["size"][0]
-    images = resize(frames, side, device, exact).float().div_(255)
-    mean, std = (torch.tensor(settings[k], device=device)[:, None, None] for k in ("mean", "std"))
-    return images.sub_(mean).div_(std)
-
-
-def resize(
-    frames: np.ndarray, side: int, device: torch.device | str = "cpu", exact: bool = True
-) -> torch.Tensor:
-    """Scale frames bicubically, antialiased, and crop the centre square.
-
-    Parameters
-    ----------
-    frames : (n, H, W, 3) uint8
-        RGB.
-    side : int
-        Length in px to which the shorter side is scaled.
-    device : torch.device or str
-        Where it is done.
-    exact : bool
-        Sum in float; else a CPU sums in integers, as PIL does, many times as fast: most pixels are
-        the same, some a few levels off.
-
-    Returns
-    -------
-    (n, 3, side, side) uint8
-        RGB.
-    """
-    images = torch.from_numpy(np.require(frames, requirements="W"))
-    kernel = partial(T.resize if exact else T_v2.resize, antialias=True)
-    chunks: Iterable[torch.Tensor] = [images]
-    if torch.device(device).type != "cpu":  # which works while it is sent the next
-        chunks = (_to_gpu(chunk, device) for chunk in images.split(_TRANSFER_BATCH))
-    elif exact:  # in floats, many at once are too large for a processor's cache
-        chunks = images.split(1)
-    resized = [kernel(c.permute(0, 3, 1, 2), [side], InterpolationMode.BICUBIC) for c in chunks]
-    return T.center_crop(torch.cat(resized), [side, side])
-
-
-def _to_gpu(images: torch.Tensor, device: torch.device | str) -> torch.Tensor:
-    """To a GPU by way of pinned memory, which torch keeps for the next call: five times as fast."""
-    pinned = torch.empty(images.shape, dtype=images.dtype, pin_memory=True)
-    return pinned.copy_(images).to(device, non_blocking=True)
-
-
 def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
     """open_clip model config of the small CLIP that `teach` trains."""
     return {
@@ -156,58 +88,14 @@ def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
     }
 
 
-def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
-    """Load an open_clip model by name, with a tag or a local weights file, on CPU in fp32.
-
-    Parameters
-    ----------
-    model : str
-        Name of the model in open_clip.
-    pretrained : str
-        A tag of its weights, or the path of a file with them.
-
-    Returns
-    -------
-    network : nn.Module
-        The model.
-    tokenizer : callable
-        Its tokenizer.
-
-    Raises
-    ------
-    AuraError
-        The name or tag is unknown, the download fails or the file does not fit; the sentence says
-        what to put where.
-    """
-    known = open_clip.list_models()
-    if model not in known and ":" not in model:
-        raise AuraError(f"open_clip has no model '{model}'; for example: ViT-B-32, ViT-B-16.")
-    tags = open_clip.list_pretrained_tags_by_model(model)
-    if not Path(pretrained).is_file() and pretrained not in tags:
-        raise AuraError(
-            f"teacher.pretrained '{pretrained}' is neither a file nor a tag of {model}; "
-            f"its tags: {', '.join(tags)}."
-        )
-    try:
-        network = open_clip.create_model(model, pretrained=pretrained)
-    except Exception as error:  # the hub's client, torch and safetensors each raise their own
-        if Path(pretrained).is_file():
-            raise AuraError(
-                f"{pretrained} does not hold weights of {model}: {_first_line(error)}"
-            ) from None
-        raise AuraError(
-            f"The weights of {model}/{pretrained} could not be downloaded; put open_clip's weights "
-            "file on this machine and set teacher.pretrained to its path."
-        ) from None
-    return network, open_clip.get_tokenizer(model)
-
-
 def read_identity(folder: Path) -> Identity:
     """Who the teacher is that the `teach` stage prepared, without loading it."""
     try:
-        return Identity(**json.loads((folder / "teacher.json").read_text()))
+        content = json.loads((folder / "teacher.json").read_text())
+        identity = Identity(**content)
     except (OSError, TypeError, ValueError):
         raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
+    return identity.checked(f"The teacher at {folder}")
 
 
 def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Teacher:
@@ -219,22 +107,27 @@ def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Te
         name = f"local-dir:{folder}"
         network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
     else:
-        file = folder / identity.pretrained
-        weights = str(file) if file.is_file() else identity.pretrained
-        network, tokenizer = load_pretrained(identity.model, weights)
+        network, tokenizer = load_kept(folder, identity.model, identity.pretrained)
     if weights_hash(network) != identity.weights_sha256:
         raise AuraError(
             f"The weights of {identity.model} changed since `aura teach`; run it again."
+        )
+    computed = identify(network, identity.model, identity.pretrained, identity.stand_in)
+    if (computed.activation, computed.preprocess) != (identity.activation, identity.preprocess):
+        raise AuraError(
+            f"The activation or the preprocessing of {identity.model} is not the one that "
+            f"`aura teach` wrote to {folder}; run it again."
         )
     return Teacher(network.to(device), tokenizer, replace(identity, precision=precision))
 
 
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:
     """Identity of a loaded network."""
-    settings = model.visual.preprocess_cfg
-    keys = ("size", "mean", "std", "interpolation")
-    preprocessing = ", ".join(f"{key}={settings[key]}" for key in keys)
-    return Identity(name, pretrained, weights_hash(model), preprocessing, stand_in)
+    preprocessing = describe(model.visual.preprocess_cfg)
+    activation = None if stand_in else activation_of(model)
+    return Identity(
+        name, pretrained, weights_hash(model), preprocessing, stand_in, activation=activation
+    )
 
 
 def weights_hash(model: nn.Module) -> str:
@@ -244,7 +137,3 @@ def weights_hash(model: nn.Module) -> str:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from aura.errors import AuraError
 
 DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
 Precision = Literal["fp32", "bf16"]
+_IMPLIED = {"activation": None}  # left unsaid: older tables do not say it
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,15 @@ class Identity:
     weights_sha256 : str
         `clip.weights_hash` of the model.
     preprocess : str
-        Size, mean, deviation and interpolation of its frames.
+        Size, mean, deviation and interpolation of its frames, and how they are resized if not as
+        CLIP's.
     stand_in : bool
         Whether it is the small CLIP that `teach` trains.
     precision : "fp32" or "bf16"
         In which it embeds.
+    activation : str or None
+        What its towers compute with, `quick_gelu` or `gelu`: no weight tells. None is `gelu`, the
+        stand-in's.
     """
 
     model: str
@@ -37,23 +42,42 @@ class Identity:
     preprocess: str
     stand_in: bool
     precision: Precision = "fp32"
+    activation: str | None = None
 
     @property
     def description(self) -> str:
-        """Model and precision, for a sentence."""
-        return f"{self.model} in {self.precision}"
+        """Model, precision and activation, for a sentence."""
+        activation = f" with {self.activation}" if self.activation else ""
+        return f"{self.model} in {self.precision}{activation}"
+
+    def content(self) -> dict[str, Any]:
+        """As JSON holds it; what older identities do not say is left out where it is as there."""
+        return {k: v for k, v in asdict(self).items() if k not in _IMPLIED or _IMPLIED[k] != v}
 
     def metadata(self) -> dict[bytes, bytes]:
         """As Arrow schema metadata."""
-        return {b"teacher": json.dumps(asdict(self), sort_keys=True).encode()}
+        return {b"teacher": json.dumps(self.content(), sort_keys=True).encode()}
 
     @classmethod
     def from_metadata(cls, metadata: dict[bytes, bytes] | None, table: str) -> "Identity":
         """Read back from Arrow schema metadata."""
         try:
-            return cls(**json.loads((metadata or {})[b"teacher"]))
+            identity = cls(**json.loads((metadata or {})[b"teacher"]))
         except (KeyError, TypeError, ValueError):
             raise AuraError(f"{table} does not say which teacher made it.") from None
+        return identity.checked(table)
+
+    def checked(self, where: str) -> "Identity":
+        """Itself; an `AuraError` if it is of before activations were kept, and so could be either.
+
+        The stand-in has only ever had one.
+        """
+        if self.activation is None and not self.stand_in:
+            raise AuraError(
+                f"{where} does not say with which activation {self.model} computed, and weights do "
+                "not tell; run `aura teach` and `aura embed` again."
+            )
+        return self
 
 
 def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:

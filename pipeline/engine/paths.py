@@ -6,6 +6,7 @@ SIGNALS, WINDOWS, EMBEDDINGS = Path("data/signals"), Path("data/windows"), Path(
 FINGERPRINTS = Path("data/fingerprint")
 MODELS, REPORTS = Path("models"), Path("reports")
 TEACHER = MODELS / "teacher"
+WEIGHTS = Path("data/weights")  # links to the weights that `teach` was given, for DVC
 
 
 def shard_number(shard: Path) -> int:

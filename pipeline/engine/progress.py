@@ -4,7 +4,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TypeVar
 
 from tqdm import tqdm
@@ -103,6 +103,11 @@ def _interval_s() -> float:
 
 
 def say(sentence: str) -> None:
-    """Tell the user something in one line, on stderr so that stdout stays for results."""
-    if sentence:
+    """Tell the user something in one line, on stderr so that stdout stays for results.
+
+    Nobody reading any more, as behind `| head`, is no reason to end.
+    """
+    if not sentence:
+        return
+    with suppress(BrokenPipeError):
         print(sentence, file=sys.stderr, flush=True)
