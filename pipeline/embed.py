@@ -20,10 +20,12 @@ from aura.errors import CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
 from aura.teacher import clip
+from aura.teacher.tokens import count_long, describe_long
 from aura.teacher.video import check_frames, decode_frames, window_frames
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.progress import say
 from pipeline.engine.shards import Add, Shard, add_counts, file_shards, run_shards
 from pipeline.engine.threads import limit_threads, prefetch
 
@@ -36,16 +38,21 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = replace(clip.read_identity(paths.TEACHER), precision=params.embed.precision)
+    teacher = replace(
+        clip.read_identity(paths.TEACHER),
+        precision=params.embed.precision,
+        long_texts=params.embed.long_texts,
+    )
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
-        "teacher": vars(teacher),
+        "teacher": teacher.content(),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
     metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
+    dim = teacher.embed_dim
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
@@ -54,7 +61,7 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)],
                 partial(embed_texts, teacher_folder, params.embed),
-                {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
+                {"texts": texts_schema(dim).with_metadata(metadata)},
                 folder,
                 params.ray,
                 f"embed {dataset}, texts",
@@ -66,18 +73,22 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 file_shards(shards, signals),
                 partial(embed_shard, settings.root, signals, teacher_folder, params),
-                {"part": videos_schema(clip.DIM).with_metadata(metadata)},
+                {"part": videos_schema(dim).with_metadata(metadata)},
                 folder,
                 params.ray,
                 f"embed {dataset}, video",
                 gpus=params.embed.gpus,
             )
         )
+    long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
+    if sentence := describe_long(long_texts):
+        say(f"embed: {sentence}")
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
-            "teacher": vars(teacher),
+            "teacher": teacher.content(),
             "texts": add_counts(text_reports, "kinds"),
+            "long_texts": long_texts,
             "windows_with_video": sum(report["windows"] for report in video_reports),
             "frames_embedded": sum(report["frames"] for report in video_reports),
             "skips": add_counts(video_reports, "skips"),
@@ -110,13 +121,16 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
 
 
 @cache
-def _load_once(folder: Path, device: str, precision: clip.Precision) -> clip.Teacher:
+def _load_once(
+    folder: Path, device: str, precision: clip.Precision, long_texts: clip.LongTexts
+) -> clip.Teacher:
     """One teacher a worker process."""
-    return clip.load(folder, device, precision)
+    return clip.load(folder, device, precision, long_texts)
 
 
 def _load_teacher(folder: Path, params: Embed) -> clip.Teacher:
-    return _load_once(folder, "cuda" if params.gpus else "cpu", params.precision)
+    device = "cuda" if params.gpus else "cpu"
+    return _load_once(folder, device, params.precision, params.long_texts)
 
 
 @limit_threads(1)
@@ -125,17 +139,23 @@ def embed_texts(
 ) -> dict[str, Any]:
     """One shard of texts."""
     teacher = _load_teacher(teacher_folder, params)
-    schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    identity = teacher.identity
+    schema = texts_schema(identity.embed_dim).with_metadata(identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
+    tokens, ids = teacher.context.read(texts), [text_id(text) for text in texts]
     columns = [
-        pa.array([text_id(text) for text in texts]),
+        pa.array(ids),
         pa.array(texts),
         pa.array(kinds),
         pa.array(labels, pa.string()),
-        from_numpy(teacher.encode_text(texts), schema.field("embedding")),
+        from_numpy(teacher.encode_tokens(tokens), schema.field("embedding")),
     ]
     add("texts", pa.table(columns, schema=schema))
-    return {"kinds": dict(Counter(kinds))}
+    return {
+        "kinds": dict(Counter(kinds)),
+        "context": teacher.context.length,
+        "fill_context": {ids[row]: hashes for row, hashes in tokens.digests().items()},
+    }
 
 
 def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
@@ -193,7 +213,7 @@ def embed_shard(
 def _videos_table(
     teacher: clip.Teacher, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
 ) -> pa.Table:
-    schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    schema = videos_schema(means.shape[1]).with_metadata(teacher.identity.metadata())
     columns = [
         pa.array(ids.tolist(), pa.string()),
         pa.array([camera] * len(ids), pa.string()),
@@ -230,14 +250,14 @@ def embed_video(
     found : int
         How many of the distinct frames the video has.
     means : ndarray
-        Unit vectors, (windows, 512) float32; zeros where no frame of a window was found.
+        Unit vectors, (windows, d) float32; zeros where no frame of a window was found.
     counts : ndarray
         Frames found of each window, (windows,) int.
     """
     distinct, index = np.unique(numbers, return_inverse=True)
     decoded = decode_frames(path, distinct, batch, decoder)
     parts = [teacher.encode_frames(frames) for frames in prefetch(decoded)]
-    vectors = np.zeros((len(distinct), clip.DIM), np.float32)
+    vectors = np.zeros((len(distinct), teacher.identity.embed_dim), np.float32)
     found = sum(len(part) for part in parts)
     if found:
         vectors[:found] = np.concatenate(parts)

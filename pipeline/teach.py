@@ -49,7 +49,7 @@ def run(params: Params) -> None:
         else:
             network = train_stand_in(params, folder)
             card = clip.identify(network, "stand-in", "trained by `aura teach`", True)
-        write_json(folder / "teacher.json", asdict(card))
+        write_json(folder / "teacher.json", card.content())
 
 
 def train_stand_in(params: Params, folder: Path) -> open_clip.CLIP:

@@ -3,12 +3,14 @@
 import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from aura.errors import AuraError
 
-DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
+DIM = 512  # width of the stand-in's space, and of a teacher that does not say its own
 Precision = Literal["fp32", "bf16"]
+LongTexts = Literal["cut", "mean"]
+_IMPLIED = {"embed_dim": DIM, "long_texts": "cut"}  # not said where so: older tables do not
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,10 @@ class Identity:
         Whether it is the small CLIP that `teach` trains.
     precision : "fp32" or "bf16"
         In which it embeds.
+    embed_dim : int
+        Width of its space, which the encoders project to.
+    long_texts : "cut" or "mean"
+        Of a text longer than its context it embeds the beginning, or the mean of windows.
     """
 
     model: str
@@ -37,23 +43,40 @@ class Identity:
     preprocess: str
     stand_in: bool
     precision: Precision = "fp32"
+    embed_dim: int = DIM
+    long_texts: LongTexts = "cut"
 
     @property
     def description(self) -> str:
-        """Model and precision, for a sentence."""
-        return f"{self.model} in {self.precision}"
+        """Model, precision and what else is not as usual, for a sentence."""
+        width = f" to {self.embed_dim} numbers" if self.embed_dim != DIM else ""
+        long_texts = ", long texts as means" if self.long_texts == "mean" else ""
+        return f"{self.model} in {self.precision}{width}{long_texts}"
+
+    def content(self) -> dict[str, Any]:
+        """As JSON holds it; what older identities do not say is left out where it is as there."""
+        return {k: v for k, v in asdict(self).items() if k not in _IMPLIED or _IMPLIED[k] != v}
 
     def metadata(self) -> dict[bytes, bytes]:
         """As Arrow schema metadata."""
-        return {b"teacher": json.dumps(asdict(self), sort_keys=True).encode()}
+        return {b"teacher": json.dumps(self.content(), sort_keys=True).encode()}
 
     @classmethod
     def from_metadata(cls, metadata: dict[bytes, bytes] | None, table: str) -> "Identity":
         """Read back from Arrow schema metadata."""
         try:
-            return cls(**json.loads((metadata or {})[b"teacher"]))
-        except (KeyError, TypeError, ValueError):
-            raise AuraError(f"{table} does not say which teacher made it.") from None
+            content = json.loads((metadata or {})[b"teacher"])
+        except (KeyError, ValueError):
+            content = None
+        return cls.from_content(content, table)
+
+    @classmethod
+    def from_content(cls, content: Any, owner: str) -> "Identity":
+        """Read back what `content` gave; the owner is what an error names."""
+        try:
+            return cls(**content)
+        except TypeError:
+            raise AuraError(f"{owner} does not say which teacher made it.") from None
 
 
 def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:
