@@ -88,7 +88,7 @@ class Context:
         todo, whole = np.flatnonzero(ends >= self.length - 1), {}
         length = 2 * self.length
         while len(todo):
-            longer = self._tokenizer([texts[row] for row in todo], context_length=length)
+            longer = self._tokenizer([texts[row] for row in todo.tolist()], context_length=length)
             reach = self._ends(longer)
             seen = (reach < length - 1) | (length >= _MOST_TOKENS)
             for row, tokens, end in zip(todo[seen], longer[seen], reach[seen], strict=True):

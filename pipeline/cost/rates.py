@@ -109,7 +109,8 @@ def train(
 ) -> dict[str, float]:
     """Windows per second of an epoch of each phase, and of validation, on one thread and on all.
 
-    They are trained into a space of a width. How fast windows are ranked is known for all threads only: NumPy's are not torch's to limit.
+    The encoders project to vectors of `dim` numbers. How fast windows are ranked is known for all
+    threads only: NumPy's are not torch's to limit.
     """
     settings = params.train.model_copy(update={"device": "cpu"})
     rng = np.random.default_rng(params.seed)
