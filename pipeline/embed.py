@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,11 +38,7 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = replace(
-        clip.read_identity(paths.TEACHER),
-        precision=params.embed.precision,
-        long_texts=params.embed.long_texts,
-    )
+    teacher = _identity(paths.TEACHER, params.embed)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
@@ -120,17 +116,20 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
             yield prompt.format(phrase), "prompt", label
 
 
-@cache
-def _load_once(
-    folder: Path, device: str, precision: clip.Precision, long_texts: clip.LongTexts
-) -> clip.Teacher:
-    """One teacher a worker process."""
-    return clip.load(folder, device, precision, long_texts)
+@lru_cache(1)
+def _load_once(folder: Path, device: str, identity: clip.Identity) -> clip.Teacher:
+    """One teacher a worker process, another once it is taught anew."""
+    return clip.load(folder, device, identity.precision, identity.long_texts)
 
 
 def _load_teacher(folder: Path, params: Embed) -> clip.Teacher:
-    device = "cuda" if params.gpus else "cpu"
-    return _load_once(folder, device, params.precision, params.long_texts)
+    return _load_once(folder, "cuda" if params.gpus else "cpu", _identity(folder, params))
+
+
+def _identity(folder: Path, params: Embed) -> clip.Identity:
+    """Of the teacher as `params` use it."""
+    taught = clip.read_identity(folder)
+    return replace(taught, precision=params.precision, long_texts=params.long_texts)
 
 
 @limit_threads(1)

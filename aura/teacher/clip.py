@@ -23,7 +23,7 @@ from torchvision.transforms.v2 import functional as T_v2
 
 from aura.errors import AuraError
 from aura.teacher.identity import DIM, Identity, LongTexts, Precision
-from aura.teacher.tokens import Context, Tokens, mean_by_text, warn_of_cut
+from aura.teacher.tokens import Context, Tokens, load_tokenizer, mean_by_text, warn_of_cut
 from aura.teacher.towers import embed_dim, eot_positions, image_features, pack_mlps, text_features
 
 _TYPICAL_TOKENS = 1600  # of 32 images
@@ -209,7 +209,7 @@ def load_pretrained(model: str, pretrained: str) -> tuple[nn.Module, Any]:
             f"The weights of {model}/{pretrained} could not be downloaded; put open_clip's weights "
             "file on this machine and set teacher.pretrained to its path."
         ) from None
-    return network, open_clip.get_tokenizer(model)
+    return network, load_tokenizer(model)
 
 
 def read_identity(folder: Path) -> Identity:

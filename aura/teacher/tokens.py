@@ -12,12 +12,31 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
+import open_clip
 import torch
 from numpy.typing import NDArray
+
+from aura.errors import AuraError
 
 Ints = NDArray[np.int64]
 Tokenizer = Callable[..., torch.Tensor]
 _MOST_TOKENS = 1 << 24  # of a text; what is behind is cut
+
+
+def load_tokenizer(model: str) -> Any:
+    """Tokenizer of a model of open_clip; an `AuraError` where it cannot be had here."""
+    try:
+        return open_clip.get_tokenizer(model)
+    except ImportError as error:
+        raise AuraError(
+            f"The tokenizer of {model} needs {error.name}; `pip install {error.name}`."
+        ) from None
+    except Exception as error:  # the hub's client and the tokenizers each raise their own
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+        raise AuraError(
+            f"The tokenizer of {model} cannot be loaded: {first}. Where nothing can be downloaded, "
+            "copy the hub's cache of another machine here and set HF_HOME to it."
+        ) from None
 
 
 class Frame(NamedTuple):

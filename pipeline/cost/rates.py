@@ -25,6 +25,7 @@ from aura.learning import training
 from aura.learning.join import join_tables
 from aura.signals.imu import clean, resample_imu, resample_mocap
 from aura.teacher import clip
+from aura.teacher.tokens import load_tokenizer
 from aura.teacher.video import decode_frames, probe
 from pipeline.cost import amounts
 from pipeline.cost.sample import Effort, Sample, collect_tables, embedding_tables, unit_vectors
@@ -95,7 +96,7 @@ def teacher(sample: Sample, params: Params, effort: Effort, model: str) -> dict[
     finally:
         logging.disable(logging.NOTSET)
     identity = clip.identify(network, model, "random weights", stand_in=False)
-    frozen = clip.Teacher(network, open_clip.get_tokenizer(model), identity)
+    frozen = clip.Teacher(network, load_tokenizer(model), identity)
     captions = [text.text for text in sample.recording.texts] or ["a person"]
     texts = [captions[i % len(captions)] for i in range(effort.texts)]
     return {
