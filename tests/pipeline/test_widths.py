@@ -11,7 +11,6 @@ import torch
 from safetensors.torch import save_file
 
 import aura
-from aura import config
 from aura.errors import AuraError
 from aura.schema import embedding_dim
 from aura.teacher import clip
@@ -200,5 +199,53 @@ def test_the_width_of_a_tower_is_measured_without_changing_it():
         assert clip.weights_hash(network) == before  # a batch norm's statistics among them
 
 
-def test_params_of_the_tiny_study_are_those_of_the_project():
-    assert config.load(ROOT / "params.yaml").embed.long_texts == "cut"
+def long_prompts(params, **changes):
+    """Prompts of 40 words before the class, of which the tiny teacher reads 22."""
+    prompts = ["a person who is " + "very " * 40 + "{}"]
+    changed = params.embed.model_copy(update={"prompts": prompts, **changes})
+    return params.model_copy(update={"embed": changed})
+
+
+def prompt_vectors(folder):
+    files = sorted((folder / "data/embeddings/synthetic").glob("texts-*.parquet"))
+    rows = [row for file in files for row in pq.read_table(file).to_pylist()]
+    return {r["label"]: np.array(r["embedding"]) for r in rows if r["kind"] == "prompt"}, rows
+
+
+def test_texts_that_are_cut_are_counted_and_their_windows_tell_them_apart(copy, capfd):
+    params = of_width(384)
+    plain = long_prompts(params, texts_per_shard=3)  # so that they meet across shards
+    teach.run(plain)
+    embed.run(plain, "synthetic")
+    classes, rows = prompt_vectors(copy)
+    first = next(iter(classes.values()))
+    assert len(classes) > 1
+    assert all((vector == first).all() for vector in classes.values())
+    metrics = json.loads((copy / "reports/synthetic/embed/metrics.json").read_text())
+    assert metrics["long_texts"] == {
+        "context_tokens": 24,
+        "longer_than_context": len(classes),
+        "cut": len(classes),
+        "alike_only_because_cut": len(classes),
+    }
+    said = f"{len(classes)} texts are longer than the teacher's 24 tokens and are cut, by which"
+    assert said in capfd.readouterr().err
+    whole = long_prompts(params, long_texts="mean", texts_per_shard=3)
+    embed.run(whole, "synthetic")
+    classes, read_whole = prompt_vectors(copy)
+    assert len({vector.tobytes() for vector in classes.values()}) == len(classes)
+    metrics = json.loads((copy / "reports/synthetic/embed/metrics.json").read_text())
+    assert metrics["long_texts"]["longer_than_context"] == len(classes)
+    assert metrics["long_texts"]["cut"] == metrics["long_texts"]["alike_only_because_cut"] == 0
+    short = [i for i, row in enumerate(rows) if row["kind"] != "prompt"]
+    for i in short:  # a text that fits is what it was
+        assert read_whole[i]["text"] == rows[i]["text"]
+        np.testing.assert_allclose(read_whole[i]["embedding"], rows[i]["embedding"], atol=1e-6)
+    train.run(whole, "synthetic")
+    encoders = aura.load(copy / "models/synthetic/joint")  # reads texts as its training did
+    texts = {row["label"]: row["text"] for row in read_whole if row["kind"] == "prompt"}
+    for label, vector in classes.items():
+        np.testing.assert_allclose(encoders.encode_text([texts[label]])[0], vector, atol=1e-6)
+    embed.run(plain, "synthetic")
+    with pytest.raises(AuraError, match=r"trained with another teacher .*long texts as means"):
+        evaluate.run(plain, "synthetic")
