@@ -230,6 +230,11 @@ def test_texts_that_are_cut_are_counted_and_their_windows_tell_them_apart(copy, 
     }
     said = f"{len(classes)} texts are longer than the teacher's 24 tokens and are cut, by which"
     assert said in capfd.readouterr().err
+    train.run(plain, "synthetic")
+    evaluate.run(plain, "synthetic")
+    shown = report.fill(plain, "synthetic").skips["embed"]
+    assert shown["text: longer than 24 tokens, cut"] == len(classes)
+    assert shown["text: has the vector of another only because it is cut"] == len(classes)
     whole = long_prompts(params, long_texts="mean", texts_per_shard=3)
     embed.run(whole, "synthetic")
     classes, read_whole = prompt_vectors(copy)
@@ -246,6 +251,10 @@ def test_texts_that_are_cut_are_counted_and_their_windows_tell_them_apart(copy, 
     texts = {row["label"]: row["text"] for row in read_whole if row["kind"] == "prompt"}
     for label, vector in classes.items():
         np.testing.assert_allclose(encoders.encode_text([texts[label]])[0], vector, atol=1e-6)
+    evaluate.run(whole, "synthetic")
+    assert not any(
+        reason.startswith("text") for reason in report.fill(whole, "synthetic").skips["embed"]
+    )
     embed.run(plain, "synthetic")
     with pytest.raises(AuraError, match=r"trained with another teacher .*long texts as means"):
         evaluate.run(plain, "synthetic")
