@@ -181,6 +181,14 @@ def embeddings_schema(dim: int) -> pa.Schema:
     )
 
 
+def embedding_dim(schema: pa.Schema, where: str, name: str = "embedding") -> int:
+    """Width of the vectors of a table's column; an `AuraError` where they have no one width."""
+    index = schema.get_field_index(name)
+    if index < 0 or not pa.types.is_fixed_size_list(schema.field(index).type):
+        raise AuraError(f"{where} has no column '{name}' of vectors of one width.")
+    return int(schema.field(index).type.list_size)
+
+
 def to_numpy(table: pa.Table, name: str) -> np.ndarray:
     """Read a block or an embedding column as one array.
 

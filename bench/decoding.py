@@ -9,12 +9,12 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aura import config
-from aura.teacher.clip import DIM, preprocess
+from aura.teacher.clip import preprocess
 from aura.teacher.video import decode_frames
 from bench.clip import random_network
 from bench.loops import make_loop
 from bench.measure import Baseline, Setup
-from bench.noise import random_windows
+from bench.noise import DIM, random_windows
 from bench.video_sample import BATCH, frame_numbers, write_videos
 
 

@@ -214,7 +214,7 @@ def _step_s(setup: Setup, windows: Windows) -> float:
     split[steps * settings.batch :] = "none"
     subset = replace(windows, split=split)
     torch.manual_seed(0)
-    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], _DIM)
+    shape = windows.shape
     model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
     training.fit_scale(model, subset, subset.rows("train"))
     epoch_ends: list[float] = []

@@ -10,7 +10,6 @@ from aura import config
 from aura.encoders.transformer import Trunk
 from aura.learning import training
 from aura.learning.batches import Windows
-from aura.teacher.identity import DIM
 
 
 class StandardTrunk(nn.Module):
@@ -38,8 +37,7 @@ class StandardTrunk(nn.Module):
 def make_model(params: config.Train, windows: Windows) -> training.Model:
     """With the same first weights each time."""
     torch.manual_seed(0)
-    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
-    model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
+    model = training.Model(windows.shape, params.imu_encoder, params.mocap_encoder, params.loss)
     training.fit_scale(model, windows, windows.rows("train"))
     return model
 

@@ -6,6 +6,8 @@ import torch
 from aura.learning.batches import Windows
 from aura.schema import MODALITIES
 
+DIM = 512  # width of ViT-B-32, the teacher that the benchmarks take
+
 
 def random_windows(count: int, dim: int, samples: int = 1000, frames: int = 50) -> Windows:
     """Windows of noise, each of a take of its own with a caption of its own, all to train on."""

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aura.evaluation.ranking import TIE, TILE, mutual_ranks, ranks
-from aura.teacher.identity import DIM
 from bench import peers
 from bench.measure import Baseline, Row, Setup, require
+from bench.noise import DIM
 
 _SORT_CHUNK = 256  # queries whose gallery is sorted at once
 Vectors = NDArray[np.float32]

@@ -16,10 +16,9 @@ import torch
 
 from aura import config
 from aura.learning import training
-from aura.teacher.identity import DIM
 from bench.measure import Baseline, Row, Seconds, Setup, require
 from bench.memory import ROOT, SMALL, field
-from bench.noise import random_windows
+from bench.noise import DIM, random_windows
 from bench.ray_overhead import ShardLoad
 from pipeline import preprocess, synthesize, teach
 from pipeline.engine.processes import process_pool
@@ -140,9 +139,8 @@ def _batches(setup: Setup) -> Row:
 
     def epoch(batch: int) -> None:
         params = config.load(ROOT / "params.yaml").train.model_copy(update={"batch": batch})
-        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
         torch.manual_seed(0)
-        model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
+        model = training.Model(windows.shape, params.imu_encoder, params.mocap_encoder, params.loss)
         phase = params.joint.model_copy(update={"epochs": 1})
         training.train_phase(model, windows, phase, params, 0, figures.append, select=False)
 

@@ -10,10 +10,9 @@ import numpy as np
 from aura import config
 from aura.learning import training
 from aura.learning.batches import Windows
-from aura.teacher.identity import DIM
 from bench.loops import make_loop, make_model
 from bench.measure import Baseline, Row, Setup, require
-from bench.noise import random_windows
+from bench.noise import DIM, random_windows
 from bench.products import record_matmuls, replay, synchronize
 
 _HEADS, _STEPS, _MAX_DIFFERENCE = 8, 3, 1e-3

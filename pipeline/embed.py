@@ -4,7 +4,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
 from aura.teacher import clip
 from aura.teacher.ffmpeg import find_ffmpeg
+from aura.teacher.tokens import count_long, describe_long
 from aura.teacher.video import decode_frames, probe, window_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
@@ -39,7 +40,7 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = replace(clip.read_identity(paths.TEACHER), precision=params.embed.precision)
+    teacher = _identity(paths.TEACHER, params.embed)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
@@ -51,6 +52,7 @@ def run(params: Params, dataset: str) -> None:
     metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
     if any(pc.any(pq.read_table(f, columns=["has_video"])["has_video"]).as_py() for f in shards):
         say(find_ffmpeg().note)  # here, before hours of work
+    dim = teacher.embed_dim
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
@@ -59,7 +61,7 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)],
                 partial(embed_texts, teacher_folder, params.embed),
-                {"texts": texts_schema(clip.DIM).with_metadata(metadata)},
+                {"texts": texts_schema(dim).with_metadata(metadata)},
                 folder,
                 params.ray,
                 f"embed {dataset}, texts",
@@ -71,7 +73,7 @@ def run(params: Params, dataset: str) -> None:
             run_shards(
                 file_shards(shards, signals),
                 partial(embed_shard, settings.root, signals, teacher_folder, params),
-                {"part": videos_schema(clip.DIM).with_metadata(metadata)},
+                {"part": videos_schema(dim).with_metadata(metadata)},
                 folder,
                 params.ray,
                 f"embed {dataset}, video",
@@ -79,11 +81,15 @@ def run(params: Params, dataset: str) -> None:
             )
         )
         require_some("video", "windows", dataset, folder, video_reports)
+    long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
+    if sentence := describe_long(long_texts):
+        say(f"embed: {sentence}")
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {
             "teacher": teacher.content(),
             "texts": add_counts(text_reports, "kinds"),
+            "long_texts": long_texts,
             "windows_with_video": sum(report["windows"] for report in video_reports),
             "frames_embedded": sum(report["frames"] for report in video_reports),
             "skips": add_counts(video_reports, "skips"),
@@ -115,14 +121,20 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
             yield prompt.format(phrase), "prompt", label
 
 
-@cache
-def _load_once(folder: Path, device: str, precision: clip.Precision) -> clip.Teacher:
-    """One teacher a worker process."""
-    return clip.load(folder, device, precision)
+@lru_cache(1)
+def _load_once(folder: Path, device: str, identity: clip.Identity) -> clip.Teacher:
+    """One teacher a worker process, another once it is taught anew."""
+    return clip.load(folder, device, identity.precision, identity.long_texts)
 
 
 def _load_teacher(folder: Path, params: Embed) -> clip.Teacher:
-    return _load_once(folder, "cuda" if params.gpus else "cpu", params.precision)
+    return _load_once(folder, "cuda" if params.gpus else "cpu", _identity(folder, params))
+
+
+def _identity(folder: Path, params: Embed) -> clip.Identity:
+    """Of the teacher as `params` use it."""
+    taught = clip.read_identity(folder)
+    return replace(taught, precision=params.precision, long_texts=params.long_texts)
 
 
 @limit_threads(1)
@@ -131,17 +143,23 @@ def embed_texts(
 ) -> dict[str, Any]:
     """One shard of texts."""
     teacher = _load_teacher(teacher_folder, params)
-    schema = texts_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    identity = teacher.identity
+    schema = texts_schema(identity.embed_dim).with_metadata(identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
+    tokens, ids = teacher.context.read(texts), [text_id(text) for text in texts]
     columns = [
-        pa.array([text_id(text) for text in texts]),
+        pa.array(ids),
         pa.array(texts),
         pa.array(kinds),
         pa.array(labels, pa.string()),
-        from_numpy(teacher.encode_text(texts), schema.field("embedding")),
+        from_numpy(teacher.encode_tokens(tokens), schema.field("embedding")),
     ]
     add("texts", pa.table(columns, schema=schema))
-    return {"kinds": dict(Counter(kinds))}
+    return {
+        "kinds": dict(Counter(kinds)),
+        "context": teacher.context.length,
+        "fill_context": {ids[row]: hashes for row, hashes in tokens.digests().items()},
+    }
 
 
 def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
@@ -202,7 +220,7 @@ def embed_shard(
 def _videos_table(
     teacher: clip.Teacher, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
 ) -> pa.Table:
-    schema = videos_schema(clip.DIM).with_metadata(teacher.identity.metadata())
+    schema = videos_schema(means.shape[1]).with_metadata(teacher.identity.metadata())
     columns = [
         pa.array(ids.tolist(), pa.string()),
         pa.array([camera] * len(ids), pa.string()),
@@ -242,7 +260,7 @@ def embed_video(
     found : int
         How many of the distinct frames the video has.
     means : ndarray
-        Unit vectors, (windows, 512) float32; zeros where no frame of a window was found.
+        Unit vectors, (windows, d) float32; zeros where no frame of a window was found.
     counts : ndarray
         Frames found of each window, (windows,) int.
     """
@@ -250,7 +268,7 @@ def embed_video(
     decoded = decode_frames(path, distinct, batch, decoder)
     watched = check.watch(decoded) if check else decoded
     parts = [teacher.encode_frames(frames) for frames in prefetch(watched)]
-    vectors = np.zeros((len(distinct), clip.DIM), np.float32)
+    vectors = np.zeros((len(distinct), teacher.identity.embed_dim), np.float32)
     found = sum(len(part) for part in parts)
     if found:
         vectors[:found] = np.concatenate(parts)

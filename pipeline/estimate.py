@@ -55,6 +55,7 @@ def run(
     model = params.teacher.model if params.teacher.model != "stand-in" else _STAND_IN_FOR
     if model not in open_clip.list_models():
         raise AuraError(f"open_clip has no model '{model}' whose speed could be measured.")
+    dim = open_clip.get_model_config(model)["embed_dim"]
     say("estimate: measuring with synthetic recordings, one or two minutes.")
     cores, threads = params.ray.local_workers(), torch.get_num_threads()
     busy = os.getloadavg()[0] > (os.cpu_count() or 1) / 2
@@ -65,10 +66,10 @@ def run(
         sample = make_sample(Path(folder), params, settings, effort)
         parts: list[Callable[[], dict[str, float]]] = [
             lambda: rates.sensors(sample, params, effort),
-            lambda: rates.disk(sample, params, effort),
+            lambda: rates.disk(sample, params, effort, dim),
             lambda: rates.video(sample, params, effort),
             lambda: rates.teacher(sample, params, effort, model),
-            lambda: rates.train(sample, params, effort, threads),
+            lambda: rates.train(sample, params, effort, threads, dim),
         ]
         for measure in track(parts, "estimate", unit="part"):
             measured |= measure()

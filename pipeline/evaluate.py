@@ -40,8 +40,7 @@ def run(params: Params, dataset: str) -> None:
             f"The test split of {dataset} has {len(rows)} windows; nothing to evaluate."
         )
     model, card = training.load(paths.MODELS / dataset / "joint")
-    if card["teacher"] != teacher.content():
-        raise AuraError(f"The model of {dataset} was trained with another teacher; train it again.")
+    joined.check_model(card, teacher, dataset, dataset)
     test = targets.test_set(windows, texts, rows)
     present = [m for m in MODALITIES if test.valid[m].any()]
     vectors = training.embed(model, windows, rows, present)

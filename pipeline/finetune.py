@@ -19,8 +19,9 @@ from pipeline.study import joined, targets
 
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
-    windows, texts, _ = joined.load(params, dataset)
+    windows, texts, teacher = joined.load(params, dataset)
     model, card = training.load(paths.MODELS / dataset / "joint")
+    joined.check_model(card, teacher, dataset, dataset)
     all_rows, rows = np.arange(len(windows)), windows.rows("test")
     if len(rows) < 2:
         raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")

@@ -106,7 +106,7 @@ def fill(params: Params, dataset: str) -> Study:
             "resample, samples": resample["samples_dropped"],
             "resample, masked or flagged": resample["masked"],
             "slice": sliced["rejected"],
-            "embed": metrics["embed"]["skips"],
+            "embed": metrics["embed"]["skips"] | _cut(metrics["embed"].get("long_texts", {})),
         },
         example=_example(windows, texts, params),
         params=yaml.safe_dump(used, sort_keys=False),
@@ -132,6 +132,15 @@ def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -
             for modality, rank in details["effective_rank"].items()
         ),
     ]
+
+
+def _cut(counts: Mapping[str, int]) -> dict[str, int]:
+    """Texts of which the teacher read the beginning only, where there are some."""
+    reasons = {
+        "cut": f"text: longer than {counts.get('context_tokens')} tokens, cut",
+        "alike_only_because_cut": "text: has the vector of another only because it is cut",
+    }
+    return {reason: counts[name] for name, reason in reasons.items() if counts.get(name)}
 
 
 def _absent(windows: Windows, metrics: dict[str, Any]) -> dict[str, str]:

@@ -21,7 +21,6 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.learning.distributed import Group
 from aura.report.card import markdown
-from aura.teacher.identity import DIM
 from pipeline.engine import paths, workers
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
@@ -50,7 +49,7 @@ def run(params: Params, dataset: str) -> None:
         stage_output(paths.MODELS / dataset, identity) as models,
         stage_output(paths.report(dataset, "train"), identity) as reports,
     ):
-        shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
+        shape = windows.shape
         card: dict[str, Any] = {
             "dataset": dataset,
             "adapter": params.dataset(dataset).adapter,

@@ -39,8 +39,7 @@ def run(params: Params, dataset: str) -> None:
     windows, texts, teacher = joined.load(params, dataset, check=False)
     folder = paths.MODELS / source / params.transfer.phase
     model, card = training.load(folder)
-    if card["teacher"] != teacher.content():
-        raise AuraError(f"{dataset} was embedded by another teacher than the one of {source}.")
+    joined.check_model(card, teacher, source, dataset)
     if card["shape"]["samples"] != windows.window_samples:
         raise AuraError(
             f"The model of {source} takes windows of {card['shape']['samples']} samples and those "

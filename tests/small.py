@@ -149,8 +149,7 @@ def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=
 def fresh(joined, params, seed=0):
     """A model with its first weights."""
     torch.manual_seed(seed)
-    shape = training.Shape(joined.window_samples, joined.mocap.shape[1], DIM)
-    model = training.Model(shape, params.imu_encoder, params.mocap_encoder, params.loss)
+    model = training.Model(joined.shape, params.imu_encoder, params.mocap_encoder, params.loss)
     training.fit_scale(model, joined, joined.rows("train"))
     return model
 

@@ -140,6 +140,9 @@ class Embed(Model):
         `gop` skips what no window needs of an H.264 video; the frames are the same.
     precision : {"fp32", "bf16"}
         Of the forward pass.
+    long_texts : {"cut", "mean"}
+        Of a text longer than the teacher's context only the beginning is read, or it becomes the
+        mean of windows of its tokens.
     prompts : list of str
         Texts that name a class in words, which takes the place of `{}`.
     """
@@ -150,6 +153,7 @@ class Embed(Model):
     batch: int = Field(32, ge=1)
     decoder: Literal["ffmpeg", "gop"] = "ffmpeg"
     precision: Literal["fp32", "bf16"] = "fp32"
+    long_texts: Literal["cut", "mean"] = "cut"
     prompts: list[str]
 
     @model_validator(mode="after")

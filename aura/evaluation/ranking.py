@@ -17,7 +17,7 @@ TILE = 1024
 STRIP = 128  # rows of a tile counted at once: they fit the cache, and a sum over them a byte
 CACHED_TILES = 16  # kept between the two passes over the scores; others are computed again
 TIE = 1e-6
-"""Scores this close are tied: a float32 product of 512-d unit vectors is no more exact."""
+"""Scores this close are tied: a float32 product of unit vectors is no more exact at any width."""
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]

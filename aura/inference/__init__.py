@@ -1,7 +1,7 @@
 """The trained encoders on a user's own arrays, resampled and framed as in the pipeline.
 
     encoders = aura.load("models/synthetic/joint")
-    vectors = encoders.encode_imu(signal, rate_hz=100)  # (N, 6, T) -> (N, 512)
+    vectors = encoders.encode_imu(signal, rate_hz=100)  # (N, 6, T) -> (N, d)
 
 Vectors of IMU, mocap and text are of one space: the product of two is their cosine similarity.
 """
@@ -93,7 +93,7 @@ class Encoders(SensorEncoders):
         self._teacher_folder = teacher
 
     def encode_text(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (N, 512) of texts, by the frozen teacher.
+        """Unit vectors (N, d) of texts, by the frozen teacher; warns of those that it cuts.
 
         Parameters
         ----------
@@ -162,13 +162,19 @@ class Encoders(SensorEncoders):
                 f"trained with {expected.get('activation') or 'an activation that it does not say'}"
                 "; prepare that teacher, or embed and train again."
             )
+        if identity.embed_dim != self.card["shape"]["dim"]:
+            raise AuraError(
+                f"The teacher at {folder} gives vectors of {identity.embed_dim} numbers and the "
+                f"model of {self.card['shape']['dim']}."
+            )
         return folder
 
     @cached_property
     def _teacher(self) -> "Teacher":
         from aura.teacher import clip as teacher
 
-        return teacher.load(self.check_teacher(), str(self.device))
+        long_texts = self.card["teacher"].get("long_texts", "cut")
+        return teacher.load(self.check_teacher(), str(self.device), long_texts=long_texts)
 
 
 def _prompts_by_class(

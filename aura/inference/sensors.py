@@ -36,7 +36,7 @@ class SensorEncoders:
     def encode_imu(
         self, signal: ArrayLike, rate_hz: float | None = None, valid: ArrayLike | None = None
     ) -> Floats:
-        """Unit vectors (N, 512) of windows of an accelerometer and a gyroscope.
+        """Unit vectors (N, d) of windows of an accelerometer and a gyroscope.
 
         Parameters
         ----------
@@ -61,7 +61,7 @@ class SensorEncoders:
     def encode_mocap(
         self, joints: ArrayLike, rate_hz: float | None = None, valid: ArrayLike | None = None
     ) -> Floats:
-        """Unit vectors (N, 512) of windows of body pose.
+        """Unit vectors (N, d) of windows of body pose.
 
         Parameters
         ----------
@@ -89,7 +89,7 @@ class SensorEncoders:
         stride_s: float = 2.5,
         min_valid: float | None = None,
     ) -> tuple[NDArray[np.float64], Floats]:
-        """Windows of a long recording: their starts (N,) in s, and unit vectors (N, 512).
+        """Windows of a long recording: their starts (N,) in s, and unit vectors (N, d).
 
         The recording is resampled whole and cut after that, as in the pipeline, so that only its
         own ends are lost. Windows of which too little was measured are left out.

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aura.encoders import Shape
 from aura.schema import MODALITIES
 
 _LARGE = ("imu", "imu_valid", "mocap", "mocap_valid", "video", "text")
@@ -87,6 +88,11 @@ class Windows:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def shape(self) -> Shape:
+        """What encoders need to know of the windows and of the teacher's space."""
+        return Shape(self.window_samples, self.mocap.shape[1], self.text.shape[1])
 
     def rows(self, split: str) -> np.ndarray:
         """Row numbers of a split."""

@@ -41,7 +41,8 @@ def join_tables(
     Raises
     ------
     AuraError
-        A window names a take without signals or a text without an embedding.
+        A window names a take without signals or a text without an embedding, or texts and videos
+        are of different widths.
     """
     tracks = concat_takes(signals, window_s)
 
@@ -113,7 +114,13 @@ def _video_vectors(ids: list[str], videos: pa.Table, dim: int) -> tuple[np.ndarr
     rows = np.array([row_of.get(window_id, -1) for window_id in ids])
     has = rows >= 0
     vectors = np.zeros((len(ids), dim), np.float32)
-    vectors[has] = to_numpy(videos, "embedding")[rows[has]]
+    embedded = to_numpy(videos, "embedding")
+    if embedded.shape[1] != dim:
+        raise AuraError(
+            f"Texts are vectors of {dim} numbers and videos of {embedded.shape[1]}; "
+            "embed both with one teacher."
+        )
+    vectors[has] = embedded[rows[has]]
     return vectors, has
 
 

@@ -18,10 +18,11 @@ from torch import nn
 from torch.nn import functional as F
 
 from aura.errors import AuraError
-from aura.teacher.identity import DIM, Identity, Precision
+from aura.teacher.identity import DIM, Identity, LongTexts, Precision
 from aura.teacher.pixels import describe, preprocess, resize
 from aura.teacher.pretrained import activation_of, load_kept, load_pretrained
-from aura.teacher.towers import eot_positions, image_features, pack_mlps, text_features
+from aura.teacher.tokens import Context, Tokens, mean_by_text, warn_of_cut
+from aura.teacher.towers import embed_dim, eot_positions, image_features, pack_mlps, text_features
 
 __all__ = [
     "DIM", "Identity", "Precision", "Teacher", "identify", "load", "load_pretrained", "preprocess",
@@ -36,7 +37,7 @@ class Teacher:
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.tokenizer = tokenizer
+        self.tokenizer, self.context = tokenizer, Context(tokenizer)
         self.identity = identity
         self.device = next(model.parameters()).device
         if identity.precision == "bf16":
@@ -44,23 +45,32 @@ class Teacher:
             if self.device.type == "cpu":
                 pack_mlps(self.model, _TYPICAL_TOKENS)
 
-    @torch.inference_mode()
     def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
-        """Unit vectors (len(texts), 512) float32. Texts of like length go through together."""
-        batch = batch or _TEXT_BATCH[self.device.type]
+        """Unit vectors (len(texts), d) float32; warns of texts that are longer than the context."""
         if not texts:
-            return np.empty((0, DIM), np.float32)
-        tokens = self.tokenizer(list(texts))
-        order = eot_positions(tokens).argsort(stable=True)
+            return np.empty((0, self.identity.embed_dim), np.float32)
+        tokens = self.context.read(texts)
+        if self.identity.long_texts == "cut":
+            warn_of_cut(texts, tokens)
+        return self.encode_tokens(tokens, batch)
+
+    @torch.inference_mode()
+    def encode_tokens(self, tokens: Tokens, batch: int | None = None) -> np.ndarray:
+        """Unit vectors (N, d) float32 of N texts. Those of like length go through together."""
+        rows, text = tokens.rows, None
+        if tokens.longer and self.identity.long_texts == "mean":
+            rows, text = self.context.windows(tokens)
+        order = eot_positions(rows).argsort(stable=True)
         parts = [
-            F.normalize(text_features(self.model, tokens[rows].to(self.device)).float(), dim=-1)
-            for rows in order.split(batch)
+            F.normalize(text_features(self.model, rows[some].to(self.device)).float(), dim=-1)
+            for some in order.split(batch or _TEXT_BATCH[self.device.type])
         ]
-        return torch.cat(parts).cpu()[order.argsort()].numpy()
+        vectors = torch.cat(parts).cpu()[order.argsort()].numpy()
+        return vectors if text is None else mean_by_text(vectors, text)
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:
-        """Unit vectors (n, 512) float32 of frames (n, H, W, 3) uint8 RGB."""
+        """Unit vectors (n, d) float32 of frames (n, H, W, 3) uint8 RGB."""
         exact = self.identity.precision == "fp32"
         images = preprocess(frames, self.model.visual, self.device, exact)
         features = image_features(self.model, images if exact else images.to(torch.bfloat16))
@@ -98,7 +108,9 @@ def read_identity(folder: Path) -> Identity:
     return identity.checked(f"The teacher at {folder}")
 
 
-def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Teacher:
+def load(
+    folder: Path, device: str = "cpu", precision: Precision = "fp32", long_texts: LongTexts = "cut"
+) -> Teacher:
     """Load the teacher that the `teach` stage prepared, and check that its weights are the same."""
     if device == "cuda" and not torch.cuda.is_available():
         raise AuraError("embed.gpus asks for a GPU, and torch sees none here.")
@@ -118,16 +130,22 @@ def load(folder: Path, device: str = "cpu", precision: Precision = "fp32") -> Te
             f"The activation or the preprocessing of {identity.model} is not the one that "
             f"`aura teach` wrote to {folder}; run it again."
         )
-    return Teacher(network.to(device), tokenizer, replace(identity, precision=precision))
+    if computed.embed_dim != identity.embed_dim:
+        raise AuraError(
+            f"{identity.model} gives vectors of {computed.embed_dim} numbers and {folder} says "
+            f"{identity.embed_dim}; run `aura teach` again."
+        )
+    used = replace(identity, precision=precision, long_texts=long_texts)
+    return Teacher(network.to(device), tokenizer, used)
 
 
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:
     """Identity of a loaded network."""
     preprocessing = describe(model.visual.preprocess_cfg)
-    activation = None if stand_in else activation_of(model)
     return Identity(
-        name, pretrained, weights_hash(model), preprocessing, stand_in, activation=activation
-    )
+        name, pretrained, weights_hash(model), preprocessing, stand_in,
+        activation=None if stand_in else activation_of(model), embed_dim=embed_dim(model),
+    )  # fmt: skip
 
 
 def weights_hash(model: nn.Module) -> str:

@@ -7,9 +7,11 @@ from typing import Any, Literal
 
 from aura.errors import AuraError
 
-DIM = 512  # of the shared space; the encoders project to it (AURA-MFM, section 3)
+DIM = 512  # width of the stand-in's space, and of a teacher that does not say its own
 Precision = Literal["fp32", "bf16"]
-_IMPLIED = {"activation": None}  # left unsaid: older tables do not say it
+LongTexts = Literal["cut", "mean"]
+_IMPLIED = {"embed_dim": DIM, "long_texts": "cut", "activation": None}
+"""Left unsaid where so: older tables do not say it."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Identity:
     activation : str or None
         What its towers compute with, `quick_gelu` or `gelu`: no weight tells. None is `gelu`, the
         stand-in's.
+    embed_dim : int
+        Width of its space, which the encoders project to.
+    long_texts : "cut" or "mean"
+        Of a text longer than its context it embeds the beginning, or the mean of windows.
     """
 
     model: str
@@ -43,12 +49,16 @@ class Identity:
     stand_in: bool
     precision: Precision = "fp32"
     activation: str | None = None
+    embed_dim: int = DIM
+    long_texts: LongTexts = "cut"
 
     @property
     def description(self) -> str:
-        """Model, precision and activation, for a sentence."""
+        """Model, precision and what else is not as usual, for a sentence."""
         activation = f" with {self.activation}" if self.activation else ""
-        return f"{self.model} in {self.precision}{activation}"
+        width = f" to {self.embed_dim} numbers" if self.embed_dim != DIM else ""
+        long_texts = ", long texts as means" if self.long_texts == "mean" else ""
+        return f"{self.model} in {self.precision}{activation}{width}{long_texts}"
 
     def content(self) -> dict[str, Any]:
         """As JSON holds it; what older identities do not say is left out where it is as there."""
@@ -62,10 +72,19 @@ class Identity:
     def from_metadata(cls, metadata: dict[bytes, bytes] | None, table: str) -> "Identity":
         """Read back from Arrow schema metadata."""
         try:
-            identity = cls(**json.loads((metadata or {})[b"teacher"]))
-        except (KeyError, TypeError, ValueError):
-            raise AuraError(f"{table} does not say which teacher made it.") from None
-        return identity.checked(table)
+            content = json.loads((metadata or {})[b"teacher"])
+        except (KeyError, ValueError):
+            content = None
+        return cls.from_content(content, table)
+
+    @classmethod
+    def from_content(cls, content: Any, owner: str) -> "Identity":
+        """Read back what `content` gave; the owner is what an error names."""
+        try:
+            identity = cls(**content)
+        except TypeError:
+            raise AuraError(f"{owner} does not say which teacher made it.") from None
+        return identity.checked(owner)
 
     def checked(self, where: str) -> "Identity":
         """Itself; an `AuraError` if it is of before activations were kept, and so could be either.

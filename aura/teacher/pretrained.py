@@ -165,6 +165,10 @@ def _tokenizer(source: Source) -> Any:
     try:
         with _quiet():
             return open_clip.get_tokenizer(name)
+    except ImportError as error:
+        raise AuraError(
+            f"The tokenizer of {source.model} needs {error.name}; `pip install {error.name}`."
+        ) from None
     except Exception:  # the hub's client and transformers have many
         raise AuraError(
             f"The tokenizer of {source.model} could not be downloaded; put its files (tokenizer"

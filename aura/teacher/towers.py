@@ -57,6 +57,19 @@ def text_features(model: Any, tokens: torch.Tensor) -> torch.Tensor:
     return projection(x) if isinstance(projection, nn.Linear) else x @ projection
 
 
+@torch.inference_mode()
+def embed_dim(model: Any) -> int:
+    """Width of a model's space, by an image of zeros: not every tower knows it."""
+    training, parameter = model.training, next(model.parameters())
+    size = model.visual.preprocess_cfg["size"]
+    height, width = (size, size) if isinstance(size, int) else size
+    image = torch.zeros(1, 3, height, width, dtype=parameter.dtype, device=parameter.device)
+    try:
+        return int(model.eval().encode_image(image).shape[-1])
+    finally:
+        model.train(training)
+
+
 def eot_positions(tokens: torch.Tensor) -> torch.Tensor:
     """Position (n,) of each text's end, the token of the highest number, from which CLIP reads."""
     return tokens.argmax(dim=-1)

@@ -25,6 +25,7 @@ from aura.learning import training
 from aura.learning.join import join_tables
 from aura.signals.imu import clean, resample_imu, resample_mocap
 from aura.teacher import clip
+from aura.teacher.tokens import load_tokenizer
 from aura.teacher.video import decode_frames, probe
 from pipeline.cost import amounts
 from pipeline.cost.sample import Effort, Sample, collect_tables, embedding_tables, unit_vectors
@@ -94,8 +95,8 @@ def teacher(sample: Sample, params: Params, effort: Effort, model: str) -> dict[
         network = open_clip.create_model(model, pretrained=None)
     finally:
         logging.disable(logging.NOTSET)
-    identity = clip.Identity(model, "random weights", "", "", stand_in=False)
-    frozen = clip.Teacher(network, open_clip.get_tokenizer(model), identity)
+    identity = clip.identify(network, model, "random weights", stand_in=False)
+    frozen = clip.Teacher(network, load_tokenizer(model), identity)
     captions = [text.text for text in sample.recording.texts] or ["a person"]
     texts = [captions[i % len(captions)] for i in range(effort.texts)]
     return {
@@ -104,16 +105,19 @@ def teacher(sample: Sample, params: Params, effort: Effort, model: str) -> dict[
     }
 
 
-def train(sample: Sample, params: Params, effort: Effort, threads: int) -> dict[str, float]:
+def train(
+    sample: Sample, params: Params, effort: Effort, threads: int, dim: int
+) -> dict[str, float]:
     """Windows per second of an epoch of each phase, and of validation, on one thread and on all.
 
-    How fast windows are ranked is known for all threads only: NumPy's are not torch's to limit.
+    The encoders project to vectors of `dim` numbers. How fast windows are ranked is known for all
+    threads only: NumPy's are not torch's to limit.
     """
     settings = params.train.model_copy(update={"device": "cpu"})
     rng = np.random.default_rng(params.seed)
     count = settings.batch * effort.train_steps
     copies = -(-(count + 2) // sample.windows.num_rows)
-    texts, videos = embedding_tables(sample.windows, rng)
+    texts, videos = embedding_tables(sample.windows, rng, dim)
     joined = join_tables(
         sample.signals,
         pa.concat_tables([sample.windows] * copies),
@@ -124,10 +128,11 @@ def train(sample: Sample, params: Params, effort: Effort, threads: int) -> dict[
     split = np.full(len(joined), "test", dtype="<U5")
     split[:count], split[count : count + 2] = "train", "val"
     joined = replace(joined, split=split)
-    shape = training.Shape(joined.window_samples, joined.mocap.shape[1], clip.DIM)
-    model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
+    model = training.Model(
+        joined.shape, settings.imu_encoder, settings.mocap_encoder, settings.loss
+    )
     training.fit_scale(model, joined, joined.rows("train"))
-    rows, vectors = joined.rows("train"), unit_vectors(rng, effort.ranked)
+    rows, vectors = joined.rows("train"), unit_vectors(rng, effort.ranked, dim)
     group = np.arange(effort.ranked)
     rates = {
         "rank_all": rate(
@@ -153,9 +158,9 @@ def train(sample: Sample, params: Params, effort: Effort, threads: int) -> dict[
     return rates
 
 
-def disk(sample: Sample, params: Params, effort: Effort) -> dict[str, float]:
+def disk(sample: Sample, params: Params, effort: Effort, dim: int) -> dict[str, float]:
     """Bytes of an hour of signals, and of a window, a video embedding and a text, as written."""
-    texts, videos = embedding_tables(sample.windows, np.random.default_rng(params.seed))
+    texts, videos = embedding_tables(sample.windows, np.random.default_rng(params.seed), dim)
     hours = sample.recording.duration_s / 3600
     return {
         "bytes_signals": _row_bytes(sample.folder, sample.signals)

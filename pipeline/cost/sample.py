@@ -14,7 +14,6 @@ from aura.datasets import synthetic
 from aura.datasets.base import open_dataset
 from aura.errors import AuraError
 from aura.schema import SIGNALS, TAKES, from_numpy, texts_schema, videos_schema
-from aura.teacher import clip
 from aura.teacher.video import decode_frames
 from pipeline.embed import text_id
 from pipeline.engine.output import write_table
@@ -129,12 +128,14 @@ def collect_tables(work: Callable[[Add], Any]) -> dict[str, pa.Table]:
     return {name: pa.concat_tables(tables) for name, tables in pieces.items()}
 
 
-def embedding_tables(windows: pa.Table, rng: np.random.Generator) -> tuple[pa.Table, pa.Table]:
-    """Tables as `embed` writes them for these windows, with random unit vectors."""
+def embedding_tables(
+    windows: pa.Table, rng: np.random.Generator, dim: int
+) -> tuple[pa.Table, pa.Table]:
+    """Tables as `embed` writes them for these windows, with random unit vectors of a width."""
     rows = windows.column("texts").to_pylist()
     texts = sorted({text["text"] for row in rows for text in row})
-    schema, count = texts_schema(clip.DIM), windows.num_rows
-    videos = videos_schema(clip.DIM)
+    schema, count = texts_schema(dim), windows.num_rows
+    videos = videos_schema(dim)
     return (
         pa.table(
             [
@@ -142,7 +143,7 @@ def embedding_tables(windows: pa.Table, rng: np.random.Generator) -> tuple[pa.Ta
                 pa.array(texts, pa.string()),
                 pa.array(["caption"] * len(texts), pa.string()),
                 pa.nulls(len(texts), pa.string()),
-                from_numpy(unit_vectors(rng, len(texts)), schema.field("embedding")),
+                from_numpy(unit_vectors(rng, len(texts), dim), schema.field("embedding")),
             ],
             schema=schema,
         ),
@@ -151,14 +152,14 @@ def embedding_tables(windows: pa.Table, rng: np.random.Generator) -> tuple[pa.Ta
                 windows.column("window_id"),
                 pa.array(["cam01"] * count),
                 pa.array([8] * count, pa.int32()),
-                from_numpy(unit_vectors(rng, count), videos.field("embedding")),
+                from_numpy(unit_vectors(rng, count, dim), videos.field("embedding")),
             ],
             schema=videos,
         ),
     )
 
 
-def unit_vectors(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Random unit vectors, (count, d) float32."""
-    vectors = rng.normal(size=(count, clip.DIM)).astype(np.float32)
+def unit_vectors(rng: np.random.Generator, count: int, dim: int) -> np.ndarray:
+    """Random unit vectors, (count, dim) float32."""
+    vectors = rng.normal(size=(count, dim)).astype(np.float32)
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -18,7 +18,6 @@ from aura.evaluation.retrieval import ranks
 from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
-from aura.teacher.identity import DIM
 from pipeline.engine.output import temporary_path
 from pipeline.engine.progress import say
 from pipeline.study import joined, targets
@@ -95,8 +94,9 @@ def _test(
     rows = windows.rows("test")
     test = targets.test_set(windows, texts, rows)
     torch.manual_seed(seed)
-    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], DIM)
-    model = training.Model(shape, settings.imu_encoder, settings.mocap_encoder, settings.loss)
+    model = training.Model(
+        windows.shape, settings.imu_encoder, settings.mocap_encoder, settings.loss
+    )
     training.fit_scale(model, windows, windows.rows("train"))
     train_windows = windows.shuffled(seed) if variant.control else windows
     for phase in settings.phases().values():

@@ -1,6 +1,8 @@
 """The windows of a data set, joined from its tables and checked for leaks."""
 
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -14,10 +16,11 @@ from aura.learning.join import SIGNAL_COLUMNS, join_tables
 from aura.learning.model import Model
 from aura.learning.model import load as load_model
 from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
-from aura.teacher.identity import DIM, Identity, same_teacher
+from aura.teacher.identity import Identity, same_teacher
 from pipeline.engine import paths
 from pipeline.engine.output import read_table
 from pipeline.study import copies
+from pipeline.study.vectors import read_embeddings
 
 
 def load(
@@ -46,19 +49,17 @@ def load(
     Raises
     ------
     AuraError
-        A stage has not run, the embeddings are of several teachers, or the splits overlap.
+        A stage has not run, the embeddings are of several teachers or of another width than
+        theirs, or the splits overlap.
     """
     params.dataset(dataset)
     folder = paths.EMBEDDINGS / dataset
-    texts = read_table(folder / "texts-*.parquet", texts_schema(DIM), "embed")
-    identities = [("the texts", Identity.from_metadata(texts.schema.metadata, str(folder)))]
+    texts, teacher = read_embeddings(folder / "texts-*.parquet", texts_schema)
     if any(folder.glob("part-*.parquet")):
-        videos = read_table(folder, videos_schema(DIM), "embed")
-        identity = Identity.from_metadata(videos.schema.metadata, str(folder))
-        identities.append(("the video embeddings", identity))
+        videos, identity = read_embeddings(folder, videos_schema)
+        same_teacher([("The texts", teacher), ("the video embeddings", identity)])
     else:
-        videos = videos_schema(DIM).empty_table()
-    teacher = same_teacher(identities)
+        videos = videos_schema(teacher.embed_dim).empty_table()
     windows = join_tables(
         read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(SIGNAL_COLUMNS)),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
@@ -70,6 +71,27 @@ def load(
         windows = replace(windows, copies=copies.of_dataset(dataset, windows))
         check_splits(windows, params.dataset(dataset).overlap)
     return windows, texts, teacher
+
+
+def check_model(card: Mapping[str, Any], teacher: Identity, model: str, dataset: str) -> None:
+    """Refuse a model of another teacher than the one of a data set's embeddings.
+
+    Parameters
+    ----------
+    card : mapping
+        Content of its `model.json`.
+    teacher : Identity
+        That of the embeddings.
+    model, dataset : str
+        What the model was trained on, and what it meets.
+    """
+    trained = Identity.from_content(card["teacher"], f"The model of {model}")
+    if trained != teacher:
+        remedy = "train it again" if model == dataset else f"embed {dataset} with that one"
+        raise AuraError(
+            f"The model of {model} was trained with another teacher ({trained.description}) than "
+            f"the one that embedded {dataset} ({teacher.description}); {remedy}."
+        )
 
 
 def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from aura.config import Params
+from aura.errors import AuraError
 from aura.evaluation.bootstrap import resampling_unit
 from aura.evaluation.layout import joint_layout
 from aura.evaluation.measure import RETRIEVALS
@@ -64,6 +65,11 @@ class Space:
         rows = windows.rows("test")
         path = paths.report(dataset, "evaluate") / "embeddings.parquet"
         vectors, valid = read_vectors(path, [windows.ids[row] for row in rows])
+        dim = windows.shape.dim
+        if any(vector.shape[1] != dim for vector in vectors.values()):
+            raise AuraError(
+                f"{path} is of a teacher of another width than {dim}; run `aura evaluate` again."
+            )
         return Space(
             params, dataset, windows, texts.column("text").to_pylist(), rows,
             targets.caption_groups([windows.texts[row] for row in rows]),

@@ -12,10 +12,10 @@ from aura.config import Params
 from aura.errors import AuraError, CorruptFile
 from aura.schema import TAKES, WINDOWS, videos_schema
 from aura.storage import Storage
-from aura.teacher.identity import DIM
 from aura.teacher.video import decode_frames, window_frames
 from pipeline.engine import paths
 from pipeline.engine.output import read_table
+from pipeline.study.vectors import read_embeddings
 
 SIDE, QUALITY = 176, 72  # longer side in pixels, JPEG quality
 _NO_VIDEO = "no video"
@@ -44,7 +44,7 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
     folder = paths.EMBEDDINGS / dataset
     if not any(folder.glob("part-*.parquet")):
         return images
-    videos = read_table(folder, videos_schema(DIM), "embed", ["window_id", "camera"])
+    videos, _ = read_embeddings(folder, videos_schema, ["window_id", "camera"])
     camera = dict(zip(*(videos.column(c).to_pylist() for c in videos.column_names), strict=True))
     filmed = [window for window in ids if window in camera]
     storage = Storage(params.dataset(dataset).root)

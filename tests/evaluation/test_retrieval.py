@@ -130,8 +130,17 @@ def test_pairs_are_the_places_where_codes_are_equal(problem):
     ]
 
 
-def test_equal_vectors_all_share_the_middle_rank():
-    vector = unit(np.random.default_rng(1), 1, 512)
+@pytest.mark.parametrize("dim", [384, 512, 768, 1024, 1536])
+def test_a_tie_is_wider_than_a_products_rounding_at_any_width(dim):
+    vectors = np.abs(unit(np.random.default_rng(2), 400, dim))  # scores near 1 round the most
+    single = vectors.astype(np.float32)
+    exact = single.astype(np.float64) @ single.T.astype(np.float64)
+    assert np.abs(single @ single.T - exact).max() < ranking.TIE
+
+
+@pytest.mark.parametrize("dim", [384, 512, 1024])
+def test_equal_vectors_all_share_the_middle_rank(dim):
+    vector = unit(np.random.default_rng(1), 1, dim)
     window = np.arange(1201)
     result = ranks(np.repeat(vector, 1201, 0), np.repeat(vector, 1201, 0), window, window)
     np.testing.assert_array_equal(result, np.full(1201, 601.0))
