@@ -203,8 +203,10 @@ def nothing_usable(
     sentence = f"Data set {dataset} at {root} has no take that can be used"
     if not skips:
         return f"{sentence}: it lists none."
-    reason, count = max(skips.items(), key=lambda item: item[1])
-    return f"{sentence}, mostly '{reason}' ({count}); {where} lists every reason."
+    refused = {reason: count for reason, count in skips.items() if reason.endswith(", refused")}
+    reason, count = max((refused or skips).items(), key=lambda item: item[1])
+    then = " To convert units in place of refusing, --set resample.units=convert." * bool(refused)
+    return f"{sentence}, mostly '{reason}' ({count}); {where} lists every reason.{then}"
 
 
 def by_depth(path: str) -> tuple[int, str]:
