@@ -59,12 +59,7 @@ def run(params: Params, dataset: str) -> None:
         )
         if not sum(report["takes"] for report in reports):
             skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
-            sentence = nothing_usable(dataset, settings.root, skips)
-            if any(reason.endswith(", refused") for reason in skips):
-                sentence += (
-                    " To convert units instead of refusing them, --set resample.units=convert."
-                )
-            raise AuraError(sentence)
+            raise AuraError(nothing_usable(dataset, settings.root, skips))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
 
 

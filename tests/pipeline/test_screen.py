@@ -11,7 +11,6 @@ from aura.datasets.utd_mhad import Adapter
 from aura.schema import JOINTS
 from aura.signals.units import suspect_imu, suspect_mocap
 from aura.storage import Storage
-from pipeline.resample import _nothing
 from pipeline.screen import screen
 
 HEIGHTS = {"nose": 1.6, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.85, "hip": 0.9}
@@ -147,10 +146,10 @@ def test_poses_of_two_moments_are_masked():
 
 def test_a_data_set_of_other_units_ends_in_one_sentence_with_what_to_do():
     skips = {"take: neither IMU nor mocap": 9, "imu: acceleration looks like g, refused": 8}
-    told = _nothing("gym", skips)
-    assert "imu: acceleration looks like g" in told
-    assert "--set resample.units=convert" in told
-    assert "aura doctor" in _nothing("gym", {})
+    sentence = nothing_usable("gym", "data/raw/gym", skips)
+    assert "mostly 'imu: acceleration looks like g, refused' (8)" in sentence
+    assert "--set resample.units=convert" in sentence
+    assert "convert" not in nothing_usable("gym", "data/raw/gym", {"take: torn": 1})
 
 
 @pytest.mark.real
