@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aura.config import Resample
-from aura.datasets.base import Recording
+from aura.datasets.base import Recording, nothing_usable
 from aura.datasets.utd_mhad import Adapter
 from aura.schema import JOINTS
 from aura.signals.units import suspect_imu, suspect_mocap
