@@ -65,7 +65,7 @@ class Encoder(ImuEncoder):
         self.layer = nn.Linear(6, 8)
 
     def features(self, signal, valid, channels=None):
-        return self.layer(self.scaled(signal, valid, channels).mean(1))
+        return self.layer(self.standardize(signal, valid, channels).mean(1))
 ''',
 }
 GYM_POINTS = {
