@@ -20,7 +20,7 @@ def write(root, subjects=(1, 2, 5, 6, 9), actions=(1, 2), trials=(1, 4)):
                 name = f"a{a}_s{s}_t{t}"
                 inertial = rng.normal(size=(150, 6)) * [1, 1, 1, 90, 90, 90]
                 savemat(root / f"Inertial/{name}_inertial.mat", {"d_iner": inertial})
-                skeleton = rng.normal(size=(20, 3, 57))
+                skeleton = rng.normal(scale=0.3, size=(20, 3, 57))  # metres
                 savemat(root / f"Skeleton/{name}_skeleton.mat", {"d_skel": skeleton})
     return root
 

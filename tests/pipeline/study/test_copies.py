@@ -42,7 +42,7 @@ def piece_of(root, source, target, first, last, modalities="is"):
         if kind in modalities:
             values = values[first:last] if kind == "i" else values[..., first // 3 : last // 3]
         else:
-            values = np.random.default_rng(7).normal(size=values.shape)
+            values = np.random.default_rng(7).permutation(values)
         savemat(root / (name % target), {key: values})
 
 
