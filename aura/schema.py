@@ -35,6 +35,11 @@ JOINTS = (
     *(f"{side}-{part}" for part in ("hip", "knee", "ankle") for side in ("left", "right")),
 )
 SPLITS = ("train", "val", "test")
+PLACES = (
+    *("head", "neck", "chest", "back", "waist", "hip", "pocket", "upper-arm", "elbow", "forearm"),
+    *("wrist", "hand", "thigh", "knee", "shank", "ankle", "foot"),
+)
+"""Where on the body an IMU sits; `-left` or `-right` may follow."""
 
 
 def block(name: str, dtype: str, shape: Sequence[int], unit: str) -> pa.Field:

@@ -35,6 +35,11 @@ class Take:
         What the adapter needs to open it.
     duration_s : float
         By the index, for shards of even size; 0 where it does not say.
+    place : str or None
+        Where on the body the IMU sits, one of `schema.PLACES` and its side: `wrist-left`.
+    moment_id : str
+        The same for takes that were recorded at once, on one clock, by several IMUs; empty where
+        there is but this one.
     """
 
     take_id: str
@@ -45,6 +50,8 @@ class Take:
     label: str | None
     source: Any = field(repr=False, compare=False, hash=False)
     duration_s: float = 0.0
+    place: str | None = None
+    moment_id: str = ""
 
 
 @dataclass(frozen=True)
