@@ -49,6 +49,12 @@ def block(name: str, dtype: str, shape: Sequence[int], unit: str) -> pa.Field:
     return pa.field(name, pa.binary(size), nullable=False, metadata=metadata)
 
 
+def block_of(field: pa.Field) -> tuple[np.dtype[Any], tuple[int, ...]]:
+    """Dtype and shape of the array that each row of a block holds."""
+    metadata = field.metadata
+    return np.dtype(metadata[b"dtype"].decode()), tuple(json.loads(metadata[b"shape"]))
+
+
 def required(name: str, kind: pa.DataType, unit: str = "") -> pa.Field:
     """Field that may not be null."""
     return pa.field(name, kind, nullable=False, metadata={"unit": unit} if unit else None)
@@ -237,8 +243,7 @@ def to_numpy(table: pa.Table, name: str) -> np.ndarray:
     metadata = field.metadata or {}
     if b"dtype" not in metadata or not pa.types.is_fixed_size_binary(field.type):
         raise AuraError(f"Column '{name}' is not a block of numbers.")
-    dtype = np.dtype(metadata[b"dtype"].decode())
-    shape = json.loads(metadata[b"shape"])
+    dtype, shape = block_of(field)
     width = field.type.byte_width
     data = np.frombuffer(array.buffers()[1], dtype=np.uint8) if len(array) else np.empty(0, "u1")
     data = data[array.offset * width : (array.offset + len(array)) * width]
@@ -270,8 +275,8 @@ def from_numpy(values: np.ndarray, field: pa.Field) -> pa.Array:
         if flat.ndim != 2 or flat.shape[1] != field.type.list_size:
             raise AuraError(f"'{field.name}' needs rows of {field.type.list_size} numbers.")
         return pa.FixedSizeListArray.from_arrays(pa.array(flat.ravel()), field.type.list_size)
-    dtype, shape = field.metadata[b"dtype"].decode(), tuple(json.loads(field.metadata[b"shape"]))
-    if values.dtype != np.dtype(dtype) or values.shape[1:] != shape:
+    dtype, shape = block_of(field)
+    if values.dtype != dtype or values.shape[1:] != shape:
         raise AuraError(
             f"'{field.name}' needs {dtype} of shape (rows, {', '.join(map(str, shape))}), "
             f"not {values.dtype} of shape {values.shape}."

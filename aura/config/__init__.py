@@ -1,17 +1,17 @@
 """params.yaml as typed models: the only configuration, parsed once, unknown keys refused.
 
-One section a stage, named as its module in `pipeline/`; `datasets`, `teacher` and `ray` are what
-several stages share.
+One section a stage, named as its module in `pipeline/`; `datasets`, `mixtures`, `teacher` and `ray`
+are what several stages share.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
-from pydantic import ValidationError
+from pydantic import Field, ValidationError, model_validator
 
-from aura.config.base import Dataset, Model, Ray, Teacher
+from aura.config.base import Dataset, Mix, Mixture, Model, Ray, Teacher
 from aura.config.evaluation import (
     Ablate,
     Evaluate,
@@ -35,8 +35,8 @@ from aura.errors import AuraError
 
 __all__ = [
     "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
-    "Finetune", "Loss", "Params", "Phase", "Ray", "Report", "Resample", "Shift", "Slice",
-    "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant", "load",
+    "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Report", "Resample", "Shift",
+    "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant", "load",
 ]  # fmt: skip
 
 
@@ -46,6 +46,8 @@ class Params(Model):
     study: list[str]
     seed: int = 0
     datasets: dict[str, Dataset]
+    mixtures: dict[str, Mixture] = Field(default_factory=dict)
+    mix: Mix = Mix()
     ray: Ray = Ray()
     teacher: Teacher = Teacher()
     synthesize: Synthesize
@@ -80,12 +82,36 @@ class Params(Model):
         _merge(raw, changes)
         return _validate(raw, where)
 
+    @model_validator(mode="after")
+    def _mixtures_are_of_datasets(self) -> Self:
+        for name, mixture in self.mixtures.items():
+            if name in self.datasets:
+                raise ValueError(f"'{name}' is both a data set and a mixture")
+            for source in mixture.sources:
+                if source not in self.datasets:
+                    raise ValueError(f"the mixture {name} has a source '{source}', no data set")
+        if unknown := set(self.mix.study) - set(self.mixtures):
+            raise ValueError(f"mix.study names '{min(unknown)}', which is no mixture")
+        return self
+
     def dataset(self, name: str) -> Dataset:
         """Settings of one data set; an unknown name is an `AuraError` that lists the known ones."""
+        if name in self.mixtures:
+            sources = ", ".join(self.mixtures[name].sources)
+            raise AuraError(f"{name} is a mixture; this stage takes its sources: {sources}.")
         if name not in self.datasets:
             known = ", ".join(sorted(self.datasets))
             raise AuraError(f"There is no data set '{name}' in params.yaml; known: {known}.")
         return self.datasets[name]
+
+    def entry(self, name: str) -> Dataset | Mixture:
+        """Settings of a data set or of a mixture, which stages from `train` on take alike."""
+        return self.mixtures[name] if name in self.mixtures else self.dataset(name)
+
+    def sources(self, name: str) -> dict[str, Dataset]:
+        """The data sets that a mixture is of, by name; a data set is its own only source."""
+        names = self.mixtures[name].sources if name in self.mixtures else (name,)
+        return {source: self.dataset(source) for source in names}
 
 
 def load(
@@ -100,7 +126,7 @@ def load(
     overrides : sequence of str
         `KEY=VALUE`, the value in YAML; they come last.
     dataset : str or None
-        A data set whose own `params` come before the overrides.
+        A data set or mixture whose own `params` come before the overrides.
 
     Returns
     -------
@@ -126,9 +152,9 @@ def load(
     params = _validate(raw, path)
     for name in params.study:
         params.dataset(name)
-    if dataset is None or not params.dataset(dataset).params:
+    if dataset is None or not params.entry(dataset).params:
         return params
-    _merge(raw, params.dataset(dataset).params)
+    _merge(raw, params.entry(dataset).params)
     for override in overrides:
         _override(raw, override)
     return _validate(raw, path)

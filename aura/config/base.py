@@ -1,5 +1,6 @@
 """What several stages share: the strict base of all sections, data sets, Ray and the teacher."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -11,6 +12,7 @@ from aura.errors import AuraError
 from aura.storage import is_url
 
 Options = TypeVar("Options", bound=BaseModel)
+_PREPROCESSING = {"teacher", "resample", "slice", "embed"}
 
 
 class Model(BaseModel):
@@ -78,6 +80,55 @@ class Dataset(Model):
         if is_url(self.root):
             return self
         return self.model_copy(update={"root": str(Path(self.root).absolute())})
+
+
+class Mixture(Model):
+    """Several data sets that one model is trained on, as if they were one.
+
+    Attributes
+    ----------
+    sources : tuple of str
+        The data sets.
+    weights : dict of str to float
+        What each source is of a batch, relative to the others; 1 where none is given.
+    overlap : {"error", "warn"}
+        As of a data set.
+    params : dict of str to dict
+        Overrides sections of params.yaml for this mixture, from `train` on.
+    """
+
+    sources: tuple[str, ...] = Field(min_length=2)
+    weights: dict[str, float] = {}
+    overlap: Literal["error", "warn"] = "error"
+    params: dict[str, dict[str, Any]] = {}
+
+    @model_validator(mode="after")
+    def _sources_are_distinct(self) -> Self:
+        if len(set(self.sources)) < len(self.sources):
+            raise ValueError(f"a source is named twice: {', '.join(self.sources)}")
+        if unknown := set(self.weights) - set(self.sources):
+            raise ValueError(f"weights names {min(unknown)}, which is none of the sources")
+        if wrong := [name for name, weight in self.weights.items() if not 0 < weight < math.inf]:
+            raise ValueError(f"the weight of {wrong[0]} is not above 0")
+        if early := set(self.params) & _PREPROCESSING:
+            raise ValueError(
+                f"params of a mixture begin at train, after {min(early)}, which belongs to the "
+                "params of its sources"
+            )
+        return self
+
+    @property
+    def shares(self) -> dict[str, float]:
+        """What each source is of a batch; the sum is 1."""
+        weights = {name: self.weights.get(name, 1.0) for name in self.sources}
+        total = sum(weights.values())
+        return {name: weight / total for name, weight in weights.items()}
+
+
+class Mix(Model):
+    """The mixtures that `dvc repro` takes through the stages from `train` on, none by default."""
+
+    study: tuple[str, ...] = ()
 
 
 class Ray(Model):

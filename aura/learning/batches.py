@@ -85,6 +85,8 @@ class Windows:
     copies: tuple[tuple[str, str], ...] | None = (
         None  # takes of one recording; None: not looked for
     )
+    source: np.ndarray | None = None  # (N,) str, which data set of a mixture
+    shares: dict[str, float] = field(default_factory=dict)  # source -> its share of a batch
 
     def __len__(self) -> int:
         return len(self.ids)

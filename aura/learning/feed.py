@@ -10,7 +10,13 @@ from aura import config
 from aura.errors import AuraError
 from aura.learning.augment import augment
 from aura.learning.batches import Batch, Windows
-from aura.learning.sampling import Stream, numpy_generator, sample_batches, torch_seed
+from aura.learning.sampling import (
+    Stream,
+    numpy_generator,
+    sample_balanced,
+    sample_batches,
+    torch_seed,
+)
 
 _SPLITS = {"train": "training", "val": "validation"}
 
@@ -48,12 +54,18 @@ class Feed:
     def rows(self, epoch: int, step: int) -> np.ndarray:
         """Row numbers (B,) of the windows of a step."""
         if self._sampled[0] != epoch:
-            rng = numpy_generator(self.seed, Stream.ORDER, epoch)
-            batches = sample_batches(
-                self._rows, self._takes, self.params.batch, self.params.batches, rng
-            )
-            self._sampled = epoch, batches
+            self._sampled = epoch, self._sample(numpy_generator(self.seed, Stream.ORDER, epoch))
         return self._sampled[1][step]
+
+    def _sample(self, rng: np.random.Generator) -> list[np.ndarray]:
+        """The batches of an epoch, those of a mixture balanced by source."""
+        size, policy, windows = self.params.batch, self.params.batches, self.windows
+        if windows.source is None:
+            return sample_batches(self._rows, self._takes, size, policy, rng)
+        sources = windows.source[self._rows]
+        return sample_balanced(
+            self._rows, self._takes, sources, windows.shares, size, policy, rng
+        )
 
     def views(self, epoch: int, step: int) -> list[Batch]:
         """One augmented view of a step's windows, or two where the loss compares them."""

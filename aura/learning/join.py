@@ -1,7 +1,9 @@
 """From the tables of a data set to its windows: signals laid end to end, embeddings by id."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -10,28 +12,40 @@ import torch
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.errors import AuraError
+from aura.learning import mapped
 from aura.learning.batches import Windows
-from aura.schema import to_numpy
+from aura.schema import SIGNALS, block_of, to_numpy
 from aura.signals.mocap import canonicalize
 
 SIGNAL_COLUMNS = ("take_id", "second", "imu", "imu_valid", "mocap", "mocap_valid")  # that are read
+_CHUNK = 1024  # windows whose poses are turned at once
+
+Shards = Callable[[list[str]], Iterable[pa.Table]]
+"""Reads some columns of SIGNALS, a shard at a time."""
 
 
 def join_tables(
-    signals: pa.Table, windows: pa.Table, texts: pa.Table, videos: pa.Table, window_s: float
+    signals: pa.Table | Shards,
+    windows: pa.Table,
+    texts: pa.Table,
+    videos: pa.Table,
+    window_s: float,
+    folder: Path | None = None,
 ) -> Windows:
     """Join four tables of `aura.schema` by id.
 
     Parameters
     ----------
-    signals : pa.Table
-        SIGNALS, of which `SIGNAL_COLUMNS` are enough.
+    signals : pa.Table or callable
+        SIGNALS, of which `SIGNAL_COLUMNS` are enough, as a whole or what reads it by shards.
     windows : pa.Table
         WINDOWS, in the order that the result has.
     texts, videos : pa.Table
         Embeddings of captions and of windows; a window need not have a video.
     window_s : float
         Length of a window, s.
+    folder : Path, optional
+        Where large arrays have files instead of being held in memory.
 
     Returns
     -------
@@ -44,7 +58,7 @@ def join_tables(
         A window names a take without signals or a text without an embedding, or texts and videos
         are of different widths.
     """
-    tracks = concat_takes(signals, window_s)
+    tracks = concat_takes(signals, window_s, folder)
 
     def column(name: str) -> np.ndarray:
         return np.array(windows.column(name).to_pylist())
@@ -56,9 +70,8 @@ def join_tables(
             f"{len(missing)} takes of the windows have no signals, e.g. {min(missing)}."
         )
     begin_s = np.array([tracks.first_s[name] for name in take.tolist()]) + start_s
-    frames = np.arange(round(window_s * MOCAP_RATE_HZ))
-    frames = np.rint(begin_s * MOCAP_RATE_HZ).astype(np.int64)[:, None] + frames
-    mocap, mocap_valid = tracks.mocap[frames], tracks.mocap_valid[frames]
+    first_frame = np.rint(begin_s * MOCAP_RATE_HZ).astype(np.int64)
+    mocap, mocap_valid = _poses(tracks, first_frame, round(window_s * MOCAP_RATE_HZ), folder)
     ids = windows.column("window_id").to_pylist()
     text = np.array(to_numpy(texts, "embedding"))
     text_rows = _text_rows(windows, texts)
@@ -74,7 +87,7 @@ def join_tables(
         imu=torch.from_numpy(tracks.imu),
         imu_valid=torch.from_numpy(tracks.imu_valid),
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),
-        mocap=torch.from_numpy(canonicalize(mocap, mocap_valid)),
+        mocap=torch.from_numpy(mocap),
         mocap_valid=torch.from_numpy(mocap_valid),
         video=torch.from_numpy(video),
         text=torch.from_numpy(text),
@@ -88,6 +101,21 @@ def join_tables(
         window_samples=round(window_s * IMU_RATE_HZ),
         start_s=torch.from_numpy(start_s),
     )
+
+
+def _poses(
+    tracks: "Tracks", first: np.ndarray, frames: int, folder: Path | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (N, frames, 17, 3) of windows by their first frame, canonical; and what is measured."""
+    shape = (len(first), frames, *tracks.mocap.shape[1:])
+    mocap = mapped.zeros(shape, np.float32, folder)
+    valid = mapped.zeros(shape[:-1], bool, folder)
+    for start in range(0, len(first), _CHUNK):
+        some = slice(start, start + _CHUNK)
+        index = first[some, None] + np.arange(frames)
+        valid[some] = tracks.mocap_valid[index]
+        mocap[some] = canonicalize(tracks.mocap[index], valid[some])
+    return mocap, valid
 
 
 def _text_rows(windows: pa.Table, texts: pa.Table) -> list[list[int]]:
@@ -135,19 +163,25 @@ class Tracks:
     mocap_valid: np.ndarray  # (F, 17) bool
 
 
-def concat_takes(signals: pa.Table, window_s: float) -> Tracks:
+def concat_takes(signals: pa.Table | Shards, window_s: float, folder: Path | None = None) -> Tracks:
     """Lay the takes of a SIGNALS table end to end; its `SIGNAL_COLUMNS` are enough.
 
     A take shorter than a window gets zeros behind it, so that a padded window does not run on into
-    the next take.
+    the next take. Shards are read one at a time into arrays that have files in `folder`, where
+    there is one.
 
     Raises
     ------
     AuraError
         The rows of a take are not together, or not in order.
     """
-    takes = signals.column("take_id").dictionary_encode().combine_chunks()
-    code, seconds = takes.indices.to_numpy(), signals.column("second").to_numpy()
+    index = (
+        signals
+        if isinstance(signals, pa.Table)
+        else pa.concat_tables(signals(["take_id", "second"]))
+    )
+    takes = index.column("take_id").dictionary_encode().combine_chunks()
+    code, seconds = takes.indices.to_numpy(), index.column("second").to_numpy()
     starts = np.concatenate([[0], np.flatnonzero(np.diff(code)) + 1])
     lengths = np.diff(np.append(starts, len(code)))
     if (seconds != np.arange(len(code)) - np.repeat(starts, lengths)).any():
@@ -158,15 +192,31 @@ def concat_takes(signals: pa.Table, window_s: float) -> Tracks:
     first_s = dict(zip(names, (ends - padded).tolist(), strict=True))
     if len(first_s) < len(starts):
         raise AuraError("A take appears twice in the signals; run `aura resample` again.")
-    rows = np.repeat(ends - padded, lengths) + seconds
-    blocks = (to_numpy(signals, name) for name in SIGNAL_COLUMNS[2:])
-    return Tracks(first_s, *(_time_axis(block, rows, int(ends[-1])) for block in blocks))
+    rows, total, columns = (
+        np.repeat(ends - padded, lengths) + seconds,
+        int(ends[-1]),
+        SIGNAL_COLUMNS[2:],
+    )
+    if isinstance(signals, pa.Table) and total == len(rows):  # as it lies in the table
+        axes = [to_numpy(signals, name) for name in columns]
+    else:
+        shards = [signals] if isinstance(signals, pa.Table) else signals(list(columns))
+        axes = _fill(shards, rows, total, folder)
+    return Tracks(first_s, *(axis.reshape(-1, *axis.shape[2:]) for axis in axes))
 
 
-def _time_axis(blocks: np.ndarray, rows: np.ndarray, total: int) -> np.ndarray:
-    """Blocks (S, rate, ...) at `rows` of one axis (total * rate, ...); a view if none is padded."""
-    if total > len(blocks):
-        padded = np.zeros((total, *blocks.shape[1:]), blocks.dtype)
-        padded[rows] = blocks
-        blocks = padded
-    return blocks.reshape(-1, *blocks.shape[2:])
+def _fill(
+    shards: Iterable[pa.Table], rows: np.ndarray, total: int, folder: Path | None
+) -> list[np.ndarray]:
+    """Blocks (total, rate, ...) of each column: those of the shards at `rows`, zeros elsewhere."""
+    axes: list[np.ndarray] = []
+    for name in SIGNAL_COLUMNS[2:]:
+        dtype, shape = block_of(SIGNALS.field(name))
+        axes.append(mapped.zeros((total, *shape), dtype, folder))
+    start = 0
+    for shard in shards:
+        into = rows[start : start + len(shard)]
+        for axis, name in zip(axes, SIGNAL_COLUMNS[2:], strict=True):
+            axis[into] = to_numpy(shard, name)
+        start += len(shard)
+    return axes

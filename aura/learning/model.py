@@ -45,9 +45,14 @@ class Model(nn.Module):
 def fit_scale(model: Model, windows: Windows, rows: np.ndarray, max_windows: int = 1024) -> None:
     """Set the IMU encoder's channel mean and standard deviation from the training windows.
 
-    They are those of up to `max_windows` windows, evenly spaced over `rows`.
+    They are those of up to `max_windows` windows, evenly spaced over `rows`; of a mixture, of as
+    many of each source.
     """
-    batch = windows.batch(rows[:: -(-len(rows) // max_windows) or 1])
+    parts = [rows]
+    if windows.source is not None:
+        parts = [rows[windows.source[rows] == name] for name in windows.shares]
+    limit = max_windows // len(parts)
+    batch = windows.batch(np.concatenate([some[:: -(-len(some) // limit) or 1] for some in parts]))
     samples = batch.imu[batch.imu_valid]
     if len(samples) < 2:
         raise AuraError("The training windows hold no valid IMU sample.")

@@ -4,6 +4,7 @@ Every step has random numbers of its own, from the seed, the epoch and the step:
 before does not matter, so that a resumed run and each of several processes draw the same.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 from typing import Literal
 
@@ -79,3 +80,52 @@ def sample_batches(
     else:  # a take's windows lie end to end, so that every n-th one never meets it too soon
         parts = [by_take[i::batches] for i in range(batches)]
     return [parts[i] for i in rng.permutation(batches)]
+
+
+def sample_balanced(
+    rows: np.ndarray,
+    takes: np.ndarray,
+    sources: np.ndarray,
+    shares: Mapping[str, float],
+    batch_size: int,
+    policy: Literal["random", "apart", "together"],
+    rng: np.random.Generator,
+) -> list[np.ndarray]:
+    """Batches in which each source has its share, as many as `sample_batches` makes.
+
+    A source that is smaller than its share comes again within the epoch, each window as often as
+    the others but for one; of a larger one an epoch has a part.
+
+    Parameters
+    ----------
+    rows, takes, batch_size, policy, rng
+        As for `sample_batches`.
+    sources : np.ndarray
+        (N,) str, which source each window is of.
+    shares : mapping of str to float
+        What each source is of a batch; a source without rows has none.
+
+    Returns
+    -------
+    list of np.ndarray
+        The row numbers of each batch.
+    """
+    steps = -(-len(rows) // batch_size)
+    present = {name: share for name, share in shares.items() if (sources == name).any()}
+    parts = []
+    for name, count in zip(present, _apportion(list(present.values()), batch_size), strict=True):
+        inside, order = sources == name, np.empty(0, np.int64)
+        while len(order) < steps * count:
+            batches = sample_batches(rows[inside], takes[inside], count, policy, rng)
+            order = np.concatenate([order, *batches])
+        parts.append(order[: steps * count].reshape(steps, count))
+    return [np.concatenate(batch) for batch in zip(*parts, strict=True)]
+
+
+def _apportion(shares: Sequence[float], total: int) -> list[int]:
+    """Whole numbers of a sum, one at least, by the largest remainders."""
+    quotas = np.array(shares) / np.sum(shares) * total
+    counts = np.maximum(1, np.floor(quotas).astype(int))
+    for index in np.argsort(counts - quotas, kind="stable")[: max(0, total - counts.sum())]:
+        counts[index] += 1
+    return [int(count) for count in counts]

@@ -20,7 +20,7 @@ from aura.learning.model import Model, validation_mrr
 from aura.learning.objective import Objective
 from aura.learning.optim import adamw, averaged_model, warmup_cosine_schedule
 from aura.learning.sampling import Stream, torch_seed
-from aura.learning.selection import History
+from aura.learning.selection import History, Metrics
 
 
 class Trainer:
@@ -121,13 +121,26 @@ class Trainer:
         """Validate, and record the epoch."""
         metrics = {"epoch": len(self.history.curve), "loss": float(np.mean(self.losses))}
         if self.validation_rows is not None:
-            mrr = 0.0
-            if self.group.rank == 0:
-                mrr = validation_mrr(self.evaluated, self.windows, self.validation_rows, self.pairs)
-            metrics["val_mrr"] = self.group.broadcast(mrr)
+            metrics |= self._validate(self.validation_rows)
         metrics["temperature"] = 1 / self.model.loss.scale.item()
         self.losses = []
         self.history.add(metrics, self.evaluated)
+
+    def _validate(self, rows: np.ndarray) -> Metrics:
+        """MRR on the validation rows; of a mixture the mean over its sources, and that of each."""
+        source, by_source = self.windows.source, {"": rows}
+        if source is not None:
+            by_source = {name: rows[source[rows] == name] for name in self.windows.shares}
+        scores = {}
+        for name, some in by_source.items():
+            if len(some) < 2:
+                continue
+            mrr = 0.0
+            if self.group.rank == 0:
+                mrr = validation_mrr(self.evaluated, self.windows, some, self.pairs)
+            scores[name] = self.group.broadcast(mrr)
+        of_sources = {f"val_mrr {name}": mrr for name, mrr in scores.items() if name}
+        return {"val_mrr": float(np.mean(list(scores.values()))), **of_sources}
 
     def best_weights(self) -> dict[str, Tensor]:
         """Those of the best epoch; without validation the last ones."""

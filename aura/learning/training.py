@@ -46,8 +46,9 @@ def train_phase(
     seed : int
         Of sampling, augmentation and dropout.
     on_epoch_end : callable
-        Called with `epoch`, `loss`, `val_mrr`, `temperature` of each epoch, in order; where the
-        phase is resumed, first with those that were done before.
+        Called with `epoch`, `loss`, `val_mrr`, `temperature` of each epoch, in order, and, of a
+        mixture, with `val_mrr <source>`; where the phase is resumed, first with those that were
+        done before.
     select : bool, default True
         Without it nothing is validated, the metrics lack `val_mrr`, and the last weights stay.
     files : Files, optional

@@ -24,18 +24,22 @@ class Curves:
     def __init__(self, folder: Path) -> None:
         self._folder, self._step = folder, 0
         (folder / "plots/metrics").mkdir(parents=True, exist_ok=True)
-        for name in CURVES:
-            self._file(name).write_text(f"step\t{name}\n")
+        for file in (folder / "plots/metrics").glob("*.tsv"):
+            file.unlink()
 
     def _file(self, name: str) -> Path:
         return self._folder / f"plots/metrics/{name}.tsv"
 
     def log(self, figures: Mapping[str, float]) -> None:
-        """Add the figures of the next epoch."""
-        for name in CURVES:
+        """Add the figures of the next epoch; of a mixture, also those of its sources."""
+        of_sources = sorted(name for name in figures if name.startswith("val_mrr "))
+        names = (*CURVES, *of_sources)
+        for name in names:
             with self._file(name).open("a") as file:
+                if not self._step:
+                    file.write(f"step\t{name}\n")
                 file.write(f"{self._step}\t{figures[name]}\n")
-        last = {**{name: figures[name] for name in CURVES}, "step": self._step}
+        last = {**{name: figures[name] for name in names}, "step": self._step}
         (self._folder / "metrics.json").write_text(json.dumps(last, indent=4) + "\n")
         self._step += 1
 
