@@ -46,7 +46,7 @@ class Feed:
     def __init__(self, windows: Windows, params: config.Train, seed: int, scale: Tensor) -> None:
         self.windows, self.params, self.seed, self.scale = windows, params, seed, scale
         self._rows = split_rows(windows, "train")
-        self._takes = windows.take_code.numpy()[self._rows]
+        self._moments = windows.moment_code.numpy()[self._rows]
         self.steps_per_epoch = -(-len(self._rows) // params.batch)
         self.min_batch_size = len(self._rows) // self.steps_per_epoch
         self._sampled: tuple[int, list[np.ndarray]] = (-1, [])  # an epoch, and its batches
@@ -61,10 +61,10 @@ class Feed:
         """The batches of an epoch, those of a mixture balanced by source."""
         size, policy, windows = self.params.batch, self.params.batches, self.windows
         if windows.source is None:
-            return sample_batches(self._rows, self._takes, size, policy, rng)
+            return sample_batches(self._rows, self._moments, size, policy, rng)
         sources = windows.source[self._rows]
         return sample_balanced(
-            self._rows, self._takes, sources, windows.shares, size, policy, rng
+            self._rows, self._moments, sources, windows.shares, size, policy, rng
         )
 
     def views(self, epoch: int, step: int) -> list[Batch]:

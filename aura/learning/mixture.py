@@ -41,7 +41,8 @@ class Source:
 def mix(sources: Mapping[str, Source], folder: Path | None = None) -> tuple[Windows, pa.Table]:
     """Lay the windows of data sets end to end.
 
-    Ids of windows, takes and captures begin with the source's name, those of people with its owner.
+    Ids of windows and takes begin with the source's name, those of people, captures and moments
+    with its owner.
 
     Parameters
     ----------
@@ -87,6 +88,8 @@ def mix(sources: Mapping[str, Source], folder: Path | None = None) -> tuple[Wind
         split=np.concatenate([part.split for part in parts]),
         label=np.concatenate([part.label for part in parts]),
         action=np.concatenate([part.action for part in parts]),
+        place=np.concatenate([part.place for part in parts]),
+        moment=_prefixed(owners, [part.moment for part in parts]),
         imu=_concat([part.imu for part in parts], folder),
         imu_valid=_concat([part.imu_valid for part in parts], folder),
         samples=torch.cat(samples),

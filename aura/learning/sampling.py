@@ -43,7 +43,7 @@ def uniform(
 
 def sample_batches(
     rows: np.ndarray,
-    takes: np.ndarray,
+    moments: np.ndarray,
     batch_size: int,
     policy: Literal["random", "apart", "together"],
     rng: np.random.Generator,
@@ -54,8 +54,8 @@ def sample_batches(
     ----------
     rows : np.ndarray
         (N,) int64 row numbers of the windows.
-    takes : np.ndarray
-        (N,) int64, the take that each is of.
+    moments : np.ndarray
+        (N,) int64, the take that each is of; takes that were recorded at once are one.
     batch_size : int
         Windows of a batch at most.
     policy : {"random", "apart", "together"}
@@ -72,7 +72,7 @@ def sample_batches(
     batches = -(-len(rows) // batch_size)
     if policy == "random":
         return np.array_split(rng.permutation(rows), batches)
-    _, take = np.unique(takes, return_inverse=True)
+    _, take = np.unique(moments, return_inverse=True)
     rank = rng.permutation(take.max(initial=-1) + 1)[take]
     by_take = rows[np.lexsort((rng.random(len(rows)), rank))]
     if policy == "together":
@@ -84,7 +84,7 @@ def sample_batches(
 
 def sample_balanced(
     rows: np.ndarray,
-    takes: np.ndarray,
+    moments: np.ndarray,
     sources: np.ndarray,
     shares: Mapping[str, float],
     batch_size: int,
@@ -98,7 +98,7 @@ def sample_balanced(
 
     Parameters
     ----------
-    rows, takes, batch_size, policy, rng
+    rows, moments, batch_size, policy, rng
         As for `sample_batches`.
     sources : np.ndarray
         (N,) str, which source each window is of.
@@ -116,7 +116,7 @@ def sample_balanced(
     for name, count in zip(present, _apportion(list(present.values()), batch_size), strict=True):
         inside, order = sources == name, np.empty(0, np.int64)
         while len(order) < steps * count:
-            batches = sample_batches(rows[inside], takes[inside], count, policy, rng)
+            batches = sample_batches(rows[inside], moments[inside], count, policy, rng)
             order = np.concatenate([order, *batches])
         parts.append(order[: steps * count].reshape(steps, count))
     return [np.concatenate(batch) for batch in zip(*parts, strict=True)]

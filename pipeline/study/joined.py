@@ -1,6 +1,6 @@
 """The windows of a data set, joined from its tables and checked for leaks."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,14 +11,14 @@ import torch
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
-from aura.learning import batches
-from aura.learning.join import SIGNAL_COLUMNS, join_tables
+from aura.learning import batches, mixture
+from aura.learning.join import join_tables
 from aura.learning.model import Model
 from aura.learning.model import load as load_model
 from aura.schema import MODALITIES, SIGNALS, SPLITS, WINDOWS, texts_schema, videos_schema
 from aura.teacher.identity import Identity, same_teacher
 from pipeline.engine import paths
-from pipeline.engine.output import read_table
+from pipeline.engine.output import list_shards, read_table
 from pipeline.study import copies
 from pipeline.study.vectors import read_embeddings
 
@@ -26,7 +26,7 @@ from pipeline.study.vectors import read_embeddings
 def load(
     params: Params, dataset: str, check: bool = True
 ) -> tuple[batches.Windows, pa.Table, Identity]:
-    """Join signals, windows and embeddings of a data set.
+    """Join signals, windows and embeddings of a data set, or of those of a mixture.
 
     Parameters
     ----------
@@ -50,9 +50,32 @@ def load(
     ------
     AuraError
         A stage has not run, the embeddings are of several teachers or of another width than
-        theirs, or the splits overlap.
+        theirs, the sources of a mixture do not go together, or the splits overlap.
     """
-    params.dataset(dataset)
+    shares = params.mixtures[dataset].shares if dataset in params.mixtures else {}
+    parts, teachers = {}, []
+    for name, settings in params.sources(dataset).items():
+        own = params.changed(settings.params, f"datasets.{name}.params") if shares else params
+        windows, texts, teacher = _join(own, name)
+        teachers.append((name, teacher))
+        if not shares:
+            break
+        if check:
+            windows = replace(windows, copies=copies.of_dataset(name, windows))
+        root = settings.absolute().root
+        parts[name] = mixture.Source(windows, texts, shares[name], f"{settings.adapter}:{root}")
+    if shares:
+        teacher = same_teacher(teachers)
+        windows, texts = mixture.mix(parts, paths.SIGNALS)
+    elif check:
+        windows = replace(windows, copies=copies.of_dataset(dataset, windows))
+    if check:
+        check_splits(windows, params.entry(dataset).overlap)
+    return windows, texts, teacher
+
+
+def _join(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, Identity]:
+    """The tables of one data set, joined, not checked for leaks."""
     folder = paths.EMBEDDINGS / dataset
     texts, teacher = read_embeddings(folder / "texts-*.parquet", texts_schema)
     if any(folder.glob("part-*.parquet")):
@@ -60,16 +83,19 @@ def load(
         same_teacher([("The texts", teacher), ("the video embeddings", identity)])
     else:
         videos = videos_schema(teacher.embed_dim).empty_table()
+
+    def signals(columns: list[str]) -> Iterator[pa.Table]:
+        for file in list_shards(paths.SIGNALS / dataset, "resample"):
+            yield read_table(file, SIGNALS, "resample", columns)
+
     windows = join_tables(
-        read_table(paths.SIGNALS / dataset, SIGNALS, "resample", list(SIGNAL_COLUMNS)),
+        signals,
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
         texts,
         videos,
         params.slice.window_s,
+        paths.SIGNALS,
     )
-    if check:
-        windows = replace(windows, copies=copies.of_dataset(dataset, windows))
-        check_splits(windows, params.dataset(dataset).overlap)
     return windows, texts, teacher
 
 
