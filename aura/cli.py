@@ -123,6 +123,15 @@ def preprocess(
     _run("preprocess", dataset, root, overrides)
 
 
+@command("aura mix --dataset bodies")
+def mix(
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A mixture of params.yaml.")],
+    overrides: Overrides = None,
+) -> None:
+    """Check that the data sets of a mixture go together; later stages take it like a data set."""
+    _run("mix", dataset, None, overrides)
+
+
 @command("aura train --dataset synthetic --set train.joint.epochs=50")
 def train(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     """Train the IMU encoder, then IMU and mocap jointly, and their twins."""

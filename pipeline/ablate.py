@@ -63,7 +63,7 @@ def run(params: Params, dataset: str) -> None:
 
 def _hash_cells(params: Params, dataset: str, grid: Sequence[Cell]) -> dict[Cell, str]:
     """For each cell a short hash of all that its outcome depends on."""
-    inputs = files_of(paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset)
+    inputs = files_of(*paths.tables(*params.sources(dataset)))
     code = functools.cache(code_hash)
     keys = {}
     for cell in grid:

@@ -62,7 +62,7 @@ def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | No
         The ONNX packages or the model are missing, `out` is a folder of something else, or a
         graph does not give what torch gives; nothing is left then.
     """
-    params.dataset(dataset)
+    params.entry(dataset)
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise AuraError(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aura import plugins
-from aura.config import Params
+from aura.config import Dataset, Params
 from aura.errors import AuraError
 from pipeline.engine import paths
 from pipeline.engine.code import source_files, source_of
@@ -23,11 +23,12 @@ _ROOT = Path(plugins.__file__).parent.parent
 def run(params: Params) -> None:
     """Write `data/fingerprint/<dataset>/adapter.json` and `encoders.json` for each data set."""
     with stage_output(paths.FINGERPRINTS, None) as folder:
-        for name, dataset in params.datasets.items():
-            train = params.changed(dataset.params, f"datasets.{name}.params").train
+        for name, entry in {**params.datasets, **params.mixtures}.items():
+            train = params.changed(entry.params, f"the params of {name}").train
             encoders = train.imu_encoder.name, train.mocap_encoder.name
-            write_json(folder / name / "adapter.json", fingerprint("adapter", dataset.adapter))
             write_json(folder / name / "encoders.json", fingerprint("encoder", *encoders))
+            if isinstance(entry, Dataset):
+                write_json(folder / name / "adapter.json", fingerprint("adapter", entry.adapter))
 
 
 def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:

@@ -1,15 +1,12 @@
 """report: one self-contained page from what the stages measured."""
 
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
 from aura.config import Params
-from aura.errors import AuraError
 from aura.evaluation.diagnosis import Headline, display
 from aura.evaluation.zeroshot import ZeroShot
 from aura.learning.batches import Windows
@@ -21,12 +18,11 @@ from pipeline.engine import paths
 from pipeline.engine.output import write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined
+from pipeline.study.counts import preprocessing, read_json
 from pipeline.study.curves import curves_of
 from pipeline.study.plots import write_plots
 from pipeline.study.previous import earlier_run
 from pipeline.study.space import Space
-
-_STAGES = ("resample", "slice", "embed")
 
 
 def run(params: Params, dataset: str) -> None:
@@ -67,14 +63,16 @@ _MATCHING = (
 def fill(params: Params, dataset: str) -> Study:
     """Everything that the page shows of `dataset`."""
     windows, texts, teacher = joined.load(params, dataset)
-    details = _read(paths.report(dataset, "evaluate") / "details.json", "evaluate")
-    metrics = {s: _read(paths.report(dataset, s) / "metrics.json", s) for s in _STAGES}
-    resample, sliced = metrics["resample"], metrics["slice"]
+    details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate")
+    counts = preprocessing(list(params.sources(dataset)))
+    resample, sliced = counts["resample"], counts["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
     used = params.model_dump(mode="json", include={"seed", "teacher", "datasets", *_USED_SECTIONS})
     few_shot = _few_shot(dataset)
     space = Space.load(params, dataset, windows, texts)
-    used["datasets"] = {dataset: used["datasets"][dataset]}
+    used["datasets"] = {name: used["datasets"][name] for name in params.sources(dataset)}
+    if dataset in params.mixtures:
+        used["mixtures"] = {dataset: params.mixtures[dataset].model_dump(mode="json")}
     return Study(
         title=dataset,
         teacher=Teacher(name, teacher.stand_in),
@@ -82,7 +80,7 @@ def fill(params: Params, dataset: str) -> Study:
         earlier=earlier_run(paths.report(dataset, "evaluate") / "details.json"),
         warnings=[*details["warnings"], *(few_shot or {}).get("warnings", [])],
         checks=_checks(windows, details, sliced),
-        absent=_absent(windows, metrics),
+        absent=_absent(windows, counts),
         retrieval=details["retrieval"],
         zero_shot=load_zero_shot(details["zero_shot"]),
         baselines=details["baselines"],
@@ -106,7 +104,7 @@ def fill(params: Params, dataset: str) -> Study:
             "resample, samples": resample["samples_dropped"],
             "resample, masked or flagged": resample["masked"],
             "slice": sliced["rejected"],
-            "embed": metrics["embed"]["skips"] | _cut(metrics["embed"].get("long_texts", {})),
+            "embed": counts["embed"]["skips"],
         },
         example=_example(windows, texts, params),
         params=yaml.safe_dump(used, sort_keys=False),
@@ -134,21 +132,12 @@ def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -
     ]
 
 
-def _cut(counts: Mapping[str, int]) -> dict[str, int]:
-    """Texts of which the teacher read the beginning only, where there are some."""
-    reasons = {
-        "cut": f"text: longer than {counts.get('context_tokens')} tokens, cut",
-        "alike_only_because_cut": "text: has the vector of another only because it is cut",
-    }
-    return {reason: counts[name] for name, reason in reasons.items() if counts.get(name)}
-
-
-def _absent(windows: Windows, metrics: dict[str, Any]) -> dict[str, str]:
+def _absent(windows: Windows, counts: dict[str, dict[str, Any]]) -> dict[str, str]:
     reasons = {}
     for modality, has in windows.has.items():
         if has.any():
             continue
-        skips = metrics["resample"]["skips"] | metrics["embed"]["skips"]
+        skips = counts["resample"]["skips"] | counts["embed"]["skips"]
         why = [reason for reason in skips if reason.startswith(f"{modality}: ")]
         reasons[modality] = "; ".join(why) or "the data set has none that the pipeline reads"
     return reasons
@@ -174,14 +163,7 @@ def _example(windows: Windows, texts: pa.Table, params: Params) -> Example | Non
 def _few_shot(dataset: str) -> dict[str, Any] | None:
     """What finetune measured; None where it was not run."""
     path = paths.report(dataset, "finetune") / "details.json"
-    return _read(path, "finetune") if path.is_file() else None
-
-
-def _read(path: Path, stage: str) -> Any:
-    try:
-        return json.loads(path.read_text())
-    except OSError:
-        raise AuraError(f"There is nothing at {path} yet; run `aura {stage}` first.") from None
+    return read_json(path, "finetune") if path.is_file() else None
 
 
 def load_zero_shot(content: Mapping[str, Any]) -> dict[str, ZeroShot]:

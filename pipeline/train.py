@@ -32,16 +32,14 @@ from pipeline.study.curves import Curves
 def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
     windows, texts, teacher = joined.load(params, dataset)
-    for warning in joined.check_splits(windows, params.dataset(dataset).overlap):
+    for warning in joined.check_splits(windows, params.entry(dataset).overlap):
         say(f"train: {warning}")
     settings = params.train
     identity = {
         "code": code_hash("pipeline.train", *encoders.modules(settings)),
         "params": settings.model_dump(mode="json"),
         "teacher": teacher.content(),
-        "input": files_of(
-            paths.SIGNALS / dataset, paths.WINDOWS / dataset, paths.EMBEDDINGS / dataset
-        ),
+        "input": files_of(*paths.tables(*params.sources(dataset))),
     }
     workers.deterministic()
     twins = twins_of(settings, windows, texts)
@@ -52,7 +50,10 @@ def run(params: Params, dataset: str) -> None:
         shape = windows.shape
         card: dict[str, Any] = {
             "dataset": dataset,
-            "adapter": params.dataset(dataset).adapter,
+            "adapter": ", ".join(
+                dict.fromkeys(s.adapter for s in params.sources(dataset).values())
+            ),
+            **({"sources": joined.source_counts(windows)} if windows.shares else {}),
             "resample": params.resample.model_dump(
                 mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}
             ),

@@ -54,7 +54,7 @@ def run(params: Params, dataset: str) -> None:
         "params": params.model_dump(mode="json", include={"transfer", "finetune"}),
         "seed": params.train.seed,
         "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
-        "input": files_of(*(f / dataset for f in (paths.SIGNALS, paths.WINDOWS, paths.EMBEDDINGS))),
+        "input": files_of(*paths.tables(dataset)),
     }
     key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
     deterministic()

@@ -75,11 +75,6 @@ def mix(sources: Mapping[str, Source], folder: Path | None = None) -> tuple[Wind
     names, owners = list(sources), [source.owner for source in sources.values()]
     offsets = np.cumsum([0, *(len(part.imu) for part in parts[:-1])])
     samples = [part.samples + int(at) for part, at in zip(parts, offsets, strict=True)]
-    copies = [
-        (f"{name}/{a}", f"{name}/{b}")
-        for name, part in zip(names, parts, strict=True)
-        for a, b in part.copies or ()
-    ]
     windows = Windows(
         ids=[f"{name}/{i}" for name, part in zip(names, parts, strict=True) for i in part.ids],
         take=_prefixed(names, [part.take for part in parts]),
@@ -105,7 +100,6 @@ def mix(sources: Mapping[str, Source], folder: Path | None = None) -> tuple[Wind
         has={m: torch.cat([part.has[m] for part in parts]) for m in MODALITIES},
         window_samples=parts[0].window_samples,
         start_s=torch.cat([part.start_s for part in parts]),
-        copies=tuple(copies),
         source=np.repeat(names, [len(part) for part in parts]),
         shares={name: source.share for name, source in sources.items()},
     )

@@ -1,9 +1,9 @@
 """Takes that hold the same recording, whole or in part, under two names."""
 
 from collections import Counter
+from collections.abc import Collection
 
 import numpy as np
-import pyarrow as pa
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.errors import AuraError
@@ -16,27 +16,30 @@ from pipeline.engine.output import read_table
 Pairs = tuple[tuple[str, str], ...]
 
 
-def of_dataset(dataset: str, windows: Windows) -> Pairs:
+def of_dataset(sources: Collection[str], windows: Windows) -> Pairs:
     """Pairs of takes of one recording, by what `resample` noted of it as recorded.
 
     Parameters
     ----------
-    dataset : str
-        Its name.
+    sources : collection of str
+        The data set, or those of a mixture.
     windows : Windows
         All of them; signals of before that note was taken are compared as these have them.
     """
-    folder = paths.SIGNALS / dataset
-    if not any(folder.glob("content-*.parquet")):
+    folders = {source: paths.SIGNALS / source for source in sources}
+    if not all(any(folder.glob("content-*.parquet")) for folder in folders.values()):
         return of_windows(windows)
-    table = read_table(folder / "content-*.parquet", CONTENT, "resample")
-    column = table.column("take_id").dictionary_encode().combine_chunks()
-    used = pa.array(np.unique(windows.take))
-    kept = np.isin(column.dictionary.to_numpy(zero_copy_only=False), used.to_numpy(False))
-    take, prints = column.indices.to_numpy(), table.column("fingerprint").to_numpy()
-    inside = kept[take]
-    names = column.dictionary.to_pylist()
-    pairs = same_recordings(take[inside], prints[inside])
+    takes, prints, names = [], [], []
+    for source, folder in folders.items():
+        table = read_table(folder / "content-*.parquet", CONTENT, "resample")
+        column = table.column("take_id").dictionary_encode().combine_chunks()
+        takes.append(column.indices.to_numpy() + len(names))
+        prints.append(table.column("fingerprint").to_numpy())
+        prefix = f"{source}/" if windows.source is not None else ""
+        names += [f"{prefix}{take}" for take in column.dictionary.to_pylist()]
+    take = np.concatenate(takes)
+    inside = np.isin(names, np.unique(windows.take))[take]
+    pairs = same_recordings(take[inside], np.concatenate(prints)[inside])
     return tuple((names[a], names[b]) for a, b in pairs)
 
 

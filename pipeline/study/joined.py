@@ -52,26 +52,28 @@ def load(
         A stage has not run, the embeddings are of several teachers or of another width than
         theirs, the sources of a mixture do not go together, or the splits overlap.
     """
-    shares = params.mixtures[dataset].shares if dataset in params.mixtures else {}
-    parts, teachers = {}, []
-    for name, settings in params.sources(dataset).items():
-        own = params.changed(settings.params, f"datasets.{name}.params") if shares else params
-        windows, texts, teacher = _join(own, name)
-        teachers.append((name, teacher))
-        if not shares:
-            break
-        if check:
-            windows = replace(windows, copies=copies.of_dataset(name, windows))
-        root = settings.absolute().root
-        parts[name] = mixture.Source(windows, texts, shares[name], f"{settings.adapter}:{root}")
-    if shares:
-        teacher = same_teacher(teachers)
-        windows, texts = mixture.mix(parts, paths.SIGNALS)
-    elif check:
-        windows = replace(windows, copies=copies.of_dataset(dataset, windows))
+    if dataset in params.mixtures:
+        windows, texts, teacher = _mix(params, dataset)
+    else:
+        windows, texts, teacher = _join(params, dataset)
     if check:
+        windows = replace(windows, copies=copies.of_dataset(params.sources(dataset), windows))
         check_splits(windows, params.entry(dataset).overlap)
     return windows, texts, teacher
+
+
+def _mix(params: Params, name: str) -> tuple[batches.Windows, pa.Table, Identity]:
+    """The sources of a mixture, each joined with its own params, as one."""
+    sources, teachers = {}, []
+    for source, settings in params.sources(name).items():
+        own = params.changed(settings.params, f"datasets.{source}.params")
+        windows, texts, teacher = _join(own, source)
+        owner = f"{settings.adapter}:{settings.absolute().root}"
+        share = params.mixtures[name].shares[source]
+        sources[source] = mixture.Source(windows, texts, share, owner)
+        teachers.append((source, teacher))
+    teacher = same_teacher(teachers)
+    return *mixture.mix(sources, paths.SIGNALS), teacher
 
 
 def _join(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, Identity]:
@@ -219,5 +221,20 @@ def split_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:
             "hours": round(float((last - first).sum()) / 3600, 3),
             "windows": len(rows),
             **{f"with {m}": int(windows.has[m].numpy()[rows].sum()) for m in MODALITIES},
+        }
+    return table
+
+
+def source_counts(windows: batches.Windows) -> dict[str, dict[str, float]]:
+    """Of each source of a mixture: its share of a batch, and people, takes and windows of training."""
+    table = {}
+    for name, share in windows.shares.items():
+        rows = windows.rows("train")
+        rows = rows[windows.source[rows] == name] if windows.source is not None else rows
+        table[name] = {
+            "share": round(share, 4),
+            "participants": len(set(windows.participant[rows])),
+            "takes": len(set(windows.take[rows])),
+            "windows": len(rows),
         }
     return table

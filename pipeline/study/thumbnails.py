@@ -40,6 +40,12 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
     dict of str to (str, str)
         By window id, a JPEG data URI or "", and why there is none or "".
     """
+    if dataset in params.mixtures:
+        parts = [
+            (f"{source}/", thumbnails(params, source, _without(f"{source}/", ids)))
+            for source in params.sources(dataset)
+        ]
+        return {prefix + i: image for prefix, part in parts for i, image in part.items()}
     images = dict.fromkeys(ids, ("", _NO_VIDEO))
     folder = paths.EMBEDDINGS / dataset
     if not any(folder.glob("part-*.parquet")):
@@ -73,6 +79,11 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
             frame = frames.get(number)
             images[window] = ("", _NOT_DECODED) if frame is None else (_jpeg(frame), "")
     return images
+
+
+def _without(prefix: str, ids: Sequence[str]) -> list[str]:
+    """Those that begin with the prefix, without it."""
+    return [i.removeprefix(prefix) for i in ids if i.startswith(prefix)]
 
 
 def _exists(storage: Storage) -> bool:

@@ -1,0 +1,38 @@
+"""mix: whether the data sets of a mixture go together, and what each of them holds.
+
+Nothing is copied: the stages from `train` on read the sources' own tables.
+"""
+
+from aura.config import Params
+from aura.errors import AuraError
+from pipeline.engine import manifest, paths
+from pipeline.engine.output import write_json
+from pipeline.engine.progress import say
+from pipeline.study import joined
+
+
+def run(params: Params, dataset: str) -> None:
+    """Check a mixture and write `data/manifests/<mixture>.json`.
+
+    Raises
+    ------
+    AuraError
+        It is no mixture, a source is not preprocessed, sources are of several teachers or window
+        lengths, or somebody or some recording of its test split is in another split.
+    """
+    if dataset not in params.mixtures:
+        known = ", ".join(sorted(params.mixtures)) or "none"
+        raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
+    windows, _, teacher = joined.load(params, dataset)
+    content = {
+        "mixture": dataset,
+        "sources": {name: manifest.tables(name) for name in params.sources(dataset)},
+        "shares": windows.shares,
+        "teacher": teacher.content(),
+    }
+    write_json(paths.MANIFESTS / f"{dataset}.json", content)
+    for name, counts in joined.source_counts(windows).items():
+        say(
+            f"mix: {name}, {counts['windows']} training windows of {counts['participants']} "
+            f"people, {100 * counts['share']:.0f} % of each batch"
+        )
