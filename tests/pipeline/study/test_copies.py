@@ -28,7 +28,7 @@ def pairs_of(folder, monkeypatch, adapter, root, *overrides):
     resample.run(tiny_params(f"datasets.{adapter}.root={root}", *overrides), adapter)
     takes = read_table(folder / f"data/signals/{adapter}/takes-*.parquet", TAKES, "resample")
     windows = SimpleNamespace(
-        take=np.array(takes["take_id"].to_pylist()),
+        **{k: np.array(takes[f"{k}_id"].to_pylist()) for k in ("take", "moment")},
         split=np.array(takes["split"].to_pylist()),
         source=None,
     )
