@@ -26,6 +26,7 @@ from aura.teacher.video import decode_frames, probe, window_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.manifest import write_manifest
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
 from pipeline.engine.shards import Add, Shard, add_counts, file_shards, require_some, run_shards
@@ -95,6 +96,7 @@ def run(params: Params, dataset: str) -> None:
             "skips": add_counts(video_reports, "skips"),
         },
     )
+    write_manifest(dataset)
 
 
 def text_id(text: str) -> str:

@@ -14,11 +14,11 @@ import pyarrow.compute
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation import twins
+from aura.evaluation.breakdown import by_place, by_source
 from aura.evaluation.chance import class_prior
 from aura.evaluation.comparable import fingerprint_test
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import measure
-from aura.evaluation.places import by_place
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import predict
 from aura.learning import training
@@ -73,20 +73,22 @@ def run(params: Params, dataset: str) -> None:
         settings.pool_draws, seed, test.instant,
     )  # fmt: skip
     places = by_place(vectors, test, settings.bootstrap_draws, seed)
+    sources = by_source(vectors, test, settings.bootstrap_draws, seed)
     directions = {m: effective_rank(vectors[m][test.valid[m]]) for m in present}
     named = share_naming_class(windows, texts)
     texted = np.flatnonzero(test.valid["text"])
     texted = texted[np.unique(test.matching(texted, False), return_index=True)[1]]
     ids = [windows.ids[row] for row in rows]
     with stage_output(paths.report(dataset, "evaluate"), None) as folder:
-        write_json(folder / "metrics.json", headline_metrics([*headlines, *places]))
+        write_json(folder / "metrics.json", headline_metrics([*headlines, *places, *sources]))
         write_json(
             folder / "details.json",
             {
                 "headlines": [asdict(line) for line in headlines],
                 **({"places": [asdict(line) for line in places]} if places else {}),
+                **({"sources": [asdict(line) for line in sources]} if sources else {}),
                 "warnings": [
-                    *joined.check_splits(windows, params.dataset(dataset).overlap),
+                    *joined.check_splits(windows, params.entry(dataset).overlap),
                     *naming_warning(named),
                     *actions.warning(actions.share_named(windows, texts)),
                     *caption_warning(test.group[texted]),

@@ -50,9 +50,7 @@ def run(params: Params, dataset: str) -> None:
         shape = windows.shape
         card: dict[str, Any] = {
             "dataset": dataset,
-            "adapter": ", ".join(
-                dict.fromkeys(s.adapter for s in params.sources(dataset).values())
-            ),
+            "adapter": ", ".join(sorted({s.adapter for s in params.sources(dataset).values()})),
             **({"sources": joined.source_counts(windows)} if windows.shares else {}),
             "resample": params.resample.model_dump(
                 mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}

@@ -63,6 +63,8 @@ class TestSet:
         right answer; None where there are no such.
     place : ndarray or None
         (N,) object, where the IMU sits, None where that is not known.
+    source : ndarray or None
+        (N,) str, which data set of a mixture each window is of; None where there is but one.
     """
 
     participant: NDArray[Any]
@@ -78,12 +80,13 @@ class TestSet:
     moment: NDArray[Any] | None = None
     instant: NDArray[np.int64] | None = None
     place: NDArray[Any] | None = None
+    source: NDArray[Any] | None = None
 
     def select(self, rows: NDArray[np.int64]) -> "TestSet":
         """Some of the windows, by number."""
         optional = {
             name: value[rows]
-            for name in ("split", "moment", "instant", "place")
+            for name in ("split", "moment", "instant", "place", "source")
             if (value := getattr(self, name)) is not None
         }
         return replace(
@@ -95,6 +98,19 @@ class TestSet:
             valid={modality: valid[rows] for modality, valid in self.valid.items()},
             length_s={modality: seconds[rows] for modality, seconds in self.length_s.items()},
             **optional,
+        )
+
+    def among(self, classes: NDArray[np.int64]) -> "TestSet":
+        """The same windows with some of the classes, by number; others count as no class."""
+        number = np.full(len(self.class_names) + 1, -1)  # the last is that of no class
+        number[classes] = np.arange(len(classes))
+        train = number[self.train_labels]
+        return replace(
+            self,
+            label=number[self.label],
+            class_names=[self.class_names[c] for c in classes],
+            class_vectors=self.class_vectors[classes],
+            train_labels=train[train >= 0],
         )
 
     def unit(self) -> tuple[NDArray[Any], str]:

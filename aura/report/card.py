@@ -135,7 +135,8 @@ def _input(card: Card) -> str:
 
 def _data(card: Card) -> str:
     adapter = f", read by the adapter `{card['adapter']}`" if card.get("adapter") else ""
-    text = f"Data set `{card['dataset']}`{adapter}."
+    kind = "Mixture" if card.get("sources") else "Data set"
+    text = f"{kind} `{card['dataset']}`{adapter}."
     if card["dataset"] == "synthetic":
         text += " It is generated: no person was recorded."
     data = card.get("data", {})
@@ -145,7 +146,13 @@ def _data(card: Card) -> str:
         for split in SPLITS
         if split in data
     ]
-    return text + ("\n\n" + _table(["split", *columns], rows) if columns else "")
+    if columns:
+        text += "\n\n" + _table(["split", *columns], rows)
+    if sources := card.get("sources"):
+        names = list(next(iter(sources.values())))
+        rows = [[f"`{name}`", *(_count(n[key]) for key in names)] for name, n in sources.items()]
+        text += "\n\nWhat its sources have of training:\n\n" + _table(["source", *names], rows)
+    return text
 
 
 def _count(value: float | None) -> str:

@@ -135,6 +135,8 @@ class Study:
         The resolved parameters as text.
     places : list of Headline
         The IMU's figures place by place; empty where the windows are of one place.
+    sources : list of Headline
+        The figures source by source of a mixture; empty for a data set.
     """
 
     title: str
@@ -160,6 +162,7 @@ class Study:
     example: Example | None = None
     params: str = ""
     places: list[Headline] = field(default_factory=list)
+    sources: list[Headline] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the study as one JSON object; numbers that are not finite become null."""

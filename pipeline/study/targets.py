@@ -56,13 +56,15 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
         group=caption_groups([windows.texts[row] for row in rows], instant),
         valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
         class_names=names,
-        class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
+        # Class by class: the data sets of a mixture may have prompts of different numbers.
+        class_vectors=np.concatenate([class_embeddings(vectors[[some]]) for some in prompts_of]),
         train_labels=train[train >= 0],
         length_s=joined.lengths_s(windows, rows),
         split=windows.split[rows],
         moment=windows.moment[rows],
         instant=instant,
         place=windows.place[rows],
+        source=None if windows.source is None else windows.source[rows],
     )
 
 

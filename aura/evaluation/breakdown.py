@@ -1,4 +1,4 @@
-"""The figures of the IMU place by place, where test windows come from several places."""
+"""The figures place by place and source by source, where test windows come from several."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -46,5 +46,39 @@ def by_place(
         rows = np.flatnonzero(places == name)
         found = {modality: vector[rows] for modality, vector in vectors.items()}
         headlines = measure(found, test.select(rows), draws, seed, ("imu",)).headlines
+        lines += [replace(line, name=f"{line.name}, {name}") for line in headlines]
+    return lines
+
+
+def by_source(
+    vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed: int
+) -> list[Headline]:
+    """Zero-shot and retrieval among the windows and classes of each data set of a mixture alone.
+
+    Parameters
+    ----------
+    vectors : mapping of str to ndarray
+        Modality -> (N, d) unit vectors.
+    test : TestSet
+        The N windows.
+    draws : int
+        Redraws of the bootstrap.
+    seed : int
+        Of the bootstrap and of the uniform baseline.
+
+    Returns
+    -------
+    list of Headline
+        "IMU zero-shot, sisfall", source by source; none of a data set.
+    """
+    if test.source is None:
+        return []
+    lines = []
+    for name in sorted(set(test.source.tolist())):
+        rows = np.flatnonzero(test.source == name)
+        found = {modality: vector[rows] for modality, vector in vectors.items()}
+        classes = np.unique(test.label[rows])
+        part = test.select(rows).among(classes[classes >= 0])
+        headlines = measure(found, part, draws, seed).headlines
         lines += [replace(line, name=f"{line.name}, {name}") for line in headlines]
     return lines
