@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aura import plugins
-from aura.config import Dataset, Params
+from aura.config import Dataset, Mixture, Params
 from aura.errors import AuraError
 from pipeline.engine import paths
 from pipeline.engine.code import source_files, source_of
@@ -23,7 +23,8 @@ _ROOT = Path(plugins.__file__).parent.parent
 def run(params: Params) -> None:
     """Write `data/fingerprint/<dataset>/adapter.json` and `encoders.json` for each data set."""
     with stage_output(paths.FINGERPRINTS, None) as folder:
-        for name, entry in {**params.datasets, **params.mixtures}.items():
+        entries: dict[str, Dataset | Mixture] = {**params.datasets, **params.mixtures}
+        for name, entry in entries.items():
             train = params.changed(entry.params, f"the params of {name}").train
             encoders = train.imu_encoder.name, train.mocap_encoder.name
             write_json(folder / name / "encoders.json", fingerprint("encoder", *encoders))

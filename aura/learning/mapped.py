@@ -33,4 +33,4 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype | type, folder: Path | None) -
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder) as file:
         # The map keeps the file open, so that it is there as long as the array.
-        return np.memmap(file, dtype, "w+", shape=shape)  # type: ignore[call-overload,no-any-return]
+        return np.memmap(file, dtype, "w+", shape=shape)

@@ -29,7 +29,8 @@ def of_dataset(sources: Collection[str], windows: Windows) -> Pairs:
     folders = {source: paths.SIGNALS / source for source in sources}
     if not all(any(folder.glob("content-*.parquet")) for folder in folders.values()):
         return of_windows(windows)
-    takes, prints, names = [], [], []
+    takes, prints = [], []
+    names: list[str] = []
     for source, folder in folders.items():
         table = read_table(folder / "content-*.parquet", CONTENT, "resample")
         column = table.column("take_id").dictionary_encode().combine_chunks()
