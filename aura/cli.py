@@ -162,9 +162,12 @@ def ablate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     _run("ablate", dataset, None, overrides)
 
 
-@command("aura transfer --dataset pamap2 --set transfer.source=synthetic")
-def transfer(dataset: Dataset = "sp-sw-har", overrides: Overrides = None) -> None:
-    """A model trained on one data set, tested on another whose participants are left out."""
+@command("aura transfer --dataset bodies --set 'transfer.seeds=[0,1,2]'")
+def transfer(
+    dataset: Annotated[str, typer.Option("--dataset", "-d", help="A mixture of params.yaml.")],
+    overrides: Overrides = None,
+) -> None:
+    """Each data set of a mixture left out once, and tested by models of the others."""
     _run("transfer", dataset, None, overrides)
 
 

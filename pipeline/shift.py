@@ -30,7 +30,7 @@ def run(params: Params) -> None:
     names = list(params.shift.study)
     if len(set(names)) < 2:
         raise AuraError("shift.study names the data sets to compare; at least two are needed.")
-    model, _ = training.load(paths.MODELS / params.transfer.source / params.transfer.phase)
+    model, _ = training.load(paths.MODELS / params.shift.source / params.shift.phase)
     profiles = [
         _profile(params, name, model) for name in track(names, "shift", len(names), "data set")
     ]
@@ -68,20 +68,17 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
 
 
 def recorded_drops(names: list[str]) -> dict[tuple[str, str], float]:
-    """(source, target) -> zero-shot macro-F1 at home less that after transfer, where both exist."""
+    """(source, target) -> zero-shot macro-F1 at home less that away, of models of one source.
+
+    Those that `aura transfer` has tested, of whatever mixture.
+    """
     drops = {}
-    for target in names:
-        away = _json(paths.report(target, "transfer") / "details.json")
-        home = _json(paths.report(away["source"], "evaluate") / "details.json") if away else None
-        if not away or not home or away["source"] not in names or "imu" not in home["zero_shot"]:
-            continue
-        macro_f1 = [
-            row["value"]
-            for row in away["rows"]
-            if row["head"] == "zero-shot" and row["metric"] == "macro-F1"
-        ]
-        if macro_f1:
-            drops[away["source"], target] = home["zero_shot"]["imu"]["macro_f1"] - macro_f1[0]
+    for path in sorted(paths.REPORTS.glob("*/transfer/details.json")):
+        for target, content in (_json(path) or {}).items():
+            for source, home in content["home"].items():
+                away = content["zero_shot"].get(f"alone: {source}")
+                if home is not None and away is not None and {source, target} <= set(names):
+                    drops[source, target] = home - away["macro-F1"]["value"]
     return drops
 
 

@@ -1,117 +1,216 @@
-"""transfer: an encoder trained on one data set, tested on another, each participant left out.
+"""transfer: each data set of a mixture left out once, and tested by a model of the others.
 
-Zero-shot by prompts, few labels, linear probe and full fine-tuning, beside random weights, and a
-table of how far the two data sets lie apart (evaluation protocol, rule 7).
+Zero-shot by prompts, then heads on labels of the target beside the same from random weights
+(evaluation protocol, rule 7).
 """
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
+from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 
-from aura import config, encoders
+from aura import config
 from aura.config import Params
 from aura.downstream import tasks
 from aura.downstream.tasks import Head
 from aura.errors import AuraError
-from aura.evaluation.bootstrap import resampling_unit
-from aura.evaluation.zeroshot import baselines, predict
+from aura.evaluation.measure import TestSet
+from aura.evaluation.zeroshot import baselines
 from aura.learning import training
 from aura.learning.batches import Windows
+from aura.report import transfer as tables
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, stage_output, temporary_path, write_json, write_text
+from pipeline.engine.output import stage_output, temporary_path, write_json, write_text
+from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import joined, targets
-from pipeline.study.cells import carry_over
+from pipeline.study import joined, leftout, targets
+from pipeline.study.leftout import Cell
 
-ZERO_SHOT = Head("imu", "zero-shot", None, "pretrained")
 LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
 
 
 def run(params: Params, dataset: str) -> None:
-    """Write folds in `models/transfer/<dataset>`, tables in `reports/<dataset>/transfer`."""
-    source = params.transfer.source
-    windows, texts, teacher = joined.load(params, dataset, check=False)
-    folder = paths.MODELS / source / params.transfer.phase
-    model, card = training.load(folder)
-    joined.check_model(card, teacher, source, dataset)
-    if card["shape"]["samples"] != windows.window_samples:
-        raise AuraError(
-            f"The model of {source} takes windows of {card['shape']['samples']} samples and those "
-            f"of {dataset} have {windows.window_samples}; slice.window_s must be the same."
-        )
-    test = targets.test_set(windows, texts, np.arange(len(windows)))
-    people = sorted({p for p, y in zip(windows.participant, test.label, strict=True) if y >= 0})
-    if len(people) < 2:
-        raise AuraError(f"{dataset} has labels of {len(people)} participants; two are needed.")
-    settings = {
-        "code": code_hash("pipeline.transfer", *encoders.modules(params.train)),
-        "params": params.model_dump(mode="json", include={"transfer", "finetune"}),
-        "seed": params.train.seed,
-        "model": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
-        "input": files_of(*paths.tables(dataset)),
+    """Write models in `models/transfer/<mixture>`, tables in `reports/<mixture>/transfer`.
+
+    Raises
+    ------
+    AuraError
+        It is no mixture, a target is none of its sources or has labels of a single person, or data
+        sets do not go together.
+    """
+    if dataset not in params.mixtures:
+        known = ", ".join(sorted(params.mixtures)) or "none"
+        raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
+    sources = params.mixtures[dataset].sources
+    names = params.transfer.targets or sources
+    if unknown := set(names) - set(sources):
+        raise AuraError(f"transfer.targets: {min(unknown)} is no source of the mixture {dataset}.")
+    grids = {target: leftout.grid(params, dataset, target) for target in names}
+    keys = {
+        cell: leftout.key_of(params, dataset, cell) for cells in grids.values() for cell in cells
     }
-    key = hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:12]
-    deterministic()
-    outcomes = []
     out = paths.MODELS / "transfer" / dataset
-    with stage_output(out, {"dataset": dataset}) as folds:
-        carry_over(out, folds, {f"{person}.{key}.npz" for person in people})
-        for person in track(people, "transfer", len(people), "participant"):
-            file = folds / f"{person}.{key}.npz"
-            if not file.is_file():
-                _fold(params, model, card, windows, test, person, file)
-            with np.load(file, allow_pickle=False) as content:
-                outcomes.append(dict(content))
-    names = [name for name in outcomes[0] if name != "rows"]
-    rows = np.concatenate([fold["rows"] for fold in outcomes])
-    predictions = {
-        Head(*json.loads(name)): np.concatenate([fold[name] for fold in outcomes], axis=1)
-        for name in names
-    }
-    unit, unit_name = resampling_unit(
-        windows.participant[rows], windows.take[rows], windows.moment[rows]
-    )
-    classes, label = len(test.class_names), test.label[rows]
-    draws = params.evaluate.bootstrap_draws
-    table, gains = tasks.score(predictions, label, unit, classes, draws, params.seed)
-    chance = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
-    warnings = tasks.negative_transfer(gains)
-    details = {
-        "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
-        "classes": list(test.class_names), "baselines": chance, "rows": table, "gains": gains,
-        "warnings": warnings,
-    }  # fmt: skip
+    out.mkdir(parents=True, exist_ok=True)
+    folders = {cell: out / key for cell, key in keys.items()}
+    todo = {folder: cell for cell, folder in folders.items() if not folder.is_dir()}
+    say(f"transfer: {len(set(keys.values()))} models, {len(todo)} of them to be trained.")
+    for _ in track(_train(params, dataset, todo), "transfer", len(todo), "model"):
+        pass
+    deterministic()
+    details = {target: _test(params, target, grids[target], folders) for target in names}
+    kept = {folder.name for folder in folders.values()}
+    for leftover in out.iterdir():
+        if leftover.name.partition(".")[0] not in kept:
+            _remove(leftover)
     with stage_output(paths.report(dataset, "transfer"), None) as reports:
-        write_json(reports / "metrics.json", headline_metrics(table))
+        write_json(reports / "metrics.json", tables.headline_metrics(details))
         write_json(reports / "details.json", details)
-        write_text(reports / "table.md", page(dataset, details))
-    for warning in warnings:
-        say(f"transfer: {warning}")
+        write_text(reports / "table.md", tables.page(dataset, details))
+        write_text(reports / "figure.svg", tables.figure(details))
     say(f"transfer: {paths.report(dataset, 'transfer') / 'table.md'}")
 
 
+def _train(params: Params, mixture: str, todo: Mapping[Path, Cell]) -> Any:
+    """Train the models that are not there, one thread a process; yield each when it is done."""
+    workers = min(params.ray.local_workers(), len(todo))
+    if workers <= 1:
+        for folder, cell in todo.items():
+            leftout.train(params, mixture, cell, folder)
+            yield cell
+        return
+    with process_pool(workers) as pool:
+        futures = {
+            pool.submit(leftout.train, params, mixture, cell, folder): cell
+            for folder, cell in todo.items()
+        }
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+
+
+def _test(
+    params: Params, target: str, cells: Sequence[Cell], folders: Mapping[Cell, Path]
+) -> dict[str, Any]:
+    """All figures of one target."""
+    own = params.changed(params.dataset(target).params, f"datasets.{target}.params")
+    windows, texts, teacher = joined.load(own, target, check=False)
+    test = targets.test_set(windows, texts, np.arange(len(windows)))
+    rows = np.flatnonzero(test.label >= 0)
+    people = sorted(set(windows.participant[rows].tolist()))
+    if len(people) < 2:
+        raise AuraError(f"{target} has labels of {len(people)} participants; two are needed.")
+    labelled = test.select(rows)
+    predicted = {
+        name: leftout.zero_shot(
+            [folders[cell] for cell in cells if cell.recipe == name],
+            windows, labelled, rows, teacher, target,
+        )
+        for name in dict.fromkeys(cell.recipe for cell in cells)
+    }  # fmt: skip
+    unit, unit_name = labelled.unit()
+    classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
+
+    def compare(some: np.ndarray) -> dict[str, dict[str, Any]]:
+        part = {name: found[:, some] for name, found in predicted.items()}
+        return tasks.compare(part, labelled.label[some], unit[some], classes, draws, seed)
+
+    place = np.array([name or "" for name in windows.place[rows]], str)
+    found = sorted({name for name in place.tolist() if name})
+    home = {c.sources[0]: _at_home(params, c, folders[c]) for c in cells if c.alone}
+    heads: dict[str, Any] = {}
+    if params.transfer.heads:
+        heads = _heads(params, windows, test, people, folders[cells[0]], unit_name)
+    return {
+        "sources": list(cells[0].sources),
+        "seeds": list(params.transfer.seeds),
+        "participants": len(people),
+        "windows": len(rows),
+        "classes": list(test.class_names),
+        "interval": unit_name,
+        "baselines": baselines(labelled.label, labelled.label, classes, seed),
+        "zero_shot": compare(np.arange(len(rows))),
+        "places": {name: compare(np.flatnonzero(place == name)) for name in found}
+        if len(found) > 1
+        else {},
+        "home": home,
+        **heads,
+    }
+
+
+def _at_home(params: Params, cell: Cell, folder: Path) -> float | None:
+    """Zero-shot macro-F1 of a single source's model on that source's own test split."""
+    (source,) = cell.sources
+    own = params.changed(params.dataset(source).params, f"datasets.{source}.params")
+    windows, texts, teacher = joined.load(own, source, check=False)
+    test = targets.test_set(windows, texts, np.arange(len(windows)))
+    rows = np.flatnonzero((test.label >= 0) & (windows.split == "test"))
+    if not len(rows):
+        return None
+    predicted = leftout.zero_shot([folder], windows, test, rows, teacher, source)
+    scores = tasks.compare(
+        {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
+    )
+    return float(scores[""]["macro-F1"]["value"]) if scores else None
+
+
+def _heads(
+    params: Params, windows: Windows, test: TestSet, people: Sequence[str], folder: Path,
+    unit_name: str,
+) -> dict[str, Any]:  # fmt: skip
+    """What heads on labels of the target score, fold by fold of people."""
+    model, card = training.load(folder)
+    order = np.random.default_rng(params.seed).permutation(len(people))
+    folds = np.array_split(np.array(people)[order], params.transfer.folds or len(people))
+    settings = {
+        "code": code_hash("pipeline.transfer"),
+        "params": params.model_dump(mode="json", include={"finetune"}),
+        "seed": params.train.seed,
+        "model": folder.name,
+    }
+    outcomes = []
+    for fold in track(folds, "transfer", len(folds), "fold"):
+        key = hashlib.sha256(
+            json.dumps([settings, sorted(fold.tolist())], sort_keys=True).encode()
+        ).hexdigest()[:12]
+        file = folder.with_name(f"{folder.name}.{key}.npz")
+        if not file.is_file():
+            _fold(params, model, card, windows, test, fold, file)
+        with np.load(file, allow_pickle=False) as content:
+            outcomes.append(dict(content))
+    rows = np.concatenate([fold["rows"] for fold in outcomes])
+    predictions = {
+        Head(*json.loads(name)): np.concatenate([fold[name] for fold in outcomes], axis=1)
+        for name in outcomes[0]
+        if name != "rows"
+    }
+    unit, _ = test.select(rows).unit()
+    table, gains = tasks.score(
+        predictions, test.label[rows], unit, len(test.class_names),
+        params.evaluate.bootstrap_draws, params.seed,
+    )  # fmt: skip
+    return {"rows": table, "gains": gains, "warnings": tasks.negative_transfer(gains)}
+
+
 def _fold(
-    params: Params, model: training.Model, card: dict[str, Any], windows: Windows, test: Any,
-    person: str, file: Path,
+    params: Params, model: training.Model, card: dict[str, Any], windows: Windows, test: TestSet,
+    people: np.ndarray, file: Path,
 ) -> None:  # fmt: skip
-    """Write what every head predicts for one participant, trained on all others."""
-    rows = np.flatnonzero((windows.participant == person) & (test.label >= 0))
-    train = np.flatnonzero(windows.participant != person)
-    vectors = training.embed(model, windows, rows, ["imu"])["imu"]
-    zero_shot = predict(vectors, test.class_vectors)
+    """Write what every head predicts for some people, trained on all others."""
+    held = np.isin(windows.participant, people)
+    rows, train = np.flatnonzero(held & (test.label >= 0)), np.flatnonzero(~held)
     has_imu = test.valid["imu"][rows]
-    predictions = {ZERO_SHOT: np.where(has_imu, zero_shot, -1)[None]}
     length_s = test.length_s["imu"][:, None]
     labelled = train[test.label[train] >= 0]
     tree = DecisionTreeClassifier(min_samples_leaf=5, random_state=0)
     by_length = tree.fit(length_s[labelled], test.label[labelled]).predict(length_s[rows])
-    predictions[LENGTH_ALONE] = np.where(has_imu, by_length, -1)[None]
+    predictions = {LENGTH_ALONE: np.where(has_imu, by_length, -1)[None]}
     augment = config.Augment.model_validate(card["settings"]["augment"])
     for answer in tasks.fit_predict(
         {"imu": model.imu}, windows, test.label, train, rows, len(test.class_names),
@@ -128,55 +227,11 @@ def _fold(
     temporary.replace(file)
 
 
-def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """What `dvc metrics diff` shows: macro-F1 zero-shot, probed and fine-tuned, with intervals."""
-    return {
-        f"{row['head']}{' random' * (row['start'] == 'random')}".replace(" ", "_"): {
-            name: round(row[key], 3)
-            for name, key in (("macro_f1", "value"), ("low", "low"), ("high", "high"))
-            if row[key] is not None
-        }
-        for row in rows
-        if row["head"] not in ("k-shot", "length alone") and row["metric"] == "macro-F1"
-    }
-
-
-def page(dataset: str, details: dict[str, Any]) -> str:
-    """The table as Markdown: a row a head, pretrained beside random."""
-    row_of = {(r["head"], r["shots"], r["start"], r["metric"]): r for r in details["rows"]}
-    heads = dict.fromkeys((r["head"], r["shots"]) for r in details["rows"])
-    gains = {(g["head"], g["shots"]): g for g in details["gains"]}
-    chance = details["baselines"]
-    lines = [
-        f"# {details['source']} to {dataset}",
-        "",
-        f"{len(details['participants'])} participants, each left out once, {details['windows']} "
-        f"windows, {len(details['classes'])} classes. 95 % bootstrap intervals over "
-        f"{details['interval']}. Guessing uniformly scores macro-F1 "
-        f"{chance['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
-        f'{chance["majority"]["accuracy"]:.3f}. "Length alone" is a decision tree that sees '
-        "nothing but how long a window is.",
-        "",
-        "| IMU head | accuracy | macro-F1 | accuracy, random start | macro-F1, random start "
-        "| gain in accuracy, paired |",
-        "|---|---|---|---|---|---|",
-    ]
-    for head, shots in heads:
-        trained = "pretrained" if head != LENGTH_ALONE.method else LENGTH_ALONE.start
-        cells = [
-            _interval(row_of.get((head, shots, start, metric)))
-            for start in (trained, "random")
-            for metric in tasks.METRICS
-        ]
-        name = f"{shots} labels a class" if shots else head
-        gain = gains.get((head, shots))
-        lines.append(f"| {name} | {' | '.join(cells)} | {_interval(gain, '+')} |")
-    lines += ["", *(f"- {warning}" for warning in details["warnings"])]
-    return "\n".join(lines).rstrip() + "\n"
-
-
-def _interval(row: dict[str, Any] | None, sign: str = "") -> str:
-    if row is None:
-        return ""
-    ends = "" if row["low"] is None else f" ({row['low']:{sign}.3f} to {row['high']:{sign}.3f})"
-    return f"{row['value']:{sign}.3f}{ends}"
+def _remove(path: Path) -> None:
+    """A model or a fold of other settings."""
+    if path.is_dir():
+        for file in path.iterdir():
+            file.unlink()
+        path.rmdir()
+    else:
+        path.unlink()

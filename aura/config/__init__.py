@@ -16,6 +16,7 @@ from aura.config.evaluation import (
     Ablate,
     Evaluate,
     Finetune,
+    Recipe,
     Report,
     Shift,
     Transfer,
@@ -35,7 +36,7 @@ from aura.errors import AuraError
 
 __all__ = [
     "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
-    "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Report", "Resample", "Shift",
+    "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Recipe", "Report", "Resample", "Shift",
     "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant", "load",
 ]  # fmt: skip
 
@@ -90,8 +91,9 @@ class Params(Model):
             for source in mixture.sources:
                 if source not in self.datasets:
                     raise ValueError(f"the mixture {name} has a source '{source}', no data set")
-        if unknown := set(self.mix.study) - set(self.mixtures):
-            raise ValueError(f"mix.study names '{min(unknown)}', which is no mixture")
+        for section, study in (("mix", self.mix.study), ("transfer", self.transfer.study)):
+            if unknown := set(study) - set(self.mixtures):
+                raise ValueError(f"{section}.study names '{min(unknown)}', which is no mixture")
         return self
 
     def dataset(self, name: str) -> Dataset:

@@ -31,6 +31,10 @@ class Finetune(Model):
         Random changes of the windows; those of training where it is null.
     views : int
         Time-shifted views of a test window whose class probabilities are averaged.
+    tuned_shots : tuple of int
+        How many labels of a class the encoder itself is fine-tuned on, beside all of them.
+    tuned_epochs : int
+        Epochs of that.
     """
 
     shots: tuple[int, ...] = (1, 5, 10, 50)
@@ -42,17 +46,70 @@ class Finetune(Model):
     mixup: float = Field(0.0, ge=0)
     augment: Augment | None = None
     views: int = Field(1, ge=1)
+    tuned_shots: tuple[int, ...] = ()
+    tuned_epochs: int = Field(100, ge=1)
+
+
+class Recipe(Model):
+    """What is different about the models of a row of the transfer table.
+
+    Attributes
+    ----------
+    sources : tuple of str or None
+        Train on these of the mixture's sources; all where it is null.
+    train : dict
+        Keys of the section `train` that differ.
+    control : bool
+        Train on shuffled pairs.
+    """
+
+    sources: tuple[str, ...] | None = None
+    train: dict[str, Any] = Field(default_factory=dict)
+    control: bool = False
 
 
 class Transfer(Model):
-    """A model of one data set, tested on another whose participants are left out.
+    """Leave one data set out: models of a mixture's other sources, tested on each of them.
 
     Attributes
     ----------
     study : tuple of str
-        The data sets that `dvc exp run -S` takes through this stage, none by default.
+        The mixtures that `dvc exp run -S` takes through this stage, none by default.
+    targets : tuple of str or None
+        The sources that are left out, one at a time; all of them where it is null.
+    seeds : tuple of int
+        Each recipe is trained with each.
+    singles : bool
+        Also train on each source alone.
+    recipes : dict of str to Recipe
+        By name; the first is what others are compared with, and the only one that gets heads.
+    heads : bool
+        Train heads on labels of the target, from the first recipe's encoder and from random
+        weights.
+    folds : int or None
+        Folds of people that heads are tested on; null leaves out one person at a time.
+    """
+
+    study: tuple[str, ...] = ()
+    targets: tuple[str, ...] | None = None
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    singles: bool = True
+    recipes: dict[str, Recipe] = Field(
+        default_factory=lambda: {"all sources": Recipe()}, min_length=1
+    )
+    heads: bool = True
+    folds: int | None = Field(None, ge=2)
+
+
+class Shift(Model):
+    """Data sets to compare.
+
+    Attributes
+    ----------
+    study : tuple of str
+        Their names.
     source : str
-        The data set that the model was trained on.
+        The data set or mixture whose model embeds their windows.
     phase : {"imu", "joint"}
         Which of its models.
     """
@@ -60,12 +117,6 @@ class Transfer(Model):
     study: tuple[str, ...] = ()
     source: str = "synthetic"
     phase: Literal["imu", "joint"] = "joint"
-
-
-class Shift(Model):
-    """Data sets to compare, by the model that `transfer` names."""
-
-    study: tuple[str, ...] = ()
 
 
 class Evaluate(Model):

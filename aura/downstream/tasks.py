@@ -16,6 +16,7 @@ from aura.downstream import heads
 from aura.downstream.classifier import embed, reinitialized
 from aura.downstream.ensemble import average
 from aura.downstream.finetune import fine_tune
+from aura.downstream.heads import draw_shots
 from aura.encoders import SensorEncoder
 from aura.evaluation.bootstrap import (
     Statistic,
@@ -41,7 +42,9 @@ class Head(NamedTuple):
     @property
     def name(self) -> str:
         """Such as "imu 5-shot, random start"."""
-        method = f"{self.shots}-shot" if self.shots else self.method
+        method = f"{self.shots}-shot" if self.method == "k-shot" else self.method
+        if self.shots and self.method != "k-shot":
+            method = f"{self.method} on {self.shots} labels a class"
         return f"{self.modality} {method}{', random start' * (self.start == 'random')}"
 
 
@@ -115,6 +118,16 @@ def fit_predict(
             )  # fmt: skip
             tuned.append(logits)
             yield predictions("fine-tuned", None, logits)
+            for k in params.tuned_shots:
+                few_logits = [
+                    fine_tune(
+                        encoder, windows, labels, train[draw_shots(labels[train], k, seed, draw)],
+                        test, classes, params.model_copy(update={"epochs": params.tuned_epochs}),
+                        params.augment or augmentation, seed,
+                    )
+                    for draw in range(draws)
+                ]  # fmt: skip
+                yield predictions("fine-tuned", k, np.stack(few_logits))
             rows = train[has[modality][train] & (labels[train] >= 0)]
             x_train, x_test = (embed(encoder, windows, r) for r in (rows, test))
             y_train, groups = labels[rows], windows.participant[rows]
@@ -185,6 +198,55 @@ def score(
             gain = paired_bootstrap(one, two, unit[scored], draws, seed)
             gains.append({**keys, "value": gain.value, "low": gain.low, "high": gain.high})
     return rows, gains
+
+
+def compare(
+    predicted: Mapping[str, NDArray[np.int64]], labels: NDArray[np.int64], unit: NDArray[Any],
+    classes: int, draws: int, seed: int,
+) -> dict[str, dict[str, Any]]:  # fmt: skip
+    """Macro-F1 and accuracy of several models on the same windows, and against the first of them.
+
+    Parameters
+    ----------
+    predicted : Mapping[str, (draws, N) int64]
+        By name, class numbers, -1 for none; a row a seed.
+    labels : (N,) int64
+        Class numbers, -1 where there is none.
+    unit : (N,)
+        What the bootstrap redraws.
+    classes : int
+        Number of classes.
+    draws : int
+        Draws of the bootstrap.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    dict of str to dict
+        By name, `n`, and for each of the metrics its `value`, `low` and `high`, and after the first
+        `gain`, the paired difference to the first in macro-F1 with `low` and `high`.
+    """
+    table: dict[str, dict[str, Any]] = {}
+    reference = next(iter(predicted.values()))
+    for name, predicted_DN in predicted.items():
+        scored = np.flatnonzero((predicted_DN >= 0).all(axis=0) & (labels >= 0))
+        if not len(scored):
+            continue
+        row: dict[str, Any] = {"n": len(scored)}
+        for metric in METRICS:
+            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
+            interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
+            row[metric] = {"value": interval.value, "low": interval.low, "high": interval.high}
+        if predicted_DN is not reference:
+            one, two = (
+                _statistic(p_DN[:, scored], labels[scored], classes, "macro-F1")
+                for p_DN in (predicted_DN, reference)
+            )
+            gain = paired_bootstrap(one, two, unit[scored], draws, seed)
+            row["gain"] = {"value": gain.value, "low": gain.low, "high": gain.high}
+        table[name] = row
+    return table
 
 
 def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:

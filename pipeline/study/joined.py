@@ -53,7 +53,7 @@ def load(
         theirs, the sources of a mixture do not go together, or the splits overlap.
     """
     if dataset in params.mixtures:
-        windows, texts, teacher = _mix(params, dataset)
+        windows, texts, teacher = mix(params, params.mixtures[dataset].shares)
     else:
         windows, texts, teacher = _join(params, dataset)
     if check:
@@ -62,18 +62,40 @@ def load(
     return windows, texts, teacher
 
 
-def _mix(params: Params, name: str) -> tuple[batches.Windows, pa.Table, Identity]:
-    """The sources of a mixture, each joined with its own params, as one."""
+def mix(params: Params, shares: Mapping[str, float]) -> tuple[batches.Windows, pa.Table, Identity]:
+    """Some data sets, each joined with its own params, as one; splits are not checked.
+
+    Parameters
+    ----------
+    params : Params
+        The whole of params.yaml.
+    shares : mapping of str to float
+        The data sets, and what each is of a batch.
+
+    Returns
+    -------
+    tuple
+        As of `load`.
+
+    Raises
+    ------
+    AuraError
+        A stage has not run, or the data sets do not go together.
+    """
     sources, teachers = {}, []
-    for source, settings in params.sources(name).items():
-        own = params.changed(settings.params, f"datasets.{source}.params")
-        windows, texts, teacher = _join(own, source)
-        owner = f"{settings.adapter}:{settings.absolute().root}"
-        share = params.mixtures[name].shares[source]
-        sources[source] = mixture.Source(windows, texts, share, owner)
-        teachers.append((source, teacher))
+    for name, share in shares.items():
+        own = params.changed(params.dataset(name).params, f"datasets.{name}.params")
+        windows, texts, teacher = _join(own, name)
+        sources[name] = mixture.Source(windows, texts, share, owner(params, name))
+        teachers.append((name, teacher))
     teacher = same_teacher(teachers)
     return *mixture.mix(sources, paths.SIGNALS), teacher
+
+
+def owner(params: Params, dataset: str) -> str:
+    """Whose recordings a data set is of: the same for several that read the same files."""
+    settings = params.dataset(dataset)
+    return f"{settings.adapter}:{settings.absolute().root}"
 
 
 def _join(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, Identity]:
