@@ -6,6 +6,8 @@ table of how far the two data sets lie apart (evaluation protocol, rule 7).
 
 import hashlib
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,7 @@ from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, temporary_path, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import joined, targets
+from pipeline.study import copies, joined, targets
 from pipeline.study.cells import carry_over
 
 ZERO_SHOT = Head("imu", "zero-shot", None, "pretrained")
@@ -45,10 +47,13 @@ def run(params: Params, dataset: str) -> None:
             f"The model of {source} takes windows of {card['shape']['samples']} samples and those "
             f"of {dataset} have {windows.window_samples}; slice.window_s must be the same."
         )
+    windows = replace(windows, copies=copies.of_dataset(dataset, windows))
     test = targets.test_set(windows, texts, np.arange(len(windows)))
     people = sorted({p for p, y in zip(windows.participant, test.label, strict=True) if y >= 0})
     if len(people) < 2:
         raise AuraError(f"{dataset} has labels of {len(people)} participants; two are needed.")
+    leaks = check_folds(windows, people, params.dataset(dataset).overlap)
+    leaks += copies.between(source, dataset)
     settings = {
         "code": code_hash("pipeline.transfer", *encoders.modules(params.train)),
         "params": params.model_dump(mode="json", include={"transfer", "finetune"}),
@@ -79,7 +84,7 @@ def run(params: Params, dataset: str) -> None:
     draws = params.evaluate.bootstrap_draws
     table, gains = tasks.score(predictions, label, unit, classes, draws, params.seed)
     chance = baselines(label[label >= 0], label[label >= 0], classes, params.seed)
-    warnings = tasks.negative_transfer(gains)
+    warnings = [*leaks, *tasks.negative_transfer(gains)]
     details = {
         "source": source, "participants": people, "windows": len(rows), "interval": unit_name,
         "classes": list(test.class_names), "baselines": chance, "rows": table, "gains": gains,
@@ -92,6 +97,35 @@ def run(params: Params, dataset: str) -> None:
     for warning in warnings:
         say(f"transfer: {warning}")
     say(f"transfer: {paths.report(dataset, 'transfer') / 'table.md'}")
+
+
+def check_folds(windows: Windows, people: Sequence[str], on_overlap: str) -> list[str]:
+    """Refuse participants who share a capture or a recording, each being the test of the others.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows of a data set.
+    people : sequence of str
+        Those that are left out, each once.
+    on_overlap : {"error", "warn"}
+        As for `joined.check_splits`.
+
+    Returns
+    -------
+    list of str
+        The warnings, each once.
+
+    Raises
+    ------
+    AuraError
+        As `joined.check_splits`.
+    """
+    warnings: dict[str, None] = {}
+    for person in people:
+        split = np.where(windows.participant == person, "test", "train")
+        warnings |= dict.fromkeys(joined.check_splits(replace(windows, split=split), on_overlap))
+    return list(warnings)
 
 
 def _fold(
