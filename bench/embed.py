@@ -17,6 +17,7 @@ from aura.datasets.synthetic.plan import FPS
 from aura.teacher import clip
 from aura.teacher.ffmpeg import ffmpeg_program
 from aura.teacher.video import decode_frames
+from aura.teacher.video_vectors import embed_video
 from bench import peers
 from bench.clip import MODEL, make_teacher, random_network
 from bench.measure import Baseline, Row, Setup, require
@@ -29,7 +30,6 @@ from bench.video_sample import (
     frame_numbers,
     write_videos,
 )
-from pipeline.embed import embed_video
 
 _FRAME_STEP = round(WINDOW_S / PER_WINDOW * FPS)  # frames from one that peers embed to the next
 _COSINE = 0.999  # to the bare loop, whose colours and resize are other programs'

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -22,15 +22,16 @@ from aura.storage import Storage
 from aura.teacher import clip
 from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.tokens import count_long, describe_long
-from aura.teacher.video import decode_frames, probe, window_frames
+from aura.teacher.video import probe, window_frames
 from aura.teacher.video_check import VideoCheck
+from aura.teacher.video_vectors import embed_video
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.manifest import write_manifest
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
 from pipeline.engine.shards import Add, Shard, add_counts, file_shards, require_some, run_shards
-from pipeline.engine.threads import limit_threads, prefetch
+from pipeline.engine.threads import limit_threads
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
 _TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
@@ -230,52 +231,3 @@ def _videos_table(
         from_numpy(means, schema.field("embedding")),
     ]
     return pa.table(columns, schema=schema)
-
-
-def embed_video(
-    teacher: clip.Teacher,
-    path: Path,
-    numbers: np.ndarray,
-    batch: int,
-    decoder: Literal["ffmpeg", "gop"] = "ffmpeg",
-    check: VideoCheck | None = None,
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Embed each distinct frame once, while the next are decoded, and average per window.
-
-    Parameters
-    ----------
-    teacher : clip.Teacher
-        Embeds the frames.
-    path : Path
-        The video.
-    numbers : ndarray
-        Frame numbers, (windows, frames) int.
-    batch : int
-        Frames that are embedded at once.
-    decoder : {"ffmpeg", "gop"}
-        What decodes; the frames are the same.
-    check : VideoCheck or None
-        Watches what is decoded.
-
-    Returns
-    -------
-    found : int
-        How many of the distinct frames the video has.
-    means : ndarray
-        Unit vectors, (windows, d) float32; zeros where no frame of a window was found.
-    counts : ndarray
-        Frames found of each window, (windows,) int.
-    """
-    distinct, index = np.unique(numbers, return_inverse=True)
-    decoded = decode_frames(path, distinct, batch, decoder)
-    watched = check.watch(decoded) if check else decoded
-    parts = [teacher.encode_frames(frames) for frames in prefetch(watched)]
-    vectors = np.zeros((len(distinct), teacher.identity.embed_dim), np.float32)
-    found = sum(len(part) for part in parts)
-    if found:
-        vectors[:found] = np.concatenate(parts)
-    present = np.arange(len(distinct)) < found
-    index = index.reshape(numbers.shape)
-    total = vectors[index].sum(axis=1)
-    norm = np.linalg.norm(total, axis=1, keepdims=True)
-    return found, total / np.maximum(norm, 1e-12), present[index].sum(axis=1)

@@ -66,7 +66,8 @@ def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | No
     missing = [name for name in PACKAGES if find_spec(name) is None]
     if missing:
         raise AuraError(
-            f"The export needs {', '.join(missing)}: pip install -c constraints.txt -e '.[onnx]'"
+            f"The export needs {', '.join(missing)}, which aura[onnx] brings: "
+            "pip install 'aura[onnx]'."
         )
     source = paths.MODELS / dataset / phase
     _, card = learned.load(source)

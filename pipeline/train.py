@@ -91,8 +91,13 @@ def twins_of(
         twins[f"shuffled-{number}"] = (windows.shuffled(seeded.seed), seeded)
     name = settings.twins.held_out
     if name is not None:
-        if name not in windows.label[windows.rows("train")]:
-            raise AuraError(f"train.twins.held_out: no training window is of class '{name}'.")
+        labels = windows.label[windows.rows("train")]
+        if name not in labels:
+            classes = ", ".join(sorted({label for label in labels if label is not None}))
+            raise AuraError(
+                f"train.twins.held_out: no training window is of class '{name}'. Set it to one of "
+                f"these, or to null: {classes or 'none has a class'}."
+            )
         split = np.where(windows.label == name, "left out", windows.split)
         twins["held-out"] = (replace(windows, split=split), settings)
     naming = joined.naming(windows, texts)

@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from concurrent.futures import as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from pipeline.engine.output import stage_output, temporary_path, write_json, wri
 from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import joined, leftout, targets
+from pipeline.study import copies, joined, leftout, targets
 from pipeline.study.leftout import Cell
 
 LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
@@ -106,6 +107,10 @@ def _test(
     people = sorted(set(windows.participant[rows].tolist()))
     if len(people) < 2:
         raise AuraError(f"{target} has labels of {len(people)} participants; two are needed.")
+    windows = replace(windows, copies=copies.of_dataset([target], windows))
+    leaks = check_folds(windows, people, own.dataset(target).overlap)
+    for source in {s: None for cell in cells for s in cell.sources}:
+        leaks += copies.between(source, target)
     labelled = test.select(rows)
     predicted = {
         name: leftout.zero_shot(
@@ -141,7 +146,37 @@ def _test(
         else {},
         "home": home,
         **heads,
+        "warnings": [*leaks, *heads.get("warnings", [])],
     }
+
+
+def check_folds(windows: Windows, people: Sequence[str], on_overlap: str) -> list[str]:
+    """Refuse participants who share a capture or a recording, each being the test of the others.
+
+    Parameters
+    ----------
+    windows : Windows
+        All windows of a data set.
+    people : sequence of str
+        Those that are left out, each once.
+    on_overlap : {"error", "warn"}
+        As for `joined.check_splits`.
+
+    Returns
+    -------
+    list of str
+        The warnings, each once.
+
+    Raises
+    ------
+    AuraError
+        As `joined.check_splits`.
+    """
+    warnings: dict[str, None] = {}
+    for person in people:
+        split = np.where(windows.participant == person, "test", "train")
+        warnings |= dict.fromkeys(joined.check_splits(replace(windows, split=split), on_overlap))
+    return list(warnings)
 
 
 def _at_home(params: Params, cell: Cell, folder: Path) -> float | None:

@@ -36,8 +36,9 @@ from aura.errors import AuraError
 
 __all__ = [
     "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
-    "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Recipe", "Report", "Resample", "Shift",
-    "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant", "load",
+    "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Recipe", "Report", "Resample",
+    "Shift", "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant",
+    "load",
 ]  # fmt: skip
 
 

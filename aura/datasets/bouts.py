@@ -182,7 +182,7 @@ def _key(session: Session) -> str:
 def sort_rows(
     rows: Rows, has_activity: np.ndarray, path: str, ragged: int
 ) -> tuple[Rows, list[Skip]]:
-    """Sort by time and drop rows without one, of two moments, or without an activity.
+    """Sort by time and drop rows that are there twice, of two moments, or without an activity.
 
     Parameters
     ----------
@@ -207,14 +207,18 @@ def sort_rows(
         "row has the wrong number of columns": ragged,
         "row without a time or an activity": len(rows.time) - len(kept.time),
     }
-    backward = int((np.diff(kept.time) < 0).sum())
+    steps = np.diff(kept.time)
+    backward = int((steps < 0).sum())
+    if (steps <= 0).any():
+        again = repeated(kept.time, kept.imu)
+        kept = kept.select(~again)
+        counts["row is there twice"] = int(again.sum())
     if backward:
-        distinct = np.flatnonzero(~repeated(kept.time, kept.imu))
-        overlap = distinct[overlapped(kept.time[distinct], _OVERLAP_S)]
-        kept = kept.select(np.delete(np.arange(len(kept.time)), overlap))
+        overlap = overlapped(kept.time, _OVERLAP_S)
+        kept = kept.select(~overlap)
         kept = kept.select(np.argsort(kept.time, kind="stable"))
         counts["row out of order"] = backward
-        counts["row where the clock steps back"] = len(overlap)
+        counts["row where the clock steps back"] = int(overlap.sum())
     return kept, [skip for reason, n in counts.items() for skip in [Skip(reason, path, "row")] * n]
 
 

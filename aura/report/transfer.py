@@ -36,10 +36,10 @@ def page(mixture: str, details: Details) -> str:
     lines = [
         f"# {mixture}, one data set left out at a time",
         "",
-        "A target took no part in the training of the models that are tested on it, and neither did "
-        "any other data set of the same files. Macro-F1 and accuracy zero-shot, by the nearest "
-        "prompt among all classes of the target; figures of several seeds are their mean. Intervals "
-        "are 95 % of a bootstrap over people; a difference to the first row is paired. "
+        "A target took no part in the training of the models that are tested on it, and neither "
+        "did any other data set of the same files. Macro-F1 and accuracy zero-shot, by the nearest "
+        "prompt among all classes of the target; figures of several seeds are their mean. "
+        "Intervals are 95 % of a bootstrap over people; a difference to the first row is paired. "
         '"Alone" is a model of that one source.',
         "",
     ]

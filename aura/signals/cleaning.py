@@ -37,7 +37,7 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 
     """Drop samples that are invalid, not finite, duplicate or of no certain time; sort the others.
 
     Where the clock was set back, all samples of the overlap go; where many share their stamps, so
-    that these are coarser than 200 Hz, all go.
+    that these are coarser than 200 Hz, all go, and so do all where most do.
 
     Parameters
     ----------
@@ -56,12 +56,17 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 
         What is left, and what was dropped.
     """
     finite = np.isfinite(times) & np.isfinite(values).all(axis=1)
-    keep = ok & finite & ~_zeros(values)
     dropped = {
         "sample flagged invalid": int((~ok).sum()),
         "sample not finite": int((ok & ~finite).sum()),
-        "sample all zero": int((ok & finite & ~keep).sum()),
     }
+    keep = ok & finite
+    zero = _zeros(values)
+    # A sensor that has no accelerometer has zeros there all along; one that lost it has not.
+    accel_zero = _zeros(values[:, :3]) if (values[keep, :3] != 0).any() else zero
+    for reason, lost in (("sample all zero", zero), ("sample without acceleration", accel_zero)):
+        dropped[reason] = int((keep & lost).sum())
+        keep &= ~lost
     kept = np.flatnonzero(keep)
     steps = np.diff(times[kept])
     if (steps <= 0).any():
@@ -75,10 +80,15 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 
         kept = kept[np.argsort(times[kept], kind="stable")]
         distinct = np.diff(times[kept], prepend=-np.inf) > 0
         shared, kept_of = int((~distinct).sum()), kept[distinct]
-        coarse = shared > _COARSE * len(kept) and _on_coarse_grid(times[kept_of])
-        reason = "stamps have too few digits" if coarse else "sample with the stamp of another"
-        dropped[reason] = len(kept) if coarse else shared
-        kept = kept_of[:0] if coarse else kept_of
+        reason, none = "sample with the stamp of another", True
+        if shared > _COARSE * len(kept) and _on_coarse_grid(times[kept_of]):
+            reason = "stamps have too few digits"
+        elif shared > len(kept_of) > 1 and np.median(np.diff(times[kept_of])) > 1 / IMU_RATE_HZ:
+            reason = "stamps are those of batches of samples"
+        else:
+            none = False
+        dropped[reason] = len(kept) if none else shared
+        kept = kept_of[:0] if none else kept_of
     dropped = {reason: n for reason, n in dropped.items() if n}
     return Cleaned(times[kept], values[kept], dropped, kept)
 

@@ -7,6 +7,8 @@ stamp means is not known, so both are masked.
 
 import numpy as np
 
+from aura.signals.content import hash_rows
+
 _SHUFFLED = 0.1  # share of steps back beyond which the order of the file tells nothing
 _AHEAD = 10  # periods; a longer step ahead ends a run of late samples
 _HOLE = 2.5  # periods; a longer hole is not bridged
@@ -26,21 +28,14 @@ def repeated(times: np.ndarray, values: np.ndarray) -> np.ndarray:
         (N, ...); NaN equals NaN.
     """
     order = np.argsort(times, kind="stable")
-    again = np.flatnonzero(np.diff(times[order]) == 0) + 1
+    equal = np.diff(times[order]) == 0
     result = np.zeros(len(times), bool)
-    if not len(again):
-        return result
-    first = order[np.searchsorted(times[order], times[order[again]])]
-    result[order[again]] = _same(values, order[again], first) | _same(
-        values, order[again], order[again - 1]
-    )
+    shared = order[np.append(equal, False) | np.append(False, equal)] if len(equal) else order[:0]
+    prints, stamps = hash_rows(values[shared]), times[shared]
+    order = np.lexsort((prints, stamps))  # stable: the first in the file stays
+    again = (np.diff(stamps[order]) == 0) & (np.diff(prints[order]) == 0)
+    result[shared[order[1:][again]]] = True
     return result
-
-
-def _same(values: np.ndarray, rows: np.ndarray, others: np.ndarray) -> np.ndarray:
-    a, b = values[rows].reshape(len(rows), -1), values[others].reshape(len(rows), -1)
-    same: np.ndarray = ((a == b) | ((a != a) & (b != b))).all(axis=1)
-    return same
 
 
 def overlapped(times: np.ndarray, hole_s: float = 0.0) -> np.ndarray:

@@ -34,7 +34,7 @@ def fingerprints(values: np.ndarray, rate_hz: float) -> np.ndarray:
     np.ndarray
         (K,) uint64, sorted and distinct; some 8 for a second.
     """
-    rows = _hash_rows(values)
+    rows = hash_rows(values)
     rows = rows[np.append(True, rows[1:] != rows[:-1])[: len(rows)]]
     if len(rows) < FEWEST:
         return np.empty(0, np.uint64)
@@ -84,7 +84,7 @@ def same_recordings(take: np.ndarray, prints: np.ndarray) -> list[tuple[int, int
     return [(int(a), int(b)) for a, b in pairs]
 
 
-def _hash_rows(values: np.ndarray) -> np.ndarray:
+def hash_rows(values: np.ndarray) -> np.ndarray:
     """Hash (N,) uint64 of each row; all NaNs are one, and so are both zeros."""
     width = int(np.prod(values.shape[1:]))
     cells = np.ascontiguousarray(values, np.float32).reshape(len(values), width) + np.float32(0)

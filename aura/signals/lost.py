@@ -3,6 +3,7 @@
 import numpy as np
 
 AT_ORIGIN = "joint at the origin"
+ALL_ALIKE = "joint whose coordinates are one number"
 AT_ANOTHER = "joint in the place of another"
 FROZEN = "joint that does not move at all"
 _STILL_FRAMES = 4  # copies made by a change of frame rate are of 3 at most
@@ -11,9 +12,10 @@ _STILL_FRAMES = 4  # copies made by a change of frame rate are of 3 at most
 def mask_lost(joints: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
     """Joints without those that a tracker wrote for want of better, and how many by reason.
 
-    A joint at the origin itself, where several devices put what they lost; joints of a frame that
-    share one place to the last digit; and all but the first of four or more frames in which a joint
-    does not move by the last digit.
+    A joint at the origin itself, where several devices put what they lost, or at -1 or -9999 on all
+    axes, whatever their signs, since axes may have been turned; joints of a frame that share one
+    place to the last digit; and all but the first of four or more frames in which a joint does not
+    move by the last digit.
 
     Parameters
     ----------
@@ -28,7 +30,7 @@ def mask_lost(joints: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
         Joints by reason.
     """
     counts = {}
-    for reason, find in ((AT_ORIGIN, _at_origin), (AT_ANOTHER, _shared), (FROZEN, _frozen)):
+    for reason, find in _FAULTS.items():
         lost = find(joints)
         if lost.any():
             counts[reason] = int(lost.sum())
@@ -38,6 +40,12 @@ def mask_lost(joints: np.ndarray) -> tuple[np.ndarray, dict[str, int]]:
 
 def _at_origin(joints: np.ndarray) -> np.ndarray:
     found: np.ndarray = (joints == 0).all(axis=2)
+    return found
+
+
+def _alike(joints: np.ndarray) -> np.ndarray:
+    x, y, z = np.moveaxis(np.abs(joints), 2, 0)
+    found: np.ndarray = (x == y) & (y == z)
     return found
 
 
@@ -63,3 +71,6 @@ def _frozen(joints: np.ndarray) -> np.ndarray:
         for k in range(1, _STILL_FRAMES):
             found[k : k + count] |= still
     return found
+
+
+_FAULTS = {AT_ORIGIN: _at_origin, AT_ANOTHER: _shared, ALL_ALIKE: _alike, FROZEN: _frozen}

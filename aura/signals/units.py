@@ -82,9 +82,11 @@ def suspect_imu(times: np.ndarray, values: np.ndarray) -> list[Suspicion]:
         what = f"looks like {unit[0][0]}" if unit else "is not that of a body in m/s2"
         cure = np.eye(3) * unit[0][3] if unit else None
         found.append(Suspicion(f"acceleration {what}", slice(0, 3), cure))
-    if gyro.any() and (
-        float(np.percentile(np.abs(gyro), 95)) > _FAST or _turns_too_far(times, accel, gyro)
-    ):
+    fast = float(np.percentile(np.abs(gyro), 95))
+    if np.radians(fast) > _FAST:  # in degrees too: thousandths of them, or a sensor's own counts
+        what = "angular rate is not that of a body in rad/s"
+        found.append(Suspicion(what, slice(3, 6), None))
+    elif gyro.any() and (fast > _FAST or _turns_too_far(times, accel, gyro)):
         cure = np.eye(3) * np.pi / 180
         found.append(Suspicion("angular rate looks like degrees", slice(3, 6), cure))
     return found

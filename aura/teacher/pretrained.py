@@ -20,6 +20,12 @@ from aura.teacher.clues import CONFIG
 from aura.teacher.configs import tokenizer_files
 from aura.teacher.pixels import read_settings
 from aura.teacher.source import Source, find_source
+from aura.teacher.tokens import load_tokenizer
+
+_OF_FOLDER = (
+    "put its files (tokenizer.json and others) beside its open_clip_config.json and its weights in "
+    "a folder and set teacher.model=local-dir:FOLDER"
+)
 
 
 def load_pretrained(model: str, pretrained: str | None) -> tuple[nn.Module, Any]:
@@ -162,19 +168,8 @@ def _tokenizer(source: Source) -> Any:
         in_folder = tokenizer_files(source.config) or not text.get("hf_tokenizer_name")
         if in_folder or source.model.startswith("local-dir:"):
             name = f"local-dir:{source.config.parent}"
-    try:
-        with _quiet():
-            return open_clip.get_tokenizer(name)
-    except ImportError as error:
-        raise AuraError(
-            f"The tokenizer of {source.model} needs {error.name}; `pip install {error.name}`."
-        ) from None
-    except Exception:  # the hub's client and transformers have many
-        raise AuraError(
-            f"The tokenizer of {source.model} could not be downloaded; put its files (tokenizer"
-            ".json and others) beside its open_clip_config.json and its weights in a folder and "
-            "set teacher.model=local-dir:FOLDER."
-        ) from None
+    with _quiet():
+        return load_tokenizer(name, source.model, _OF_FOLDER)
 
 
 @contextmanager

@@ -21,21 +21,37 @@ from aura.errors import AuraError
 Ints = NDArray[np.int64]
 Tokenizer = Callable[..., torch.Tensor]
 _MOST_TOKENS = 1 << 24  # of a text; what is behind is cut
+_OF_CACHE = "copy the hub's cache of another machine here and set HF_HOME to it"
 
 
-def load_tokenizer(model: str) -> Any:
-    """Tokenizer of a model of open_clip; an `AuraError` where it cannot be had here."""
+def load_tokenizer(name: str, model: str = "", remedy: str = _OF_CACHE) -> Any:
+    """Tokenizer of a model of open_clip.
+
+    Parameters
+    ----------
+    name : str
+        By which open_clip finds it.
+    model : str
+        What an error calls it; by default the same.
+    remedy : str
+        What to do where it cannot be loaded, for an error.
+
+    Raises
+    ------
+    AuraError
+        A package that it needs is missing, or it cannot be had here.
+    """
     try:
-        return open_clip.get_tokenizer(model)
+        return open_clip.get_tokenizer(name)
     except ImportError as error:
         raise AuraError(
-            f"The tokenizer of {model} needs {error.name}; `pip install {error.name}`."
+            f"The tokenizer of {model or name} needs {error.name}; `pip install {error.name}`."
         ) from None
     except Exception as error:  # the hub's client and the tokenizers each raise their own
         first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
         raise AuraError(
-            f"The tokenizer of {model} cannot be loaded: {first}. Where nothing can be downloaded, "
-            "copy the hub's cache of another machine here and set HF_HOME to it."
+            f"The tokenizer of {model or name} cannot be loaded: {first}. Where nothing can be "
+            f"downloaded, {remedy}."
         ) from None
 
 

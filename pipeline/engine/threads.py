@@ -1,13 +1,9 @@
-"""Threads within a process: how many torch has, and one that reads ahead."""
+"""How many threads torch has within a process."""
 
-from collections.abc import Generator, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
-
-T = TypeVar("T")
 
 
 @contextmanager
@@ -30,12 +26,3 @@ def limit_threads(threads: int, deterministic: bool = False) -> Iterator[None]:
     finally:
         torch.set_num_threads(before)
         torch.use_deterministic_algorithms(exact)
-
-
-def prefetch(items: Generator[T, None, Any]) -> Iterator[T]:
-    """The items in order, each made in a thread while its consumer works on the one before."""
-    with closing(items), ThreadPoolExecutor(1) as thread:
-        coming = thread.submit(next, items, None)
-        while (item := coming.result()) is not None:
-            coming = thread.submit(next, items, None)
-            yield item

@@ -44,6 +44,40 @@ def of_dataset(sources: Collection[str], windows: Windows) -> Pairs:
     return tuple((names[a], names[b]) for a, b in pairs)
 
 
+def between(source: str, dataset: str) -> list[str]:
+    """Warn of recordings of a data set that the model of another has seen.
+
+    Parameters
+    ----------
+    source, dataset : str
+        What the model was trained on, and what it meets.
+
+    Returns
+    -------
+    list of str
+        One warning or none; none where the notes of one of them are not here.
+    """
+    tables = []
+    for name in (source, dataset):
+        if not any((paths.SIGNALS / name).glob("content-*.parquet")):
+            return []
+        tables.append(read_table(paths.SIGNALS / name / "content-*.parquet", CONTENT, "resample"))
+    takes = [table.column("take_id").dictionary_encode().combine_chunks() for table in tables]
+    own = len(takes[0].dictionary)  # the first of the other's numbers
+    numbers = [takes[0].indices.to_numpy(), takes[1].indices.to_numpy() + own]
+    prints = [table.column("fingerprint").to_numpy() for table in tables]
+    pairs = same_recordings(np.concatenate(numbers), np.concatenate(prints))
+    across = [(a, b - own) for a, b in pairs if a < own <= b]
+    if not across or source == dataset:
+        return []
+    first, second = (of.dictionary[i].as_py() for of, i in zip(takes, across[0], strict=True))
+    count = len({b for _, b in across})
+    return [
+        f"{count} takes of {dataset} hold a recording, or a piece of one, that {source} holds too, "
+        f"e.g. {second} and there {first}: what its model scores on them is no transfer."
+    ]
+
+
 def of_windows(windows: Windows) -> Pairs:
     """The same by the resampled signals: copies, and pieces that begin at a whole sample."""
     names, take = np.unique(windows.take, return_inverse=True)

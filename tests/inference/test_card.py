@@ -8,7 +8,7 @@ from huggingface_hub import ModelCard
 
 from aura import schema
 from aura.report import card
-from aura.report.card_metadata import readable
+from aura.report.card.metadata import readable
 from tests.inference.models import snippets
 
 METRICS = {

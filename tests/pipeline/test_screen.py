@@ -90,6 +90,18 @@ def test_an_acceleration_of_no_known_unit_is_refused_either_way(scale, units):
     assert len(screened.imu) == 0
 
 
+@pytest.mark.parametrize("units", ["refuse", "convert"])
+@pytest.mark.parametrize("scale", [180_000 / np.pi, 1e6])
+def test_angular_rates_of_no_known_unit_are_refused_either_way(scale, units):
+    """In thousandths of a degree, say, that degrees to radians would not cure."""
+    _, values = sensor(rad_s=3.0)
+    values[:, 3:] *= scale
+    screened, _ = screen(recording(imu=values), "take", Resample(units=units))
+    reason = "angular rate is not that of a body in rad/s, refused"
+    assert [s.reason for s in screened.skips] == [reason]
+    assert len(screened.imu) == 0
+
+
 def test_acceleration_without_gravity_is_not_taken_for_g():
     times, values = sensor()
     values[:, :3] = np.random.default_rng(0).normal(0, 1, (len(values), 3))

@@ -344,6 +344,7 @@ def test_a_figure_worse_than_last_time_is_said_to_be_worse():
     assert "▲" in rows_of(page)[3]
     assert re.search(r"not comparable <small>.* on 7</small>", rows_of(page)[4])
     assert f"not comparable, on another number of windows: {lines[4].name}" in page
+    assert "Last run: 2026-01-31 (abc1234); grey where its value lies in the new interval." in page
 
 
 def test_a_run_over_other_windows_is_neither_better_nor_worse():
@@ -355,6 +356,8 @@ def test_a_run_over_other_windows_is_neither_better_nor_worse():
     assert sentence in page
     assert "Worse than" not in page
     assert {re.search(r'class="change (\w+)"', row).group(1) for row in rows_of(page)} == {"other"}
+    assert "Last run: 2026-01-31 (abc1234)." in page
+    assert "grey where" not in page
 
 
 def test_a_figure_that_is_gone_is_missed():

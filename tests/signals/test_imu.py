@@ -248,6 +248,31 @@ def test_samples_that_are_all_zero_were_not_measured(count):
     assert len(cleaned.times) == 100 - lost
 
 
+@pytest.mark.parametrize("count", [0, 2, 3, 50])
+def test_an_accelerometer_at_zero_was_not_measured_unless_there_is_none(count):
+    times, values = np.arange(100) / 100, np.ones((100, 6), np.float32)
+    values[20 : 20 + count, :3] = 0
+    cleaned = clean(times, values, np.ones(100, bool))
+    lost = count if count >= 3 else 0
+    assert cleaned.dropped == ({"sample without acceleration": lost} if lost else {})
+    assert len(cleaned.times) == 100 - lost
+    values[:, :3] = 0  # a gyroscope alone
+    assert len(clean(times, values, np.ones(100, bool)).times) == 100
+
+
+@pytest.mark.parametrize("batch", [3, 10])
+def test_stamps_of_batches_tell_no_time(batch):
+    """A log that writes the time of arrival to all samples that came together."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(600, 6)).astype(np.float32)
+    arrivals = np.cumsum(rng.uniform(0.8, 1.2, 600 // batch)) * batch / 100
+    cleaned = clean(np.repeat(arrivals, batch), values, np.ones(600, bool))
+    assert cleaned.dropped == {"stamps are those of batches of samples": 600}
+    assert len(cleaned.times) == 0
+    pairs = np.repeat(arrivals, batch) + np.arange(600) % batch // 2 * 0.01  # two of a stamp
+    assert len(clean(pairs, values, np.ones(600, bool)).times) >= 300
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 3])
 def test_clean_takes_the_shortest_streams(count):
     cleaned = clean(np.arange(count) / 100, np.zeros((count, 6), np.float32), np.ones(count, bool))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.signals.lost import AT_ANOTHER, AT_ORIGIN, FROZEN, mask_lost
+from aura.signals.lost import ALL_ALIKE, AT_ANOTHER, AT_ORIGIN, FROZEN, mask_lost
 
 
 def walk(frames=60):
@@ -54,6 +54,18 @@ def test_single_joints_are_lost_by_themselves():
     assert np.isfinite(kept[11, 2]).all()
 
 
+@pytest.mark.parametrize("place", [(-1, -1, -1), (-9999, -9999, -9999), (-1, 1, -1)])
+def test_a_joint_at_one_number_is_lost_by_itself(place):
+    """As a tracker writes it, and after y up was turned into z up."""
+    joints = walk()
+    joints[[10, 17, 40], 6] = place
+    joints[11, 6] = 1, 1, 2
+    kept, counts = mask_lost(joints)
+    assert counts == {ALL_ALIKE: 3}
+    assert np.isnan(kept[[10, 17, 40], 6]).all()
+    assert np.isfinite(kept[11, 6]).all()
+
+
 @pytest.mark.parametrize("frames", [0, 1, 2, 3, 4, 30])
 def test_a_pose_that_is_held_is_lost_but_for_its_first_frame(frames):
     joints = np.repeat(walk(1), frames, axis=0)
@@ -63,17 +75,19 @@ def test_a_pose_that_is_held_is_lost_but_for_its_first_frame(frames):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.lists(st.integers(-1, 2), min_size=3, max_size=3), max_size=24))
+@given(st.lists(st.lists(st.integers(0, 4), min_size=3, max_size=3), max_size=24))
 def test_masking_equals_a_loop_and_changes_nothing_the_second_time(codes):
-    joints = np.array(codes, np.float32).reshape(-1, 3)[: len(codes) // 3 * 3].reshape(-1, 3, 1)
-    joints = np.repeat(joints, 3, axis=2)
+    places = np.array([(0, 0, 0), (1, 5, 2), (2, 1, 7), (-1, 2, 3), (3, -3, 3)], np.float32)
+    joints = places[np.array(codes, int).reshape(-1, 3)]
     expected = joints.copy()
     for frame in expected:
         frame[(frame == 0).all(axis=1)] = np.nan
     for frame in expected:
         places = [tuple(place) for place in frame]
         for j, place in enumerate(places):
-            if places.count(place) > 1 and np.isfinite(place).all():
+            if (places.count(place) > 1 and np.isfinite(place).all()) or len(
+                {abs(number) for number in place}
+            ) == 1:
                 frame[j] = np.nan
     for j in range(3):
         start = 0

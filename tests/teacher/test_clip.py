@@ -12,9 +12,8 @@ from safetensors.torch import save_file
 from aura.errors import AuraError
 from aura.teacher import clip
 from aura.teacher.identity import same_teacher
+from aura.teacher.video_vectors import embed_video, prefetch
 from pipeline import teach
-from pipeline.embed import embed_video
-from pipeline.engine.threads import prefetch
 from tests.conftest import tiny_params
 
 
@@ -77,7 +76,7 @@ def test_each_frame_is_embedded_once_and_windows_are_means(teacher, tmp_path, mo
         decoded.extend(int(n) for n in numbers)
         yield np.stack([frames[int(n)] for n in numbers if int(n) in frames])
 
-    monkeypatch.setattr("pipeline.embed.decode_frames", decode)
+    monkeypatch.setattr("aura.teacher.video_vectors.decode_frames", decode)
     numbers = np.array([[0, 4, 8], [4, 8, 11], [8, 11, 40], [40, 41, 42]])
     frames_found, vectors, counts = embed_video(teacher, tmp_path, numbers, 4)
     assert decoded == sorted(set(numbers.ravel().tolist()))

@@ -1,5 +1,7 @@
 """The same recording under two names: refused across splits, counted within one."""
 
+import shutil
+from dataclasses import make_dataclass, replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +17,7 @@ from pipeline import resample
 from pipeline.engine.output import read_table
 from pipeline.study import copies
 from pipeline.study.joined import check_splits
+from pipeline.transfer import check_folds
 from tests.conftest import tiny_params
 from tests.datasets.test_pamap2 import lines_of, session
 from tests.datasets.test_pamap2 import write as write_pamap2
@@ -48,6 +51,7 @@ def piece_of(root, source, target, first, last, modalities="is"):
         savemat(root / (name % target), {key: values})
 
 
+Windows = make_dataclass("Windows", ["take", "split", "copies", "participant", "capture"])
 STRETCHES = [5.0, "null"]
 
 
@@ -107,6 +111,43 @@ def test_a_file_under_another_subject_with_other_stamps(tmp_path, monkeypatch):
     )
     with pytest.raises(AuraError, match="2 recordings, or pieces of them, are in two splits"):
         copies.check(windows, "error")
+
+
+def test_a_participant_who_is_left_out_may_not_be_another_one_too(tmp_path, monkeypatch):
+    """`transfer` tests on each in turn, whatever the split: two of the training split here."""
+    root = write_utd(tmp_path / "raw", subjects=(1, 2, 6), actions=(1,), trials=(1,))
+    windows = pairs_of(tmp_path, monkeypatch, "utd-mhad", root)
+    windows.participant = windows.capture = np.array([take.split("_")[1] for take in windows.take])
+    windows = Windows(**vars(windows))
+    assert check_folds(windows, ["s1", "s2", "s6"], "error") == []
+    piece_of(root, "a1_s1_t1", "a1_s2_t1", 20, 150)
+    found = pairs_of(tmp_path, monkeypatch, "utd-mhad", root).copies
+    windows = replace(windows, copies=found)
+    with pytest.raises(AuraError, match=r"1 recordings.+ a1_s1_t1 \(test\) and a1_s2_t1 \(train\)"):
+        check_folds(windows, ["s1", "s2", "s6"], "error")
+    warnings = check_folds(windows, ["s1", "s2", "s6"], "warn")
+    assert ["in two splits" in warning for warning in warnings].count(True) == 2
+    assert copies.check(windows, "error")[0].startswith("1 takes of the train split")
+
+
+def test_recordings_that_the_model_has_seen_elsewhere_are_named(tmp_path, monkeypatch):
+    root = write_utd(tmp_path / "raw", subjects=(1, 6), actions=(1,), trials=(1,))
+    for name in ("utd-mhad", "synthetic", "pamap2"):
+        if name == "pamap2":
+            piece_of(root, "a1_s6_t1", "a1_s6_t1", 20, 150)
+            (root / "Inertial/a1_s1_t1_inertial.mat").unlink()
+            (root / "Skeleton/a1_s1_t1_skeleton.mat").unlink()
+        pairs_of(tmp_path, monkeypatch, "utd-mhad", root)
+        if name != "utd-mhad":
+            folder = tmp_path / "data/signals"
+            shutil.copytree(folder / "utd-mhad", folder / name)
+    (warning,) = copies.between("synthetic", "utd-mhad")
+    assert warning.startswith(
+        "1 takes of utd-mhad hold a recording, or a piece of one, that synthetic holds too, e.g. "
+        "a1_s6_t1 and there a1_s6_t1:"
+    )
+    assert copies.between("synthetic", "sp-sw-har") == []
+    assert copies.between("synthetic", "synthetic") == []
 
 
 def test_signals_of_before_the_note_are_compared_as_they_are():

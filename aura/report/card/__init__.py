@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
-from aura.report.card_example import example
-from aura.report.card_metadata import Result, front_matter, results
+from aura.report.card.example import example
+from aura.report.card.metadata import Result, front_matter, results
 from aura.schema import IMU_CHANNELS, JOINTS, SPLITS
 
 Card = Mapping[str, Any]
