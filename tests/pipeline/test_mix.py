@@ -107,9 +107,7 @@ def test_people_of_the_test_split_are_refused_in_another_source(place, params, m
     same = params_of("datasets.utd-mhad.root=data/raw/synthetic",
                      "datasets.utd-mhad.adapter=ego-exo4d")  # fmt: skip
     monkeypatch.setattr(joined.copies, "check", lambda *_: [])
-    with pytest.raises(
-        AuraError, match="moments that several IMUs recorded at once"
-    ):
+    with pytest.raises(AuraError, match="moments that several IMUs recorded at once"):
         mix.run(same, "both")
 
 
