@@ -73,6 +73,7 @@ _IDS = [
     pa.field("label", pa.string()),
     pa.field("place", pa.string(), metadata={"unit": "where the IMU sits, see PLACES"}),
     required("moment_id", pa.string(), "the same for takes recorded at once on one clock"),
+    required("imu_channels", pa.list_(pa.bool_(), len(IMU_CHANNELS)), "channels that the IMU has"),
 ]
 
 TAKES = pa.schema(

@@ -14,7 +14,7 @@ def windows_table():
         "split": "train", "label": None, "start_s": 0.0, "imu_valid": 1.0, "mocap_valid": 1.0,
         "has_imu": True, "has_mocap": True, "has_video": False, "imu_saturated": 0.0,
         "texts": [{"text": "a", "offset_s": 1.0, "source": "keystep"}],
-        "action": None, "place": "wrist-left", "moment_id": "t",
+        "action": None, "place": "wrist-left", "moment_id": "t", "imu_channels": [True] * 6,
         "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
     }  # fmt: skip
     return schema.from_rows([row], schema.WINDOWS)
