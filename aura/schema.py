@@ -117,9 +117,7 @@ SIGNALS = pa.schema(
 CONTENT = pa.schema(
     [
         required("take_id", pa.string()),
-        required(
-            "fingerprint", pa.uint64(), "of samples or poses as recorded, see signals.content"
-        ),
+        required("fingerprint", pa.uint64(), "of what was recorded, see signals.content"),
     ]
 )
 

@@ -125,7 +125,7 @@ def test_equal_tables_give_equal_bytes(tmp_path):
     [
         (lambda t: t.drop(["label"]), "has no column 'label'"),
         (lambda t: t.append_column("x", pa.array([1])), "unknown columns: x"),
-        (lambda t: t.set_column(8, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
+        (lambda t: t.set_column(9, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
         (lambda t: t.drop(["place"]), "has no column 'place'"),
         (
             lambda t: t.set_column(7, schema.WINDOWS.field(7), pa.array([None], pa.string())),

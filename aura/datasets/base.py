@@ -126,7 +126,7 @@ class Recording:
     counts : mapping of str to int
         How much of what was masked.
     imu_channels : np.ndarray
-        (6,) bool, channels that the IMU has; found by `pipeline.screen`, which puts 0 for the others.
+        (6,) bool, channels that the IMU has; `pipeline.screen` finds them.
     """
 
     duration_s: float

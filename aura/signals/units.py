@@ -108,7 +108,7 @@ def _turns_too_far(times: np.ndarray, accel: np.ndarray, gyro: np.ndarray) -> bo
     use = (np.diff(block[starts]) == 1) & (across > _TURN) & (across < 30 * np.pi)
     if np.count_nonzero(use) < _BLOCKS:
         return False
-    return bool(np.median(across[use] / np.maximum(seen[use], 1e-3)) > _TOO_FAR)
+    return bool(np.percentile(across[use] / np.maximum(seen[use], 1e-3), 25) > _TOO_FAR)
 
 
 def suspect_mocap(joints: np.ndarray) -> list[Suspicion]:
