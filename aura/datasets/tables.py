@@ -155,7 +155,9 @@ def read_numbers(content: bytes, delimiter: str, width: int) -> tuple[np.ndarray
         There is no line.
     """
     names = [f"{n}" for n in range(width)]
-    for kind, encoding in ((pa.float64(), "utf8"), (pa.string(), "latin-1")):
+    # Any byte is a letter of Latin-1, and no error; ASCII needs no conversion to UTF-8.
+    encoding = "utf8" if content.isascii() else "latin-1"
+    for kind in (pa.float64(), pa.string()):
         damaged: list[int] = []
 
         def skip(row: Any, damaged: list[int] = damaged) -> str:
