@@ -1,19 +1,26 @@
 """Trials written here in UMAFall's layout, with what can be wrong of them, and the real ones."""
 
+import json
+import shutil
 from collections import Counter
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from aura import config
 from aura.config import Resample
 from aura.datasets.umafall import ACTIVITIES, Adapter, read_rows, read_sensors
 from aura.errors import AuraError, CorruptFile
 from aura.signals.imu import resample_imu
 from aura.storage import Storage
+from pipeline import resample
+from pipeline import slice as slice_stage
 from pipeline.screen import screen
+from tests.conftest import ROOT
 
 NAME = "UMAFall_Subject_01_ADL_Walking_1_2017-04-14_23-25-52.csv"
 PLACES = {0: "RIGHTPOCKET", 4: "ANKLE", 3: "WRIST", 1: "CHEST", 2: "WAIST"}
@@ -215,6 +222,31 @@ def test_a_sensor_without_rows_is_told(tmp_path):
     assert told(takes["ankle"][1].skips) == ["sensor has no rows"]
     assert len(takes["ankle"][1].imu) == len(takes["ankle"][1].imu_saturated) == 0
     assert len(takes["waist"][1].imu) == int(SECONDS / 0.05)
+
+
+def test_windows_know_their_place_their_moment_and_their_channels(tmp_path, monkeypatch):
+    save(tmp_path / "raw", header() + "\n".join(lines_of(trial())))
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(ROOT / "params.yaml", tmp_path)
+    overrides = ["ray.executor=local", f"datasets.umafall.root={tmp_path / 'raw'}"]
+    params = config.load(ROOT / "params.yaml", overrides, dataset="umafall")
+    resample.run(params, "umafall")
+    slice_stage.run(params, "umafall")
+    report = json.loads((tmp_path / "reports/umafall/resample/metrics.json").read_text())
+    assert report["skips"].pop("file: subject has no file") == 6
+    assert report["skips"] == {"imu: IMU has no gyroscope": 1}
+    assert report["imu_valid"] > 0.98
+    for folder in ("signals/umafall/takes", "windows/umafall/part"):
+        rows = [r for f in tmp_path.glob(f"data/{folder}-*") for r in pq.read_table(f).to_pylist()]
+        assert len({row["moment_id"] for row in rows}) == 1
+        assert {row["place"]: row["imu_channels"] for row in rows} == {
+            **dict.fromkeys(("ankle", "chest", "waist", "wrist"), [True] * 6),
+            "pocket-right": [True] * 3 + [False] * 3,
+        }
+    starts = {
+        place: [r["start_s"] for r in rows if r["place"] == place] for place in ("ankle", "waist")
+    }
+    assert starts["ankle"] == starts["waist"] == [0.0]
 
 
 def test_classes_are_distinct_phrases():
