@@ -108,7 +108,7 @@ class Adapter:
             sensors = read_sensors(self._head(trial.path))
             if not sensors:
                 skips.append(Skip("file has no header that names its sensors", trial.path, "file"))
-            first = True
+            named = tuple(sensors)  # by its first take what is wrong of a file is told
             for number, (place, device) in sensors.items():
                 if place is None:
                     skips.append(Skip("place is not known", f"{trial.name}, sensor {number}"))
@@ -121,21 +121,25 @@ class Adapter:
                             capture_id=trial.name,
                             split=split,
                             label=trial.label,
-                            source=(trial.path, number, device, first),
+                            source=(trial.path, number, device, named),
                             place=place,
                             moment_id=trial.name,
                         )
                     )
-                    first = False
+                    named = ()
         return Inventory(tuple(takes), tuple(skips))
 
     def load(self, take: Take) -> Recording:
         """The samples of one sensor; the file stays open for the sensors that follow."""
-        path, number, device, first = take.source
+        path, number, device, named = take.source
         rows, damaged = self._rows(path)
         duration = float(rows[:, _MS].max()) / 1000
-        skips = [Skip("row is damaged", path, "row")] * (damaged if first else 0)
         imu_s, imu, counts = read_sensor(rows[rows[:, _SENSOR_ID] == number], device)
+        skips = []
+        if named:
+            strange = int((~np.isin(rows[:, _SENSOR_ID], named)).sum())
+            skips += [Skip("row is damaged", path, "row")] * damaged
+            skips += [Skip("row of a sensor that the header does not name", path, "row")] * strange
         if not len(imu):
             skips.append(Skip("sensor has no rows", take.take_name, "imu"))
         ends = _SATURATED * np.repeat([device.accel, device.gyro], 3)

@@ -249,6 +249,14 @@ def test_windows_know_their_place_their_moment_and_their_channels(tmp_path, monk
     assert starts["ankle"] == starts["waist"] == [0.0]
 
 
+def test_rows_of_a_sensor_that_the_header_does_not_name_are_told(tmp_path):
+    save(tmp_path, header({4: "ANKLE", 2: "WAIST"}) + "\n".join(lines_of(trial((4, 2, 1)))))
+    takes, _ = read(tmp_path)
+    skips = [s.reason for _, got in takes.values() for s in got.skips]
+    count = 3 * int(SECONDS / 0.05)
+    assert Counter(skips) == {"row of a sensor that the header does not name": count}
+
+
 def test_classes_are_distinct_phrases():
     assert len(ACTIVITIES) == len(set(ACTIVITIES.values())) == 15
     assert set(Adapter.classes) == set(ACTIVITIES.values())
