@@ -79,6 +79,7 @@ _IDS = [
     pa.field("label", pa.string()),
     pa.field("place", pa.string(), metadata={"unit": "where the IMU sits, see PLACES"}),
     required("moment_id", pa.string(), "the same for takes recorded at once on one clock"),
+    required("imu_channels", pa.list_(pa.bool_(), len(IMU_CHANNELS)), "channels that the IMU has"),
 ]
 
 TAKES = pa.schema(
@@ -122,9 +123,7 @@ SIGNALS = pa.schema(
 CONTENT = pa.schema(
     [
         required("take_id", pa.string()),
-        required(
-            "fingerprint", pa.uint64(), "of samples or poses as recorded, see signals.content"
-        ),
+        required("fingerprint", pa.uint64(), "of what was recorded, see signals.content"),
     ]
 )
 

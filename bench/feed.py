@@ -89,6 +89,7 @@ def synthetic_windows(takes: int, seconds: int) -> Windows:
         action=np.full(count, None),
         place=np.full(count, None),
         moment=take,
+        imu_channels=torch.ones(count, 6, dtype=torch.bool),
         imu=torch.randn(samples, len(IMU_CHANNELS), generator=generator),
         imu_valid=torch.rand(samples, generator=generator) < 0.99,
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),

@@ -27,6 +27,7 @@ def random_windows(count: int, dim: int, samples: int = 1000, frames: int = 50) 
         action=np.full(count, None),
         place=np.full(count, None),
         moment=names,
+        imu_channels=torch.ones(count, 6, dtype=torch.bool),
         imu=torch.randn(count * samples, 6, generator=generator),
         imu_valid=torch.ones(count * samples, dtype=torch.bool),
         samples=torch.arange(count) * samples,

@@ -247,6 +247,7 @@ def _take_row(take: Take, recording: Recording, params: Resample) -> dict[str, A
         "label": take.label,
         "place": take.place,
         "moment_id": take.moment_id or take.take_id,
+        "imu_channels": recording.imu_channels.tolist(),
         "take_name": take.take_name,
         "duration_s": recording.duration_s,
         "frame_rate_hz": 30.0 if params.clock == "authors" else recording.frame_rate_hz,

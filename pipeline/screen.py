@@ -32,6 +32,7 @@ def screen(recording: Recording, name: str, params: Resample) -> tuple[Recording
         Its IMU samples, in order.
     """
     recording = _without_lost(recording, params.mocap_gap_ms / 1000)
+    recording = _without_missing(recording, name)
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok, params.gap_ms / 1000)
     imu, mocap = suspect_imu(cleaned.times, cleaned.values), suspect_mocap(recording.mocap)
     skips = [
@@ -71,6 +72,21 @@ def _refused(found: list[Suspicion], params: Resample) -> bool:
 def _told(suspicion: Suspicion, found: list[Suspicion], params: Resample) -> str:
     done = {"convert": "converted", "refuse": "refused", "keep": "kept as it is"}[params.units]
     return f"{suspicion.what}, {'refused' if _refused(found, params) else done}"
+
+
+def _without_missing(recording: Recording, name: str) -> Recording:
+    """0 in channels that are NaN throughout, which the IMU has not, where it has another."""
+    has = np.isfinite(recording.imu).any(axis=0)
+    if has.all() or not has.any():
+        return recording
+    parts = {"accelerometer": has[:3], "gyroscope": has[3:]}
+    lacking = [part for part, axes in parts.items() if not axes.any()] or ["value of an axis"]
+    return replace(
+        recording,
+        imu=np.where(has, recording.imu, np.float32(0)),
+        imu_channels=has,
+        skips=(*recording.skips, Skip(f"IMU has no {lacking[0]}", name, "imu")),
+    )
 
 
 def _without_lost(recording: Recording, gap_s: float) -> Recording:

@@ -44,7 +44,10 @@ def run(params: Params) -> None:
 
 def _profile(params: Params, name: str, model: training.Model) -> Profile:
     windows, texts, _ = joined.load(params, name, check=False)
-    rows = np.flatnonzero(windows.has["imu"].numpy())
+    whole = windows.imu_channels.all(dim=1).numpy()
+    rows = np.flatnonzero(windows.has["imu"].numpy() & whole)
+    if not whole.all():
+        say(f"shift: {(~whole).sum()} windows of {name} whose IMU lacks channels are left out")
     if len(rows) > MAX_WINDOWS:
         rows = np.sort(np.random.default_rng(params.seed).permutation(rows)[:MAX_WINDOWS])
     if windows.window_samples != model.imu.shape.samples:

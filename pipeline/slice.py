@@ -31,7 +31,7 @@ _SIGNAL_COLUMNS = [
 _MODALITIES = ("imu", "mocap", "video", "text", "action")
 _TAKE_COLUMNS = (
     *("take_id", "participant_id", "capture_id", "split", "label"),
-    *("place", "moment_id"),
+    *("place", "moment_id", "imu_channels"),
 )
 
 

@@ -58,7 +58,8 @@ def tables(
                     "capture_id": f"c {take}", "split": split, "label": "text 1", "start_s": start,
                     "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
                     "has_video": True, "action": None, "place": place_of[take],
-                    "moment_id": moment_of[take], "texts": texts if len(rows) != 1 else [],
+                    "imu_channels": [True] * 6, "moment_id": moment_of[take],
+                    "texts": texts if len(rows) != 1 else [],
                     "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
                 }
             )  # fmt: skip

@@ -14,7 +14,7 @@ def windows_table():
         "split": "train", "label": None, "start_s": 0.0, "imu_valid": 1.0, "mocap_valid": 1.0,
         "has_imu": True, "has_mocap": True, "has_video": False, "imu_saturated": 0.0,
         "texts": [{"text": "a", "offset_s": 1.0, "source": "keystep"}],
-        "action": None, "place": "wrist-left", "moment_id": "t",
+        "action": None, "place": "wrist-left", "moment_id": "t", "imu_channels": [True] * 6,
         "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
     }  # fmt: skip
     return schema.from_rows([row], schema.WINDOWS)
@@ -125,7 +125,7 @@ def test_equal_tables_give_equal_bytes(tmp_path):
     [
         (lambda t: t.drop(["label"]), "has no column 'label'"),
         (lambda t: t.append_column("x", pa.array([1])), "unknown columns: x"),
-        (lambda t: t.set_column(8, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
+        (lambda t: t.set_column(9, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
         (lambda t: t.drop(["place"]), "has no column 'place'"),
         (
             lambda t: t.set_column(7, schema.WINDOWS.field(7), pa.array([None], pa.string())),

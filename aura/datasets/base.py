@@ -98,7 +98,7 @@ class Recording:
     imu_s : np.ndarray
         (N,) float64, s, unsorted and unclean as recorded.
     imu : np.ndarray
-        (N, 6) float32, m/s2 and rad/s.
+        (N, 6) float32, m/s2 and rad/s; NaN throughout in a channel that the IMU has not.
     imu_ok : np.ndarray
         (N,) bool, samples that the sensor flags as valid.
     mocap_s : np.ndarray
@@ -125,6 +125,8 @@ class Recording:
         (F,) int64, video frame of each pose; may be empty.
     counts : mapping of str to int
         How much of what was masked.
+    imu_channels : np.ndarray
+        (6,) bool, channels that the IMU has; `pipeline.screen` finds them.
     """
 
     duration_s: float
@@ -143,6 +145,7 @@ class Recording:
     imu_saturated: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
     mocap_frame: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     counts: Mapping[str, int] = field(default_factory=dict)
+    imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
 
 
 @dataclass(frozen=True)

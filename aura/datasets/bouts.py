@@ -9,39 +9,26 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, by_depth, empty_mocap
-from aura.errors import AuraError, CorruptFile
+from aura.datasets.people import PeopleOptions
+from aura.errors import CorruptFile
 from aura.signals.clock import overlapped, repeated
 
 _AT_ONCE_S = 0.1  # by which bouts of one moment may begin apart
 _OVERLAP_S = 0.1  # the least hole that a clock set back leaves, wider than what is bridged
 
 
-class BoutOptions(BaseModel):
-    """The split by subject, and what a bout is; `train: null` is every subject not in val or test.
+class BoutOptions(PeopleOptions[int]):
+    """The split by subject, and what a bout is.
 
     A bout shorter than `min_bout_s` is skipped, and one with a hole longer than `hole_s` between
     two stamps is two.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    train: tuple[int, ...] | None = None
-    val: tuple[int, ...]
-    test: tuple[int, ...]
     min_bout_s: float = Field(1.0, gt=0)
     hole_s: float = Field(1.0, gt=0)
-
-    def splits(self, adapter: str) -> dict[int, str]:
-        """Split of each subject that is named; one in two of them is an `AuraError`."""
-        groups = {"train": self.train or (), "val": self.val, "test": self.test}
-        named = [(s, split) for split, group in groups.items() for s in sorted(set(group))]
-        split_of = dict(named)
-        if len(split_of) < len(named):
-            shared = sorted(s for s in split_of if sum(s == other for other, _ in named) > 1)
-            raise AuraError(f"Subjects {shared} are in more than one split of {adapter}.")
-        return split_of
 
 
 class Rows(NamedTuple):
@@ -130,7 +117,7 @@ def list_bouts(
     seen: set[str] = set()
     begun: dict[tuple[str, str], list[tuple[float, str]]] = {}  # moment, label -> bouts of each
     for session in sorted(sessions, key=lambda s: (_key(s), *by_depth(s.path))):
-        split = splits.get(session.subject, "train" if options.train is None else None)
+        split = splits.get(session.subject, options.rest())
         if split is None:
             skips.append(Skip("subject is in no split", session.path, "file"))
             continue

@@ -126,3 +126,59 @@ def to_numbers(cells: pa.Array, decimal_comma: bool = False) -> np.ndarray:
         numeric = pc.match_substring_regex(cells, _NUMBER)
         numbers = pc.cast(pc.if_else(numeric, cells, "NaN"), pa.float64())
     return numbers.to_numpy(zero_copy_only=False)
+
+
+def read_numbers(content: bytes, delimiter: str, width: int) -> tuple[np.ndarray, np.ndarray, int]:
+    """All cells of a table that has numbers and nothing else, and no first line of names.
+
+    Parameters
+    ----------
+    content : bytes
+        The lines, in any ASCII-like encoding; empty ones do not count.
+    delimiter : str
+        What lies between two cells.
+    width : int
+        Cells of a line.
+
+    Returns
+    -------
+    numbers : np.ndarray
+        (N, width) float64, NaN where a cell is no number.
+    lines : np.ndarray
+        (N,) int64, the line of each row among all that are not empty, from 0.
+    damaged : int
+        Lines with too few or too many cells, which are left out.
+
+    Raises
+    ------
+    CorruptFile
+        There is no line.
+    """
+    names = [f"{n}" for n in range(width)]
+    # Any byte is a letter of Latin-1, and no error; ASCII needs no conversion to UTF-8.
+    encoding = "utf8" if content.isascii() else "latin-1"
+    for kind in (pa.float64(), pa.string()):
+        damaged: list[int] = []
+
+        def skip(row: Any, damaged: list[int] = damaged) -> str:
+            damaged.append(row.number - 1)
+            return "skip"
+
+        try:
+            table = csv.read_csv(
+                pa.BufferReader(content),
+                csv.ReadOptions(use_threads=False, column_names=names, encoding=encoding),
+                csv.ParseOptions(delimiter=delimiter, quote_char=False, invalid_row_handler=skip),
+                csv.ConvertOptions(
+                    column_types=dict.fromkeys(names, kind), strings_can_be_null=False
+                ),
+            )
+        except pa.ArrowInvalid:
+            continue  # a cell is no number: which, is looked for among strings
+        columns = [column.combine_chunks() for column in table.columns]
+        if kind == pa.string():
+            columns = [pa.array(to_numbers(column)) for column in columns]
+        numbers = np.stack([column.to_numpy(zero_copy_only=False) for column in columns], axis=1)
+        lines = np.delete(np.arange(len(numbers) + len(damaged)), damaged)
+        return numbers, lines, len(damaged)
+    raise CorruptFile("it holds no table of numbers")

@@ -73,6 +73,7 @@ class Windows:
     action: np.ndarray  # (N,) object, str or None, a step of the activity
     place: np.ndarray  # (N,) object, str or None, where the IMU sits
     moment: np.ndarray  # (N,) str, the same for takes that were recorded at once, on one clock
+    imu_channels: Tensor  # (N, 6) bool, channels that the IMU has
     imu: Tensor  # (S, 6) float32, all takes end to end
     imu_valid: Tensor  # (S,) bool
     samples: Tensor  # (N,) int64, where in `imu` each window starts
@@ -149,7 +150,7 @@ class Windows:
         return Batch(
             imu=self.imu_from.index_select(0, sample),
             imu_valid=self.imu_valid_from.index_select(0, sample),
-            imu_channels=torch.ones(len(rows), self.imu.shape[1], dtype=torch.bool),
+            imu_channels=self.imu_channels[source["imu"]],
             mocap=self.mocap.index_select(0, mocap),
             mocap_valid=self.mocap_valid.index_select(0, mocap),
             video=self.video.index_select(0, video),

@@ -14,7 +14,7 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.errors import AuraError
 from aura.learning import mapped
 from aura.learning.batches import Windows
-from aura.schema import SIGNALS, block_of, to_numpy
+from aura.schema import IMU_CHANNELS, SIGNALS, block_of, to_numpy
 from aura.signals.mocap import canonicalize
 
 SIGNAL_COLUMNS = ("take_id", "second", "imu", "imu_valid", "mocap", "mocap_valid")  # that are read
@@ -86,6 +86,7 @@ def join_tables(
         action=np.array(windows.column("action").to_pylist(), dtype=object),
         place=np.array(windows.column("place").to_pylist(), dtype=object),
         moment=column("moment_id"),
+        imu_channels=torch.from_numpy(column("imu_channels").reshape(-1, len(IMU_CHANNELS))),
         imu=torch.from_numpy(tracks.imu),
         imu_valid=torch.from_numpy(tracks.imu_valid),
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),

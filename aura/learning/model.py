@@ -47,17 +47,25 @@ def fit_scale(model: Model, windows: Windows, rows: np.ndarray, max_windows: int
     """Set the IMU encoder's channel mean and standard deviation from the training windows.
 
     They are those of up to `max_windows` windows, evenly spaced over `rows`; of a mixture, of as
-    many of each source.
+    many of each source; 0 and 1 of a channel that no IMU has.
     """
     parts = [rows]
     if windows.source is not None:
         parts = [rows[windows.source[rows] == name] for name in windows.shares]
     limit = max_windows // len(parts)
     batch = windows.batch(np.concatenate([some[:: -(-len(some) // limit) or 1] for some in parts]))
+    channels = batch.imu_channels.to(batch.imu.device)
     samples = batch.imu[batch.imu_valid]
     if len(samples) < 2:
         raise AuraError("The training windows hold no valid IMU sample.")
-    model.imu.scale.copy_(torch.stack([samples.mean(0), samples.std(0).clamp(min=1e-3)]))
+    mean, std = samples.mean(0), samples.std(0)
+    if not channels.all():
+        measured = channels[:, None].expand_as(batch.imu)[batch.imu_valid]
+        count = measured.sum(0)
+        mean = samples.where(measured, 0).sum(0) / count.clamp(min=1)
+        square = (samples - mean).square().where(measured, 0).sum(0)
+        std = (square / (count - 1).clamp(min=1)).sqrt().where(count > 1, 1)
+    model.imu.scale.copy_(torch.stack([mean, std.clamp(min=1e-3)]))
 
 
 @torch.inference_mode()

@@ -20,6 +20,7 @@ _BLOCK_S = 0.25
 _TURN = 0.3  # turns of a block that are large enough to be told, in the gyroscope's unit
 _BLOCKS = 3
 _TOO_FAR = 8.0  # of the turn that gravity shows; degrees give 57
+_QUARTER = 25  # percentile of that: half of the turns of an arm may go to and fro within a block
 _LIMBS = tuple(
     (JOINTS.index(f"{side}-{a}"), JOINTS.index(f"{side}-{b}"))
     for side in ("left", "right")
@@ -110,7 +111,8 @@ def _turns_too_far(times: np.ndarray, accel: np.ndarray, gyro: np.ndarray) -> bo
     use = (np.diff(block[starts]) == 1) & (across > _TURN) & (across < 30 * np.pi)
     if np.count_nonzero(use) < _BLOCKS:
         return False
-    return bool(np.median(across[use] / np.maximum(seen[use], 1e-3)) > _TOO_FAR)
+    ratio = across[use] / np.maximum(seen[use], 1e-3)
+    return bool(np.percentile(ratio, _QUARTER, method="lower") > _TOO_FAR)
 
 
 def suspect_mocap(joints: np.ndarray) -> list[Suspicion]:

@@ -110,6 +110,26 @@ def test_the_scale_is_that_of_windows_from_all_of_the_split():
     torch.testing.assert_close(model.imu.scale[1], samples.std(0))
 
 
+def test_channels_that_an_imu_has_not_do_not_count_for_the_scale():
+    """Of half of the takes the gyroscope is missing, of all of them one axis."""
+    joined = short()
+    rows = joined.rows("train")
+    channels = torch.ones(len(joined), 6, dtype=torch.bool)
+    channels[:, 5] = False
+    channels[rows[::2], 3:] = False
+    joined = replace(joined, imu_channels=channels)
+    batch = joined.batch(rows)
+    assert torch.equal(batch.imu_channels, channels[rows])
+    model = fresh(joined, settings())
+    training.fit_scale(model, joined, rows)
+    for channel in range(5):
+        having = batch.imu[channels[rows, channel]][..., channel]
+        samples = having[batch.imu_valid[channels[rows, channel]]]
+        torch.testing.assert_close(model.imu.scale[0, channel], samples.mean())
+        torch.testing.assert_close(model.imu.scale[1, channel], samples.std())
+    assert model.imu.scale[:, 5].tolist() == [0.0, 1.0]
+
+
 def test_without_validation_the_last_weights_are_left():
     joined, params = short(), settings()
     alone = replace(joined, split=np.where(joined.split == "val", "test", joined.split))

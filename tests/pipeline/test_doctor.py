@@ -37,6 +37,23 @@ def sp_sw_har_columns(root):
     return "file: file cannot be read"
 
 
+def sisfall_empty(root):
+    (root / "D01_SA01_R01.txt").write_bytes(b"\r\n")
+    return "take: take cannot be opened"
+
+
+def umafall_header(root):
+    (root / "UMAFall_Subject_01_ADL_Walking_1.csv").write_text("0;1;0;1;0;0;1\n")
+    return "file: file has no header that names its sensors"
+
+
+def umafall_rows(root):
+    (root / "UMAFall_Subject_01_ADL_Walking_1.csv").write_text(
+        "%a; 1; WRIST; SensorTag\n0;1;0;1;0;2;1\n"
+    )
+    return "imu: sensor has no rows"
+
+
 def utd_people(root):
     (root / "actions.csv").write_text("id,action\n1,wave\n")
     savemat(root / "a1_s9_t1_inertial.mat", {"d_iner": np.ones((99, 6))})
@@ -81,6 +98,8 @@ def ego_bare(root):
 
 CASES = {
     "pamap2": (pamap2_blanks, pamap2_transient),
+    "sisfall": (sisfall_empty,),
+    "umafall": (umafall_header, umafall_rows),
     "sp-sw-har": (sp_sw_har, sp_sw_har_columns),
     "utd-mhad": (utd_people, utd_damage, utd_not_finite),
     "ego-exo4d": (ego_dropped, ego_frames, ego_bare),

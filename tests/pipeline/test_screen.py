@@ -138,6 +138,52 @@ def test_units_and_axes_of_joints_are_converted_and_never_mirrored(axis, unit, s
     assert np.sign(hand[0]) == np.sign(hand[1])
 
 
+@pytest.mark.parametrize(
+    ("lacking", "told"),
+    [
+        (slice(3, 6), "IMU has no gyroscope"),
+        (slice(0, 3), "IMU has no accelerometer"),
+        (slice(4, 5), "IMU has no value of an axis"),
+    ],
+)
+def test_channels_that_an_imu_has_not_are_said_and_the_others_are_used(lacking, told):
+    times, values = sensor()
+    without = values.copy()
+    without[:, lacking] = np.nan
+    without[5] = np.nan  # a sample that is lost, and no channel
+    screened, cleaned = screen(recording(imu=without), "take", Resample())
+    assert [s.reason for s in screened.skips] == [told]
+    has = np.ones(6, bool)
+    has[lacking] = False
+    np.testing.assert_array_equal(screened.imu_channels, has)
+    np.testing.assert_array_equal(cleaned.times, np.delete(times, 5))
+    assert cleaned.dropped == {"sample not finite": 1}
+    np.testing.assert_array_equal(cleaned.values, np.delete(values * has, 5, axis=0))
+
+
+def test_an_imu_that_is_nan_throughout_has_no_sample_and_no_lack():
+    screened, cleaned = screen(recording(imu=np.full((1000, 6), np.nan)), "take", Resample())
+    assert screened.imu_channels.all()
+    assert cleaned.dropped == {"sample not finite": 1000}
+
+
+def test_an_arm_that_swings_is_not_taken_for_degrees():
+    """Of few fast turns most go to and fro within a quarter of a second; gravity shows none."""
+    times, values = sensor(rad_s=0.05)
+    values[:, 3] = 0.05 * np.cos(2.0 * times)
+    turns = np.floor(times / 0.25).astype(int)
+    for block, seen in ((4, 0.0), (10, 0.0), (16, 0.0), (22, 0.0), (28, 0.5), (34, 0.5)):
+        rows = (turns >= block) & (turns <= block + 1)
+        values[rows, 3] = 2.0
+        angle = seen * (times[rows] - times[rows][0]) / 0.25
+        values[rows, 1], values[rows, 2] = 9.81 * np.sin(angle), 9.81 * np.cos(angle)
+    assert suspect_imu(times, values.astype("f4")) == []
+    values[:, 3:] *= 180 / np.pi
+    assert [found.what for found in suspect_imu(times, values)] == [
+        "angular rate looks like degrees"
+    ]
+
+
 def test_joints_of_another_adapter_that_were_lost_are_masked():
     joints = person()
     joints[20:30] = 0

@@ -1,0 +1,247 @@
+"""UMAFall (Casilari, Santoyo-Ramón & Cano-García, 2017): 12 activities and 3 falls, five places.
+
+A file is a trial of one person and one activity, recorded at once by a phone in a pocket (200 Hz,
+accelerometer alone) and by SensorTags at ankle, waist, wrist and chest (20 Hz). Its header says
+which sensor sits where. Each sensor is a take; takes of a trial are one moment on the phone's
+clock, the trial is their capture, and their text is the activity's wording. The magnetometer is
+not read. Stamps are when samples were delivered: see `delivery.py`.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from aura.config.base import parse_options
+from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
+from aura.datasets.delivery import pair_numbers, sample_times
+from aura.datasets.people import PeopleOptions
+from aura.datasets.tables import read_numbers, to_float32
+from aura.datasets.trials import Trial, usable_trials
+from aura.errors import AuraError, CorruptFile
+from aura.schema import PLACES
+from aura.storage import Storage
+
+GRAVITY = 9.80665
+ACTIVITIES = {
+    "Aplausing": "clapping the hands",
+    "Bending": "bending down and straightening up",
+    "GoDownstairs": "walking downstairs",
+    "GoUpstairs": "walking upstairs",
+    "HandsUp": "raising both hands",
+    "Hopping": "hopping",
+    "Jogging": "jogging",
+    "LyingDown_OnABed": "lying down on a bed and getting up",
+    "MakingACall": "making a phone call",
+    "OpeningDoor": "opening a door",
+    "Sitting_GettingUpOnAChair": "sitting down on a chair and getting up",
+    "Walking": "walking",
+    "backwardFall": "falling backward",
+    "forwardFall": "falling forward",
+    "lateralFall": "falling sideways",
+}
+_LABELS = {name.casefold(): label for name, label in ACTIVITIES.items()}
+_NAME = re.compile(
+    r"(Subject_(\d+)_(?:ADL|Fall)_(\w+?)_\d+(?:_\d+-\d+-\d+_\d+-\d+-\d+)?)\.csv", re.IGNORECASE
+)
+_SENSOR = re.compile(rb"^%[^;\n]*;[ \t]*(\d+)[ \t]*;[ \t]*([A-Za-z_ -]+?)[ \t]*;([^;\n]*)", re.M)
+_FIRST_ROW = re.compile(rb"^[ \t]*-?\d", re.M)
+_HEADER = 1 << 14  # bytes, several times what a header has
+_MS, _NUMBER, _XYZ, _TYPE, _SENSOR_ID = 0, 1, slice(2, 5), 5, 6
+_ACCEL, _GYRO = 0, 1
+_ENDS = re.compile(rb";[ \t]*(?=\r?\n|\r?$)")  # of lines with a semicolon behind the last cell
+_FAR = 1.1
+_SATURATED = 0.98  # of the range; offsets were taken off
+
+
+class Device(NamedTuple):
+    """Nominal rate and ranges as measured; headers say 16 g of both."""
+
+    rate_hz: float
+    accel: float = np.inf  # m/s2
+    gyro: float = np.deg2rad(256)
+
+
+_SENSOR_TAG = Device(20.0, accel=8 * GRAVITY)
+_PHONE = Device(198.2, accel=4 * GRAVITY)
+
+
+class Options(PeopleOptions[int]):
+    """The split by person, and which places are read; null is all.
+
+    By default people 6, 12 and 18 are tested on, 5, 11 and 17 validate, and all others train.
+    """
+
+    val: tuple[int, ...] = (5, 11, 17)
+    test: tuple[int, ...] = (6, 12, 18)
+    places: tuple[str, ...] | None = None
+
+
+class Adapter:
+    """Reads a folder with files such as `UMAFall_Subject_01_ADL_Walking_1_<date>.csv` in it."""
+
+    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()}
+
+    def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
+        self.files = root
+        self.options: Options = parse_options(Options, options, "adapter umafall")
+        self.splits = self.options.splits("umafall")
+        self._cached: tuple[str, np.ndarray, int] | None = None
+
+    def inventory(self) -> Inventory:
+        """One take a sensor of each trial, by the headers; see `base.Adapter`."""
+        trials = []
+        for path in self.files.list():
+            match = _NAME.search(PurePosixPath(path).name)
+            if match:
+                label = _LABELS.get(match[3].casefold())
+                trials.append(Trial(match[1], int(match[2]), label, path))
+        if not trials:
+            raise AuraError(
+                f"{self.files.root} holds no files such as UMAFall_Subject_01_ADL_Walking_1.csv."
+            )
+        skips: list[Skip] = []
+        takes: list[Take] = []
+        for trial, split in usable_trials(trials, self.options, self.splits, skips):
+            sensors = read_sensors(self._head(trial.path))
+            if not sensors:
+                skips.append(Skip("file has no header that names its sensors", trial.path, "file"))
+            named = tuple(sensors)  # by its first take what is wrong of a file is told
+            for number, (place, device) in sensors.items():
+                if place is None:
+                    skips.append(Skip("place is not known", f"{trial.name}, sensor {number}"))
+                elif self.options.places is None or place in self.options.places:
+                    takes.append(
+                        Take(
+                            take_id=f"{trial.name}_{place}",
+                            take_name=f"{trial.name}_{place}",
+                            participant_id=f"Subject_{trial.person:02d}",
+                            capture_id=trial.name,
+                            split=split,
+                            label=trial.label,
+                            source=(trial.path, number, device, named),
+                            place=place,
+                            moment_id=trial.name,
+                        )
+                    )
+                    named = ()
+        return Inventory(tuple(takes), tuple(skips))
+
+    def load(self, take: Take) -> Recording:
+        """The samples of one sensor; the file stays open for the sensors that follow."""
+        path, number, device, named = take.source
+        rows, damaged = self._rows(path)
+        duration = float(rows[:, _MS].max()) / 1000
+        imu_s, imu, counts = read_sensor(rows[rows[:, _SENSOR_ID] == number], device)
+        skips = []
+        if named:
+            strange = int((~np.isin(rows[:, _SENSOR_ID], named)).sum())
+            skips += [Skip("row is damaged", path, "row")] * damaged
+            skips += [Skip("row of a sensor that the header does not name", path, "row")] * strange
+        if not len(imu):
+            skips.append(Skip("sensor has no rows", take.take_name, "imu"))
+        ends = _SATURATED * np.repeat([device.accel, device.gyro], 3)
+        mocap_s, mocap = empty_mocap()
+        return Recording(
+            duration_s=duration,
+            imu_s=imu_s,
+            imu=imu,
+            imu_ok=np.ones(len(imu), bool),
+            mocap_s=mocap_s,
+            mocap=mocap,
+            frame_rate_hz=30.0,
+            frame_s=np.empty(0),
+            videos=(),
+            texts=(Text(str(take.label), 0.0, "activity", duration),),
+            skips=tuple(skips),
+            imu_saturated=(np.abs(imu) >= ends).any(axis=1),
+            counts=counts,
+        )
+
+    def _head(self, path: str) -> bytes:
+        with self.files.open(path) as file:
+            return file.read(_HEADER)
+
+    def _rows(self, path: str) -> tuple[np.ndarray, int]:
+        """Rows of a file, and how many are damaged: see `read_rows`."""
+        if self._cached is None or self._cached[0] != path:
+            self._cached = path, *read_rows(self.files.read(path), path)
+        return self._cached[1:]
+
+
+def read_sensors(head: bytes) -> dict[int, tuple[str | None, Device]]:
+    """Place, None where it is not known, and device of each sensor that a header names.
+
+    Places are such as WAIST or RIGHTPOCKET; a place that has two sensors is not known.
+    """
+    start = _FIRST_ROW.search(head)
+    found: dict[int, tuple[str | None, Device]] = {}
+    for match in _SENSOR.finditer(head, 0, start.start() if start else len(head)):
+        name = match[2].decode().lower()
+        side = next((side for side in ("left", "right") if name.startswith(side)), "")
+        name = name.removeprefix(side).strip(" _-")
+        place = f"{name}-{side}" if side else name
+        model = match[3].decode("latin-1").lower()
+        device = _SENSOR_TAG if "sensortag" in model.replace(" ", "") else _PHONE
+        taken = place in [other for other, _ in found.values()]
+        found[int(match[1])] = None if name not in PLACES or taken else place, device
+    return found
+
+
+def read_rows(content: bytes, where: str) -> tuple[np.ndarray, int]:
+    """Rows (N, 7) of a file behind its header, and how many lines are damaged.
+
+    Raises
+    ------
+    CorruptFile
+        There is no row.
+    """
+    start = _FIRST_ROW.search(content)
+    if start is None:
+        raise CorruptFile(f"{where} holds no rows behind its header.")
+    rows, _, damaged = read_numbers(_ENDS.sub(b"", content[start.start() :]).rstrip(), ";", 7)
+    whole = np.isfinite(rows).all(axis=1)
+    stamps = rows[whole, _MS]
+    if not len(stamps):
+        raise CorruptFile(f"{where} holds no rows behind its header.")
+    # A digit too many makes a stamp that is far behind all others.
+    whole[whole] = (stamps >= 0) & (stamps <= _FAR * np.percentile(stamps, 99))
+    return rows[whole], damaged + int((~whole).sum())
+
+
+def read_sensor(rows: np.ndarray, device: Device) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
+    """Samples of one sensor on an even clock.
+
+    Parameters
+    ----------
+    rows : np.ndarray
+        (N, 7), its rows of all types.
+    device : Device
+        What it is.
+
+    Returns
+    -------
+    times : np.ndarray
+        (M,) s.
+    imu : np.ndarray
+        (M, 6) float32, m/s2 and rad/s; NaN for a gyroscope that it has not.
+    counts : dict of str to int
+        What was left out and lost.
+    """
+    parts = [rows[rows[:, _TYPE] == kind] for kind in (_ACCEL, _GYRO)]
+    accel, gyro = (part[np.unique(part[:, _NUMBER], return_index=True)[1]] for part in parts)
+    counts = {"IMU row is there twice": sum(map(len, parts)) - len(accel) - len(gyro)}
+    values = np.full((len(accel), 6), np.nan)
+    values[:, :3] = accel[:, _XYZ] * GRAVITY
+    numbers, stamps = accel[:, _NUMBER].astype(np.int64), accel[:, _MS] / 1000
+    times, counts["IMU sample lost on its way"] = sample_times(numbers, stamps, 1 / device.rate_hz)
+    if len(gyro):
+        own, other = pair_numbers(
+            numbers, stamps, gyro[:, _NUMBER].astype(np.int64), gyro[:, _MS] / 1000
+        )
+        values[own, 3:] = np.deg2rad(gyro[other, _XYZ])
+        times, values = times[own], values[own]
+        counts["IMU row of one sensor alone"] = len(accel) + len(gyro) - 2 * len(own)
+    return times, to_float32(values), {name: count for name, count in counts.items() if count}
