@@ -42,6 +42,12 @@ PLACES = (
 """Where on the body an IMU sits; `-left` or `-right` may follow."""
 
 
+def is_place(place: str | None) -> bool:
+    """Whether it is one of `PLACES` with or without a side; None, not known, is one too."""
+    sides = ("", "-left", "-right")
+    return place is None or any(f"{name}{side}" == place for name in PLACES for side in sides)
+
+
 def block(name: str, dtype: str, shape: Sequence[int], unit: str) -> pa.Field:
     """Field of one array a row, as fixed-size binary; `to_numpy` reads it back."""
     size = int(np.dtype(dtype).itemsize * np.prod(shape))
@@ -60,6 +66,8 @@ _IDS = [
     required("capture_id", pa.string()),
     required("split", pa.string()),
     pa.field("label", pa.string()),
+    pa.field("place", pa.string(), metadata={"unit": "where the IMU sits, see PLACES"}),
+    required("moment_id", pa.string(), "the same for takes recorded at once on one clock"),
 ]
 
 TAKES = pa.schema(

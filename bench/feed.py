@@ -87,6 +87,8 @@ def synthetic_windows(takes: int, seconds: int) -> Windows:
         split=np.repeat("train", count),
         label=np.full(count, None),
         action=np.full(count, None),
+        place=np.full(count, None),
+        moment=take,
         imu=torch.randn(samples, len(IMU_CHANNELS), generator=generator),
         imu_valid=torch.rand(samples, generator=generator) < 0.99,
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),

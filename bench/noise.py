@@ -25,6 +25,8 @@ def random_windows(count: int, dim: int, samples: int = 1000, frames: int = 50) 
         split=np.full(count, "train"),
         label=np.full(count, None),
         action=np.full(count, None),
+        place=np.full(count, None),
+        moment=names,
         imu=torch.randn(count * samples, 6, generator=generator),
         imu_valid=torch.ones(count * samples, dtype=torch.bool),
         samples=torch.arange(count) * samples,

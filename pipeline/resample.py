@@ -21,7 +21,7 @@ from aura.datasets.base import (
     open_dataset,
 )
 from aura.errors import AuraError, CorruptFile
-from aura.schema import CONTENT, SIGNALS, TAKES, from_numpy, from_rows
+from aura.schema import CONTENT, PLACES, SIGNALS, TAKES, from_numpy, from_rows, is_place
 from aura.signals.content import content_of
 from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
@@ -40,6 +40,7 @@ def run(params: Params, dataset: str) -> None:
     inventory = open_dataset(settings.adapter, settings.root, settings.options).inventory()
     if not inventory.takes:
         raise AuraError(nothing_usable(dataset, settings.root, count_skips(inventory.skips)))
+    check_places(inventory.takes, settings.adapter)
     groups = group_takes(inventory.takes, params.resample)
     identity = {
         "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
@@ -61,6 +62,16 @@ def run(params: Params, dataset: str) -> None:
             skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
             raise AuraError(nothing_usable(dataset, settings.root, skips))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
+
+
+def check_places(takes: Sequence[Take], adapter: str) -> None:
+    """Raise an `AuraError` if an adapter gives a place that `schema.PLACES` has not."""
+    for take in takes:
+        if not is_place(take.place):
+            raise AuraError(
+                f"The adapter {adapter} puts the IMU of {take.take_name} at '{take.place}'; its "
+                f"places are {', '.join(PLACES)}, alone or with -left or -right behind them."
+            )
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
@@ -243,6 +254,8 @@ def _take_row(take: Take, recording: Recording, params: Resample) -> dict[str, A
         "capture_id": take.capture_id,
         "split": take.split,
         "label": take.label,
+        "place": take.place,
+        "moment_id": take.moment_id or take.take_id,
         "take_name": take.take_name,
         "duration_s": recording.duration_s,
         "frame_rate_hz": 30.0 if params.clock == "authors" else recording.frame_rate_hz,

@@ -29,7 +29,10 @@ _SIGNAL_COLUMNS = [
     "clock_offset_ms",
 ]
 _MODALITIES = ("imu", "mocap", "video", "text", "action")
-_TAKE_COLUMNS = ("take_id", "participant_id", "capture_id", "split", "label")
+_TAKE_COLUMNS = (
+    *("take_id", "participant_id", "capture_id", "split", "label"),
+    *("place", "moment_id"),
+)
 
 
 def run(params: Params, dataset: str) -> None:

@@ -22,7 +22,9 @@ IMU = Encoder(name="imu-transformer", dropout=0.0, options=SIZE)
 MOCAP = Encoder(name="mocap-transformer", dropout=0.0, options=SIZE)
 
 
-def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM):
+def tables(
+    seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM, moments=None, places=None
+):
     """Signals, windows, texts and videos of some takes, and the raw blocks."""
     rng = np.random.default_rng(seed)
     takes = [f"take{i}" for i in range(len(seconds))]
@@ -43,6 +45,8 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
         schema=schema.SIGNALS,
     )
     rows = []
+    moment_of = dict(zip(takes, moments or takes, strict=True))
+    place_of = dict(zip(takes, places or [None] * len(takes), strict=True))
     for take, length, split in zip(takes, seconds, splits, strict=True):
         for start in np.arange(0, max(length - 5, 0) + 0.1, 2.5):
             captions = [f"text {len(rows) % 4}", f"text {(len(rows) + 1) % 4}"]
@@ -53,7 +57,8 @@ def tables(seconds=(12, 9, 3), splits=("train", "val", "test"), seed=0, dim=DIM)
                     "window_id": f"{take}@{start}", "take_id": take, "participant_id": f"p {take}",
                     "capture_id": f"c {take}", "split": split, "label": "text 1", "start_s": start,
                     "imu_valid": 1.0, "mocap_valid": 1.0, "has_imu": True, "has_mocap": True,
-                    "has_video": True, "action": None, "texts": texts if len(rows) != 1 else [],
+                    "has_video": True, "action": None, "place": place_of[take],
+                    "moment_id": moment_of[take], "texts": texts if len(rows) != 1 else [],
                     "imu_saturated": 0.0, "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
                 }
             )  # fmt: skip

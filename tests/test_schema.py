@@ -14,7 +14,7 @@ def windows_table():
         "split": "train", "label": None, "start_s": 0.0, "imu_valid": 1.0, "mocap_valid": 1.0,
         "has_imu": True, "has_mocap": True, "has_video": False, "imu_saturated": 0.0,
         "texts": [{"text": "a", "offset_s": 1.0, "source": "keystep"}],
-        "action": None,
+        "action": None, "place": "wrist-left", "moment_id": "t",
         "clock_offset_ms": 0.0, "largest_gap_ms": 0.0,
     }  # fmt: skip
     return schema.from_rows([row], schema.WINDOWS)
@@ -125,7 +125,12 @@ def test_equal_tables_give_equal_bytes(tmp_path):
     [
         (lambda t: t.drop(["label"]), "has no column 'label'"),
         (lambda t: t.append_column("x", pa.array([1])), "unknown columns: x"),
-        (lambda t: t.set_column(6, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
+        (lambda t: t.set_column(8, "start_s", pa.array(["0"])), "'start_s' is string, not double"),
+        (lambda t: t.drop(["place"]), "has no column 'place'"),
+        (
+            lambda t: t.set_column(7, schema.WINDOWS.field(7), pa.array([None], pa.string())),
+            "'moment_id' has 1 empty",
+        ),
         (
             lambda t: t.set_column(0, "window_id", pa.array([None], pa.string())),
             "'window_id' has 1 empty",
@@ -137,6 +142,22 @@ def test_a_broken_contract_is_named(change, sentence):
     assert schema.validate(table, schema.WINDOWS, "here") is table
     with pytest.raises(AuraError, match=sentence):
         schema.validate(change(table), schema.WINDOWS, "here")
+
+
+def test_a_place_is_a_part_of_the_body_and_may_have_one_side():
+    known = [None, "head", "wrist-left", "upper-arm-right", "pocket"]
+    unknown = [
+        "",
+        "left",
+        "tail",
+        "wrist-",
+        "wrist-left-right",
+        "wrist-leftish",
+        "Wrist",
+        "left-wrist",
+    ]
+    assert all(map(schema.is_place, known))
+    assert not any(map(schema.is_place, unknown))
 
 
 def test_wrong_shapes_do_not_become_blocks():

@@ -57,7 +57,8 @@ class Loss(Model):
     same_text : {"negative", "ignore", "positive"}
         What another window of the batch with the same caption is to a text.
     overlap : {"negative", "ignore", "positive"}
-        What a window of the same take is that shares time.
+        What a window of the same moment is that shares time: one of its take, or of another IMU
+        that recorded along with it, which is ignored where this says negative.
     soft_targets : float
         Share of the target that the teacher's own similarity gives.
     views : float

@@ -28,6 +28,7 @@ class Batch:
     text: Tensor  # (B, D) float32, unit vectors, zeros where absent
     has: dict[str, Tensor]  # modality -> (B,) bool
     take: Tensor  # (B,) int64, the same for windows of one take
+    moment: Tensor  # (B,) int64, the same for windows of takes that were recorded at once
     start_s: Tensor  # (B,) float64, in the take
     text_id: Tensor  # (B,) int64, the same for equal captions; -1 without one
 
@@ -70,6 +71,8 @@ class Windows:
     split: np.ndarray  # (N,) str
     label: np.ndarray  # (N,) object, str or None
     action: np.ndarray  # (N,) object, str or None, a step of the activity
+    place: np.ndarray  # (N,) object, str or None, where the IMU sits
+    moment: np.ndarray  # (N,) str, the same for takes that were recorded at once, on one clock
     imu: Tensor  # (S, 6) float32, all takes end to end
     imu_valid: Tensor  # (S,) bool
     samples: Tensor  # (N,) int64, where in `imu` each window starts
@@ -151,6 +154,7 @@ class Windows:
             text=text,
             has={m: self.has[m][source[m]] for m in MODALITIES},
             take=self.take_code[index],
+            moment=self.moment_code[index],
             start_s=self.start_s[index],
             text_id=text_id,
         )
@@ -169,6 +173,11 @@ class Windows:
     def take_code(self) -> Tensor:
         """(N,) int64, the same for windows of one take."""
         return torch.from_numpy(np.unique(self.take, return_inverse=True)[1])
+
+    @cached_property
+    def moment_code(self) -> Tensor:
+        """(N,) int64, the same for windows of one moment."""
+        return torch.from_numpy(np.unique(self.moment, return_inverse=True)[1])
 
     @cached_property
     def caption_code(self) -> Tensor:

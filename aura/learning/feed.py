@@ -40,7 +40,7 @@ class Feed:
     def __init__(self, windows: Windows, params: config.Train, seed: int, scale: Tensor) -> None:
         self.windows, self.params, self.seed, self.scale = windows, params, seed, scale
         self._rows = split_rows(windows, "train")
-        self._takes = windows.take_code.numpy()[self._rows]
+        self._moments = windows.moment_code.numpy()[self._rows]
         self.steps_per_epoch = -(-len(self._rows) // params.batch)
         self.min_batch_size = len(self._rows) // self.steps_per_epoch
         self._sampled: tuple[int, list[np.ndarray]] = (-1, [])  # an epoch, and its batches
@@ -50,7 +50,7 @@ class Feed:
         if self._sampled[0] != epoch:
             rng = numpy_generator(self.seed, Stream.ORDER, epoch)
             batches = sample_batches(
-                self._rows, self._takes, self.params.batch, self.params.batches, rng
+                self._rows, self._moments, self.params.batch, self.params.batches, rng
             )
             self._sampled = epoch, batches
         return self._sampled[1][step]

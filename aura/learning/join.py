@@ -71,6 +71,8 @@ def join_tables(
         split=column("split"),
         label=np.array(windows.column("label").to_pylist(), dtype=object),
         action=np.array(windows.column("action").to_pylist(), dtype=object),
+        place=np.array(windows.column("place").to_pylist(), dtype=object),
+        moment=column("moment_id"),
         imu=torch.from_numpy(tracks.imu),
         imu_valid=torch.from_numpy(tracks.imu_valid),
         samples=torch.from_numpy(np.rint(begin_s * IMU_RATE_HZ).astype(np.int64)),

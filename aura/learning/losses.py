@@ -30,6 +30,10 @@ class LossInputs(Protocol):
         """(B,) int64, the same for windows of one take."""
 
     @property
+    def moment(self) -> Tensor:
+        """(B,) int64, the same for windows of takes that were recorded at once, on one clock."""
+
+    @property
     def start_s(self) -> Tensor:
         """(B,) float64, s in the take."""
 
@@ -62,7 +66,7 @@ class InfoNCE(nn.Module):
     settings : Loss
         The temperature to start from, and the rules; see `aura.config.Loss`.
     window_s : float, default 5.0
-        Length of a window, s; two of one take overlap if they start closer than this.
+        Length of a window, s; two of one moment overlap if they start closer than this.
     """
 
     def __init__(self, settings: Loss, window_s: float = 5.0) -> None:
@@ -173,12 +177,16 @@ class InfoNCE(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """Target distribution of each row (n, n), and a mask of the logits out of the softmax.
 
-        Where rules disagree, "positive" wins over "ignore", and that over "negative".
+        Where rules disagree, "positive" wins over "ignore", and that over "negative". What two
+        IMUs recorded at once is never a negative.
         """
         take, start_s, text_id = batch.take[rows], batch.start_s[rows], batch.text_id[rows]
+        at_once = overlaps(batch.moment[rows], start_s, self.window_s)
         masks: dict[str, list[Tensor]] = {"negative": [], "ignore": [], "positive": []}
         if settings.overlap != "negative":
-            masks[settings.overlap].append(overlaps(take, start_s, self.window_s))
+            masks[settings.overlap].append(at_once)
+        else:
+            masks["ignore"].append(at_once & (take[:, None] != take))
         if captions and settings.same_text != "negative":
             masks[settings.same_text].append(same_text(text_id))
         positive = torch.eye(len(take), dtype=torch.bool, device=take.device)
@@ -225,10 +233,10 @@ def _index(mask: Tensor, device: torch.device) -> Tensor | slice:
     return mask.nonzero()[:, 0].to(device, non_blocking=True)
 
 
-def overlaps(take: Tensor, start_s: Tensor, window_s: float) -> Tensor:
-    """(n, n) bool: windows of one take that share time, a window with itself included."""
+def overlaps(moment: Tensor, start_s: Tensor, window_s: float) -> Tensor:
+    """(n, n) bool: windows of one moment that share time, a window with itself included."""
     distance_s = (start_s[:, None] - start_s).abs()
-    return (take[:, None] == take) & (distance_s < window_s - _TOLERANCE_S)
+    return (moment[:, None] == moment) & (distance_s < window_s - _TOLERANCE_S)
 
 
 def same_text(text_id: Tensor) -> Tensor:

@@ -42,7 +42,7 @@ def uniform(
 
 def sample_batches(
     rows: np.ndarray,
-    takes: np.ndarray,
+    moments: np.ndarray,
     batch_size: int,
     policy: Literal["random", "apart", "together"],
     rng: np.random.Generator,
@@ -53,8 +53,8 @@ def sample_batches(
     ----------
     rows : np.ndarray
         (N,) int64 row numbers of the windows.
-    takes : np.ndarray
-        (N,) int64, the take that each is of.
+    moments : np.ndarray
+        (N,) int64, the take that each is of; takes that were recorded at once are one.
     batch_size : int
         Windows of a batch at most.
     policy : {"random", "apart", "together"}
@@ -71,7 +71,7 @@ def sample_batches(
     batches = -(-len(rows) // batch_size)
     if policy == "random":
         return np.array_split(rng.permutation(rows), batches)
-    _, take = np.unique(takes, return_inverse=True)
+    _, take = np.unique(moments, return_inverse=True)
     rank = rng.permutation(take.max(initial=-1) + 1)[take]
     by_take = rows[np.lexsort((rng.random(len(rows)), rank))]
     if policy == "together":

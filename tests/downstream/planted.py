@@ -31,6 +31,8 @@ def windows_of_classes(n=120, seed=0):
         split=np.array(["train"] * n),
         label=label.astype(object),
         action=np.full(n, None),
+        place=np.full(n, None),
+        moment=np.array([f"take {i // 2}" for i in range(n)]),
         imu=torch.from_numpy(imu.reshape(-1, 6)),
         imu_valid=torch.ones(n * SAMPLES, dtype=torch.bool),
         samples=torch.arange(n) * SAMPLES,

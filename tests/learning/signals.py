@@ -31,6 +31,7 @@ def batch(seed=0, **others):
         "text": torch.zeros(B, 4),
         "has": {},
         "take": torch.arange(B),
+        "moment": torch.arange(B),
         "start_s": torch.zeros(B, dtype=torch.float64),
         "text_id": torch.arange(B),
     }

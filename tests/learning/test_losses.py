@@ -35,10 +35,12 @@ def make_batch(n=12, seed=0, whole=False):
             has[m][0] = present
     text = unit(n, seed=seed + 1) * has["text"][:, None]
     video = unit(n, seed=seed + 2) * has["video"][:, None]
+    take = draw(4)  # takes 0 and 1 are one moment, 2 and 3 another
     start_s, text_id = draw(4) * 2.5, torch.where(has["text"], draw(4), -1)
     return SimpleNamespace(
-        has=has, take=draw(3), start_s=start_s.double(), text_id=text_id, text=text, video=video
-    )
+        has=has, take=take, moment=take if whole else take // 2, start_s=start_s.double(), text_id=text_id,
+        text=text, video=video,
+    )  # fmt: skip
 
 
 def vectors_of(batch, seed=5):
@@ -50,8 +52,10 @@ def vectors_of(batch, seed=5):
 def rule_of(batch, i, j, captions, settings):
     """What window j is to window i: its partner or another positive, ignored, or a negative."""
     rules = {"negative"}
-    if batch.take[i] == batch.take[j] and abs(batch.start_s[i] - batch.start_s[j]) < 5:
+    if batch.moment[i] == batch.moment[j] and abs(batch.start_s[i] - batch.start_s[j]) < 5:
         rules.add(settings.overlap)
+        if batch.take[i] != batch.take[j]:
+            rules.add("ignore")
     if captions and batch.text_id[i] == batch.text_id[j] != -1:
         rules.add(settings.same_text)
     if i == j or "positive" in rules:
@@ -118,6 +122,10 @@ def test_the_batches_of_the_oracle_hold_every_case():
         tuple(rule_of(batch, i, j, True, s) == "positive" for s in (text, time)) for i, j in cells
     }
     assert len(hit) == 4
+    kinds = {
+        (int(batch.take[i] == batch.take[j]), rule_of(batch, i, j, False, PLAIN)) for i, j in cells
+    }
+    assert kinds == {(1, "negative"), (0, "negative"), (0, "ignore")}  # the last: two IMUs at once
     assert any(teacher_similarity(batch, i, j) is None for i, j in cells)
 
 
@@ -157,6 +165,7 @@ def test_no_gradient_flows_between_windows_that_are_ignored(views):
     """Two windows that overlap, and one of another take: the two do not push each other."""
     batch = make_batch(3, whole=True)
     batch.take, batch.start_s = torch.tensor([7, 7, 8]), torch.tensor([0.0, 2.5, 0.0]).double()
+    batch.moment = batch.take
     a, b = torch.eye(6, dtype=torch.float64)[:3], torch.eye(6, dtype=torch.float64)[3:]
     a.requires_grad_()
     loss = InfoNCE(Loss(overlap="ignore"))
@@ -168,6 +177,27 @@ def test_no_gradient_flows_between_windows_that_are_ignored(views):
     one.backward()
     towards = a.grad[:, 3:]  # the basis is that of `b`: entry (i, j) is what b_j does to a_i
     assert (towards == 0).tolist() == [[False, True, False], [True, False, False], [False] * 3]
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_two_imus_recorded_at_once_is_never_a_negative(rule):
+    """Rows 0 and 1 are two takes of one moment; 2 is earlier in take 0, 3 is of another moment."""
+    batch = make_batch(4, whole=True)
+    batch.take, batch.moment = torch.tensor([0, 1, 0, 2]), torch.tensor([0, 0, 0, 1])
+    batch.start_s = torch.tensor([5.0, 7.5, 0.0, 5.0]).double()
+    a, b = torch.eye(8, dtype=torch.float64)[:4], torch.eye(8, dtype=torch.float64)[4:]
+    a.requires_grad_()
+    loss = InfoNCE(Loss(overlap=rule))({"imu": a, "mocap": b}, batch, [("imu", "mocap")])
+    loss.backward()
+    push = torch.sign(a.grad[:, 4:])  # above 0: b_j pushes a_i away
+    at_once = {"positive": -1, "ignore": 0, "negative": 0}[rule]
+    assert push.tolist() == [
+        [-1, at_once, 1, 1],
+        [at_once, -1, 1, 1],
+        [1, 1, -1, 1],
+        [1, 1, 1, -1],
+    ]
+    assert torch.equal(overlaps(batch.take, batch.start_s, 5.0), torch.eye(4, dtype=torch.bool))
 
 
 def test_windows_that_only_touch_do_not_overlap():
@@ -184,7 +214,8 @@ def test_the_teacher_pulls_towards_what_it_finds_alike():
     """Of two negatives, soft targets push less against the one whose video is the same."""
     batch = make_batch(3, whole=True)
     batch.has["text"] = torch.zeros(3, dtype=torch.bool)
-    batch.take, batch.video = torch.arange(3), torch.eye(8, dtype=torch.float64)[[0, 0, 1]]
+    batch.take = batch.moment = torch.arange(3)
+    batch.video = torch.eye(8, dtype=torch.float64)[[0, 0, 1]]
     a, b = torch.eye(6, dtype=torch.float64)[:3], torch.eye(6, dtype=torch.float64)[3:]
     for soft, order in ((0.0, 0), (0.4, -1)):
         x = a.clone().requires_grad_()
