@@ -34,6 +34,7 @@ class Grid:
 
     @classmethod
     def of(cls, mocap_s: np.ndarray, cutoff_hz: float | None, rate_hz: float) -> "Grid":
+        """Lay both clocks; no samples where there are fewer than 16 frames."""
         finite = np.where(np.isfinite(mocap_s), mocap_s, -np.inf)
         before = np.concatenate([[-np.inf], np.maximum.accumulate(finite)[:-1]])
         keep = np.flatnonzero(finite > before)
@@ -43,7 +44,7 @@ class Grid:
             return cls(times, keep, none, none, cutoff_hz or 0.0)
         step = float(np.median(np.diff(times)))
         count = round((times[-1] - times[0]) / step) + 1
-        bandwidth = min(cutoff_hz or _HIGHEST_HZ, 0.2 / step if cutoff_hz is None else 0.5 / step)
+        bandwidth = min(cutoff_hz or _HIGHEST_HZ, (0.5 if cutoff_hz else 1 / 6) / step)
         if count > 20 * len(times):  # hardly anything was recorded between the first and the last
             return cls(times, keep, none, none, bandwidth)
         even = np.linspace(times[0], times[-1], count)

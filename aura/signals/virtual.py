@@ -3,7 +3,7 @@
 Positions are low-passed (Butterworth, forth and back, no delay), laid on the sensor's clock by a
 quintic spline and differentiated: twice for the specific force, +g upwards at rest and zero in free
 fall, and once in the segment's frame for the angular rate. Noise of a position grows with the
-square of frequency in its acceleration, so nothing above `bandwidth_hz` is to be believed: a fifth
+square of frequency in its acceleration, so nothing above `bandwidth_hz` is to be believed: a sixth
 of the mocap's rate, and 12 Hz at most, where the movement of people ends and noise begins. A real
 sensor also feels impacts above that; low-pass it (`smooth.lowpass`) before the two are compared.
 """
@@ -94,7 +94,7 @@ def virtual_imu(
         Mounts each sensor in a random way up, the same for the same seed and place. None: the
         segment's axes, which in upright stance are x down, y to the front and z to the right.
     cutoff_hz : float or None
-        Of the low-pass; None: a fifth of the mocap's rate, 12 Hz at most.
+        Of the low-pass; None: a sixth of the mocap's rate, 12 Hz at most.
     rate_hz : float
         Of the sensors.
 
