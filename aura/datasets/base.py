@@ -124,6 +124,8 @@ class Recording:
         (F,) int64, video frame of each pose; may be empty.
     counts : mapping of str to int
         How much of what was masked.
+    stretch : float
+        Of true time: 2 where every time is twice what it was. Values keep their units.
     """
 
     duration_s: float
@@ -142,6 +144,7 @@ class Recording:
     imu_saturated: np.ndarray = field(default_factory=lambda: np.empty(0, bool))
     mocap_frame: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     counts: Mapping[str, int] = field(default_factory=dict)
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -176,7 +179,7 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     root : str
         A folder, or an object store's URL.
     options : mapping of str to object
-        What the adapter leaves open; each has its own.
+        What the adapter leaves open; each has its own, but for `virtual` (`datasets.virtual`).
 
     Returns
     -------
@@ -194,8 +197,11 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    opened: Adapter = cls(storage, options)
-    return opened
+    from aura.datasets.virtual import VirtualAdapter, split_options  # stands on this module
+
+    own, sensors = split_options(options)
+    opened: Adapter = cls(storage, own)
+    return VirtualAdapter(opened, sensors) if sensors else opened
 
 
 def count_skips(skips: Sequence[Skip]) -> dict[str, int]:
