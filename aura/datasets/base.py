@@ -8,6 +8,7 @@ set has none of its own: it is written in Ego-Exo4D's format and read by `ego_ex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,9 @@ import numpy as np
 from aura import plugins
 from aura.errors import AuraError
 from aura.storage import Storage
+
+VIRTUAL = "aura.datasets.virtual"
+"""What the option `virtual` needs; by name, so that only data sets that have it depend on it."""
 
 
 @dataclass(frozen=True)
@@ -197,11 +201,11 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    from aura.datasets.virtual import VirtualAdapter, split_options  # stands on this module
-
-    own, sensors = split_options(options)
+    own = {name: value for name, value in options.items() if name != "virtual"}
     opened: Adapter = cls(storage, own)
-    return VirtualAdapter(opened, sensors) if sensors else opened
+    if options.get("virtual"):
+        opened = import_module(VIRTUAL).with_virtual(opened, options["virtual"])
+    return opened
 
 
 def count_skips(skips: Sequence[Skip]) -> dict[str, int]:

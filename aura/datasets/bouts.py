@@ -18,19 +18,13 @@ from aura.signals.clock import overlapped, repeated
 _OVERLAP_S = 0.1  # the least hole that a clock set back leaves, wider than what is bridged
 
 
-class BoutOptions(BaseModel):
-    """The split by subject, and what a bout is; `train: null` is every subject not in val or test.
-
-    A bout shorter than `min_bout_s` is skipped, and one with a hole longer than `hole_s` between
-    two stamps is two.
-    """
+class SplitOptions(BaseModel):
+    """The split by subject; `train: null` is every subject not in val or test."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     train: tuple[int, ...] | None = None
     val: tuple[int, ...]
     test: tuple[int, ...]
-    min_bout_s: float = Field(1.0, gt=0)
-    hole_s: float = Field(1.0, gt=0)
 
     def splits(self, adapter: str) -> dict[int, str]:
         """Split of each subject that is named; one in two of them is an `AuraError`."""
@@ -41,6 +35,17 @@ class BoutOptions(BaseModel):
             shared = sorted(s for s in split_of if sum(s == other for other, _ in named) > 1)
             raise AuraError(f"Subjects {shared} are in more than one split of {adapter}.")
         return split_of
+
+
+class BoutOptions(SplitOptions):
+    """The split, and what a bout is.
+
+    A bout shorter than `min_bout_s` is skipped, and one with a hole longer than `hole_s` between
+    two stamps is two.
+    """
+
+    min_bout_s: float = Field(1.0, gt=0)
+    hole_s: float = Field(1.0, gt=0)
 
 
 class Rows(NamedTuple):

@@ -13,7 +13,7 @@ over sequences of the magnitude of the acceleration, up to 3 Hz, is 0.64 on the 
 the thigh, which hardly moves, and 0.80 and 0.45 if each sequence may be shifted by 0.4 s at most.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -155,17 +155,13 @@ class VirtualAdapter:
         return self._opened[1:]
 
 
-def split_options(options: Mapping[str, Any]) -> tuple[dict[str, Any], Options | None]:
-    """An adapter's own options, and those of its virtual IMUs; None where there are to be none.
+def with_virtual(adapter: base.Adapter, virtual: Mapping[str, Any] | Sequence[str]) -> base.Adapter:
+    """An adapter with virtual IMUs, by what the option `virtual` says.
 
     Raises
     ------
     AuraError
         A place is not known, or an option is.
     """
-    own = dict(options)
-    virtual = own.pop("virtual", None)
-    if not virtual:
-        return own, None
     given = virtual if isinstance(virtual, Mapping) else {"places": virtual}
-    return own, parse_options(Options, given, "virtual IMUs")
+    return VirtualAdapter(adapter, parse_options(Options, given, "virtual IMUs"))

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import make_interp_spline
-from scipy.ndimage import minimum_filter1d
+from scipy.ndimage import maximum_filter1d, minimum_filter1d
 from scipy.signal import butter, sosfiltfilt
 
 _HIGHEST_HZ = 12.0
 _GAP_S = 0.1  # points that are lost for no longer are bridged
 _SHORTEST = 16  # frames
+_JUMP = 25.0  # m/s, between two frames: a point that is faster is in the place of another
+_JUMP_S = 0.06  # that is not believed before and after
 
 
 def lowpass(values: np.ndarray, rate_hz: float, cutoff_hz: float) -> np.ndarray:
@@ -54,10 +56,10 @@ class Grid:
     def smooth(self, joints: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Positions (T, J, 3) as (N, J, 3), low-passed, and where they are known (N, J)."""
         joints = joints[self.keep]
-        seen = np.isfinite(joints).all(axis=2)
+        step = self.even_s[1] - self.even_s[0]
+        seen = np.isfinite(joints).all(axis=2) & ~self._jumps(joints, step)
         even = np.zeros((len(self.even_s), *joints.shape[1:]))
         known = np.zeros((len(self.time_s), joints.shape[1]), bool)
-        step = self.even_s[1] - self.even_s[0]
         exact = len(self.even_s) == len(self.mocap_s) and np.allclose(
             self.even_s, self.mocap_s, rtol=0, atol=0.05 * step
         )
@@ -79,6 +81,17 @@ class Grid:
         spline = make_interp_spline(self.even_s - self.even_s[0], flat, k=5)
         smooth = spline(self.time_s - self.even_s[0]).reshape(len(self.time_s), -1, 3)
         return smooth, known
+
+    def _jumps(self, joints: np.ndarray, step: float) -> np.ndarray:
+        """Frames (T, J) about a jump."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            way = np.linalg.norm(np.diff(joints, axis=0), axis=2)
+            fast = way > _JUMP * np.diff(self.mocap_s)[:, None]
+        at = np.zeros(joints.shape[:2], bool)
+        at[:-1] |= fast
+        at[1:] |= fast
+        near: np.ndarray = maximum_filter1d(at, 2 * int(np.ceil(_JUMP_S / step)) + 1, axis=0)
+        return near
 
     @property
     def _rate(self) -> float:

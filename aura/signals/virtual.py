@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import maximum_filter1d
 from scipy.spatial.transform import Rotation
 
 from aura.config import IMU_RATE_HZ
@@ -21,6 +22,7 @@ from aura.signals.segments import axes_of, frames, segment, unit
 from aura.signals.smooth import Grid, first_difference, second_difference
 
 GRAVITY = 9.80665
+_RANGE = 32 * GRAVITY  # of the strongest common sensor, which movement up to 12 Hz does not reach
 
 # Place -> segment, how far along it from base (0) to tip (1), and metres to the front and outwards
 # (to the sensor's own side) from there: the skin lies off the joints' line.
@@ -59,7 +61,7 @@ class VirtualImu:
     imu : np.ndarray
         (P, N, 6) float32, m/s2 and rad/s, in each sensor's own axes; 0 where not `ok`.
     ok : np.ndarray
-        (P, N) bool, samples whose joints were seen.
+        (P, N) bool, samples whose joints were seen, did not jump and felt no more than 32 g.
     bandwidth_hz : float
         What the mocap carries: above it the sensors measure nothing.
     """
@@ -139,6 +141,7 @@ def virtual_imu(
             _, along, front, out = _PLACED[place]
             offset = axes @ np.array([0.0, front, out if side == "right" else -out])
             imu[row] = measure(base + along * (tip - base) + offset, axes, rate_hz)
+            ok[row] &= in_range(imu[row], rate_hz)
     if seed is not None:
         for row, name in enumerate(order):
             imu[row] = mount(imu[row], seed, name)
@@ -187,6 +190,7 @@ def marker_imu(
         axes = axes_of(x, np.cross(x, smooth[:, 2] - smooth[:, 0]))
         position = np.einsum("nmi,m->ni", smooth, np.asarray(weights, float))
         imu[0] = measure(position + axes @ np.asarray(offset_m, float), axes, rate_hz)
+        ok[0] &= in_range(imu[0], rate_hz)
     imu[~ok] = 0
     return VirtualImu(("markers",), grid.time_s, imu, ok, grid.bandwidth_hz)
 
@@ -214,6 +218,13 @@ def measure(position: np.ndarray, axes: np.ndarray, rate_hz: float) -> np.ndarra
     rate = np.stack([skew[:, 2, 1], skew[:, 0, 2], skew[:, 1, 0]], axis=1)
     force = np.einsum("nij,ni->nj", axes, force)
     return np.concatenate([force, rate], axis=1).astype(np.float32)
+
+
+def in_range(imu: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Samples (N) that are not within 50 ms of a force of more than 32 g."""
+    strong = (imu[:, :3] ** 2).sum(axis=1) > _RANGE**2
+    near: np.ndarray = ~maximum_filter1d(strong, 2 * int(0.05 * rate_hz) + 1)
+    return near
 
 
 def mount(imu: np.ndarray, seed: int, name: str = "") -> np.ndarray:

@@ -239,6 +239,22 @@ def test_lost_joints_are_not_measured_and_short_gaps_are_bridged():
     assert never.ok[1].any()
 
 
+def test_a_joint_that_jumps_to_another_s_place_is_not_measured_there():
+    times, joints = standing(4.0)
+    swapped = joints.copy()
+    knees = [JOINTS.index(f"{side}-knee") for side in ("left", "right")]
+    swapped[200, knees] = joints[200, knees] + np.array([0, 0.4, 0.0])
+    sensors = virtual_imu(times, swapped, ["thigh", "chest"])
+    before = virtual_imu(times, joints, ["thigh", "chest"])
+    lost = sensors.time_s[before.ok[0] & ~sensors.ok[0]]
+    assert 1.8 < lost.min() < 1.95
+    assert 2.05 < lost.max() < 2.2
+    np.testing.assert_allclose(
+        sensors.imu[0][sensors.ok[0]], before.imu[0][sensors.ok[0]], atol=0.01
+    )
+    np.testing.assert_array_equal(sensors.ok[1], before.ok[1])
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 15])
 def test_too_few_poses_are_no_samples(count):
     times, joints = standing()
