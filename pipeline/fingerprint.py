@@ -6,12 +6,14 @@ follow it there. So other stages depend on these small files in place of all of 
 """
 
 import hashlib
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from aura import plugins
 from aura.config import Dataset, Mixture, Params
+from aura.datasets.base import VIRTUAL
 from aura.errors import AuraError
 from pipeline.engine import paths
 from pipeline.engine.code import source_files, source_of
@@ -29,10 +31,12 @@ def run(params: Params) -> None:
             encoders = train.imu_encoder.name, train.mocap_encoder.name
             write_json(folder / name / "encoders.json", fingerprint("encoder", *encoders))
             if isinstance(entry, Dataset):
-                write_json(folder / name / "adapter.json", fingerprint("adapter", entry.adapter))
+                also = [VIRTUAL] if entry.options.get("virtual") else []
+                adapter = fingerprint("adapter", entry.adapter, also=also)
+                write_json(folder / name / "adapter.json", adapter)
 
 
-def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
+def fingerprint(kind: plugins.Kind, *names: str, also: Sequence[str] = ()) -> dict[str, Any]:
     """Hash the files of adapters or encoders.
 
     Of this project's own those are the files of their room that they import; the rest of the
@@ -45,6 +49,8 @@ def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
         Which of the two.
     *names : str
         As in params.yaml.
+    also : sequence of str
+        Modules of the room that are in use besides.
 
     Returns
     -------
@@ -53,6 +59,8 @@ def fingerprint(kind: plugins.Kind, *names: str) -> dict[str, Any]:
     """
     room = plugins.GROUPS[kind]
     files, versions = _hash_files(f"{room}.base", _ROOT.joinpath(*room.split("."))), {}
+    for module in also:
+        files |= _hash_files(module, _ROOT.joinpath(*room.split(".")))
     for name in names:
         try:
             plugin = plugins.find(kind, name)

@@ -12,6 +12,7 @@ import pyarrow as pa
 from aura import plugins
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
 from aura.datasets.base import (
+    VIRTUAL,
     Inventory,
     Recording,
     Skip,
@@ -43,8 +44,10 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(nothing_usable(dataset, settings.root, count_skips(inventory.skips)))
     check_places(inventory.takes, settings.adapter)
     groups = group_takes(inventory.takes, params.resample)
+    modules = [plugins.find("adapter", settings.adapter).module]
+    modules += [VIRTUAL] if settings.options.get("virtual") else []
     identity = {
-        "code": code_hash("pipeline.resample", plugins.find("adapter", settings.adapter).module),
+        "code": code_hash("pipeline.resample", *modules),
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
         "takes": _digest(inventory.takes),
     }

@@ -8,6 +8,7 @@ set has none of its own: it is written in Ego-Exo4D's format and read by `ego_ex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,6 +17,9 @@ from aura import plugins
 from aura.errors import AuraError
 from aura.schema import PLACES, is_place
 from aura.storage import Storage
+
+VIRTUAL = "aura.datasets.virtual"
+"""What the option `virtual` needs; by name, so that only data sets that have it depend on it."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,8 @@ class Recording:
         How much of what was masked.
     imu_channels : np.ndarray
         (6,) bool, channels that the IMU has; `pipeline.screen` finds them.
+    stretch : float
+        Of true time: 2 where every time is twice what it was. Values keep their units.
     """
 
     duration_s: float
@@ -146,6 +152,7 @@ class Recording:
     mocap_frame: np.ndarray = field(default_factory=lambda: np.empty(0, np.int64))
     counts: Mapping[str, int] = field(default_factory=dict)
     imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
+    stretch: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -180,7 +187,7 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     root : str
         A folder, or an object store's URL.
     options : mapping of str to object
-        What the adapter leaves open; each has its own.
+        What the adapter leaves open; each has its own, but for `virtual` (`datasets.virtual`).
 
     Returns
     -------
@@ -198,7 +205,10 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
-    opened: Adapter = cls(storage, options)
+    own = {name: value for name, value in options.items() if name != "virtual"}
+    opened: Adapter = cls(storage, own)
+    if options.get("virtual"):
+        opened = import_module(VIRTUAL).with_virtual(opened, options["virtual"])
     return opened
 
 

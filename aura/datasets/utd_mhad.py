@@ -53,7 +53,8 @@ class Options(BaseModel):
 
     `stretch_s` lays every sequence over so many seconds. IMU and skeleton of a sequence are of one
     length, and few sequences of a person share theirs: by length alone a sequence's counterpart
-    is found. Stretched, they have to be matched by what happens in them. Values keep their units.
+    is found. Stretched, they have to be matched by what happens in them. Values keep their units;
+    virtual IMUs measure true time.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -120,28 +121,27 @@ class Adapter:
         inertial = self._matrix(take, "inertial", "d_iner", skips)
         skeleton = self._matrix(take, "skeleton", "d_skel", skips)
         imu_s, imu, imu_ok = empty_imu()
-        mocap_s, mocap = empty_mocap()
+        _, mocap = empty_mocap()
         counts: dict[str, int] = {}
         if inertial is not None and (inertial.ndim != 2 or inertial.shape[1] != 6):
             skips.append(Skip("inertial file has the wrong shape", take.take_name, "imu"))
             inertial = None
-        if skeleton is not None and skeleton.shape[:2] != (20, 3):
+        if skeleton is not None and (skeleton.ndim != 3 or skeleton.shape[:2] != (20, 3)):
             skips.append(Skip("skeleton file has the wrong shape", take.take_name, "mocap"))
             skeleton = None
         if inertial is not None:
             units = np.array([GRAVITY] * 3 + [np.pi / 180] * 3, np.float32)
             imu = inertial.astype(np.float32) * units
             imu_s, imu_ok = np.arange(len(imu)) / IMU_HZ, np.ones(len(imu), bool)
-        duration = len(imu) / IMU_HZ
-        if self.options.stretch_s and (len(imu) or skeleton is not None):
-            duration = self.options.stretch_s
-            imu_s = np.linspace(0, duration, len(imu))
         if skeleton is not None:
             mocap, counts = mask_lost(to_coco(skeleton.transpose(2, 0, 1)))
             if not np.isfinite(mocap).any():
                 skips.append(Skip("skeleton file has no joint", take.take_name, "mocap"))
-            duration = duration or len(mocap) / 30.0
-            mocap_s = np.linspace(0, duration, len(mocap))
+        duration, stretch = len(imu) / IMU_HZ or len(mocap) / 30.0, 1.0
+        if self.options.stretch_s and duration:
+            duration, stretch = self.options.stretch_s, self.options.stretch_s / duration
+            imu_s = np.linspace(0, duration, len(imu))
+        mocap_s = np.linspace(0, duration, len(mocap))
         return Recording(
             duration_s=duration,
             imu_s=imu_s,
@@ -155,6 +155,7 @@ class Adapter:
             texts=(Text(str(take.label), duration / 2, "actions"),),
             skips=tuple(skips),
             counts=counts,
+            stretch=stretch,
         )
 
     def _split(self, subject: int, trial: int) -> str | None:

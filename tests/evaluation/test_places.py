@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.evaluation.measure import measure
 from aura.evaluation.breakdown import by_place
+from aura.evaluation.measure import measure
 from aura.evaluation.relevance import instants
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import predict
