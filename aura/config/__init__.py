@@ -92,8 +92,8 @@ class Params(Model):
             return None
         if self.teacher.model == "stand-in":
             raise AuraError(
-                f"datasets.{name}.params.teacher is the stand-in, which `aura teach` trains for all "
-                "data sets; name a pretrained one there, or leave it out."
+                f"datasets.{name}.params.teacher is the stand-in, which `aura teach` trains "
+                "for all data sets; name a pretrained one there, or leave it out."
             )
         return self.teacher
 

@@ -50,7 +50,8 @@ def markdown(
     """
     folder = folder or f"models/{card['dataset']}/{card['phase']}"
     title = f"AURA encoders, {card['dataset']}, phase {card['phase']}"
-    tags = [*(_SENSORS[m].lower() for m in sensors(card)), "clip", "contrastive-learning"]
+    kind = "sentence-transformers" if _reads_texts_alone(card) else "clip"
+    tags = [*(_SENSORS[m].lower() for m in sensors(card)), kind, "contrastive-learning"]
     measured = results(metrics or {})
     sections = {
         "What it is": _what(card),
@@ -60,7 +61,13 @@ def markdown(
         "Training": _training(card),
         "Evaluation": _evaluation(measured),
         "Size": _size(card),
-        "Use": example(folder, sensors(card), _seconds(card), card["shape"]["dim"]),
+        "Use": example(
+            folder,
+            sensors(card),
+            _seconds(card),
+            card["shape"]["dim"],
+            bool(card.get("own_teacher")),
+        ),
         "Limits": _limits(card),
         "Sources": _sources(card),
     }
@@ -93,10 +100,12 @@ def _what(card: Card) -> str:
         f"{settings[f'{m}_encoder'].get('size', 'S')}"
         for m in sensors(card)
     ]
+    seen = "CLIP, so that windows, texts and video frames are compared by their cosine (AURA-MFM)"
+    if _reads_texts_alone(card):
+        seen = "sentence model, so that windows and texts are compared by their cosine"
     text = (
         f"Encoders of wearable-sensor windows of {_seconds(card):g} s into the {shape['dim']} "
-        "dimensions of a frozen CLIP, so that windows, texts and video frames are compared by "
-        f"their cosine (AURA-MFM). {'; '.join(names)}."
+        f"dimensions of a frozen {seen}. {'; '.join(names)}."
     )
     for twin, purpose in _TWINS.items():
         if card["phase"].startswith(twin):
@@ -154,13 +163,28 @@ def _count(value: float | None) -> str:
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
 
 
+def _reads_texts_alone(card: Card) -> bool:
+    return card["teacher"].get("kind", "clip") == "sentence"
+
+
 def _teacher(card: Card) -> str:
     teacher = card["teacher"]
     kind = "The stand-in" if teacher.get("stand_in") else f"{teacher['model']}"
-    return (
+    text = (
         f"{kind}, {teacher['pretrained']}. SHA-256 of its weights: `{teacher['weights_sha256']}`. "
         "It was not trained further, and texts must be encoded by these very weights."
     )
+    if _reads_texts_alone(card):
+        text += (
+            f" It reads {teacher['max_tokens']} tokens of a text, pooled by {teacher['pooling']}, "
+            "and no video; pairs with video were left out."
+        )
+        text += (
+            f" Before each text it reads `{teacher['prompt']}`." if teacher.get("prompt") else ""
+        )
+    if card.get("own_teacher"):
+        text += f" `aura.load` takes it from `{card['own_teacher']['model']}`, or from `teacher=`."
+    return text
 
 
 def _training(card: Card) -> str:
@@ -231,7 +255,8 @@ def _limits(card: Card) -> str:
 
 
 def _sources(card: Card) -> str:
-    lines = ["AURA-MFM, arXiv 2506.03174", "CLIP, arXiv 2103.00020"]
+    teacher = "Sentence-BERT, arXiv 1908.10084" if _reads_texts_alone(card) else None
+    lines = ["AURA-MFM, arXiv 2506.03174", teacher or "CLIP, arXiv 2103.00020"]
     if any(card["settings"].get(f"{m}_encoder", {}).get("name") == "imu2clip" for m in _SENSORS):
         lines.append("IMU2CLIP, arXiv 2210.14395")
     if "ego-exo4d" in (card["dataset"], card.get("adapter")):
