@@ -9,6 +9,7 @@ from typing import Any
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.report.card_example import example
 from aura.report.card_metadata import Result, front_matter, results
+from aura.report.card_teacher import reads_texts_alone, teacher_section, what_it_aligns
 from aura.schema import IMU_CHANNELS, JOINTS, SPLITS
 
 Card = Mapping[str, Any]
@@ -50,14 +51,14 @@ def markdown(
     """
     folder = folder or f"models/{card['dataset']}/{card['phase']}"
     title = f"AURA encoders, {card['dataset']}, phase {card['phase']}"
-    kind = "sentence-transformers" if _reads_texts_alone(card) else "clip"
+    kind = "sentence-transformers" if reads_texts_alone(card) else "clip"
     tags = [*(_SENSORS[m].lower() for m in sensors(card)), kind, "contrastive-learning"]
     measured = results(metrics or {})
     sections = {
         "What it is": _what(card),
         "Input": _input(card),
         "Training data": _data(card),
-        "Teacher": _teacher(card),
+        "Teacher": teacher_section(card),
         "Training": _training(card),
         "Evaluation": _evaluation(measured),
         "Size": _size(card),
@@ -100,12 +101,9 @@ def _what(card: Card) -> str:
         f"{settings[f'{m}_encoder'].get('size', 'S')}"
         for m in sensors(card)
     ]
-    seen = "CLIP, so that windows, texts and video frames are compared by their cosine (AURA-MFM)"
-    if _reads_texts_alone(card):
-        seen = "sentence model, so that windows and texts are compared by their cosine"
     text = (
         f"Encoders of wearable-sensor windows of {_seconds(card):g} s into the {shape['dim']} "
-        f"dimensions of a frozen {seen}. {'; '.join(names)}."
+        f"dimensions of a frozen {what_it_aligns(card)}. {'; '.join(names)}."
     )
     for twin, purpose in _TWINS.items():
         if card["phase"].startswith(twin):
@@ -161,30 +159,6 @@ def _count(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _reads_texts_alone(card: Card) -> bool:
-    return card["teacher"].get("kind", "clip") == "sentence"
-
-
-def _teacher(card: Card) -> str:
-    teacher = card["teacher"]
-    kind = "The stand-in" if teacher.get("stand_in") else f"{teacher['model']}"
-    text = (
-        f"{kind}, {teacher['pretrained']}. SHA-256 of its weights: `{teacher['weights_sha256']}`. "
-        "It was not trained further, and texts must be encoded by these very weights."
-    )
-    if _reads_texts_alone(card):
-        text += (
-            f" It reads {teacher['max_tokens']} tokens of a text, pooled by {teacher['pooling']}, "
-            "and no video; pairs with video were left out."
-        )
-        text += (
-            f" Before each text it reads `{teacher['prompt']}`." if teacher.get("prompt") else ""
-        )
-    if card.get("own_teacher"):
-        text += f" `aura.load` takes it from `{card['own_teacher']['model']}`, or from `teacher=`."
-    return text
 
 
 def _training(card: Card) -> str:
@@ -255,7 +229,7 @@ def _limits(card: Card) -> str:
 
 
 def _sources(card: Card) -> str:
-    teacher = "Sentence-BERT, arXiv 1908.10084" if _reads_texts_alone(card) else None
+    teacher = "Sentence-BERT, arXiv 1908.10084" if reads_texts_alone(card) else None
     lines = ["AURA-MFM, arXiv 2506.03174", teacher or "CLIP, arXiv 2103.00020"]
     if any(card["settings"].get(f"{m}_encoder", {}).get("name") == "imu2clip" for m in _SENSORS):
         lines.append("IMU2CLIP, arXiv 2210.14395")
