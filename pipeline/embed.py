@@ -29,7 +29,15 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
-from pipeline.engine.shards import Add, Shard, add_counts, file_shards, require_some, run_shards
+from pipeline.engine.shards import (
+    Add,
+    Report,
+    Shard,
+    add_counts,
+    file_shards,
+    require_some,
+    run_shards,
+)
 from pipeline.engine.threads import limit_threads
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
@@ -52,7 +60,7 @@ def run(params: Params, dataset: str) -> None:
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
     metadata = teacher.metadata()
-    frozen_teacher = Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
+    wanted = Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
     with_video = sum(_count_video(file) for file in shards)
     if with_video and teacher.sees_video:
         say(find_ffmpeg().note)  # here, before hours of work
@@ -66,30 +74,18 @@ def run(params: Params, dataset: str) -> None:
     step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
-        text_reports = list(
-            run_shards(
-                [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)],
-                partial(embed_texts, frozen_teacher),
-                {"texts": texts_schema(dim).with_metadata(metadata)},
-                folder,
-                params.ray,
-                f"embed {dataset}, texts",
-                "text",
-                params.embed.gpus,
-            )
-        )
-        video_reports = list(
-            run_shards(
-                file_shards(shards, signals) if teacher.sees_video else [],
-                partial(embed_shard, settings.root, signals, frozen_teacher, params),
-                {"part": videos_schema(dim).with_metadata(metadata)},
-                folder,
-                params.ray,
-                f"embed {dataset}, video",
-                gpus=params.embed.gpus,
-            )
-        )
-        require_some("video", "windows", dataset, folder, video_reports)
+        run_all = partial(run_shards, folder=folder, settings=params.ray, gpus=params.embed.gpus)
+        text_shards = [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)]
+        schemas = {"texts": texts_schema(dim).with_metadata(metadata)}
+        work, label = partial(embed_texts, wanted), f"embed {dataset}, texts"
+        text_reports = list(run_all(text_shards, work, schemas, label=label, unit="text"))
+        video_reports: list[Report] = []
+        if teacher.sees_video:
+            work = partial(embed_shard, settings.root, signals, wanted, params)
+            schemas = {"part": videos_schema(dim).with_metadata(metadata)}
+            video_shards, label = file_shards(shards, signals), f"embed {dataset}, video"
+            video_reports = list(run_all(video_shards, work, schemas, label=label))
+            require_some("video", "windows", dataset, folder, video_reports)
     skips = add_counts(video_reports, "skips")
     if with_video and not teacher.sees_video:
         skips["video: teacher reads texts alone"] = with_video
