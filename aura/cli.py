@@ -91,7 +91,7 @@ def synthesize(overrides: Overrides = None) -> None:
 
 @command("aura teach --set teacher.model=ViT-B-32 --set teacher.pretrained=openai")
 def teach(overrides: Overrides = None) -> None:
-    """Prepare the frozen teacher: a pretrained CLIP, or train the stand-in."""
+    """Prepare the frozen teacher: a pretrained CLIP or sentence model, or the stand-in."""
     _run("teach", None, None, overrides)
 
 

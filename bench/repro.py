@@ -71,7 +71,8 @@ def _row(ours: Callable[[], object], stages: Callable[[], object] | str) -> Row:
 def project(folder: Path, overrides: Sequence[str]) -> Path:
     """A copy of this project with settings of its own, under git and DVC."""
     folder.mkdir(parents=True)
-    for name in ("dvc.yaml", ".dvcignore", ".gitignore", "data/weights/.gitignore"):
+    kept = ("data/weights/.gitignore", "data/own-weights/.gitignore")
+    for name in ("dvc.yaml", ".dvcignore", ".gitignore", *kept):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, folder / name)
     for name in ("aura", "pipeline"):

@@ -28,8 +28,13 @@ from pipeline.study.cells import Cell
 
 def run(params: Params, dataset: str) -> None:
     """Write cells in `models/ablate/<dataset>`, tables in `reports/<dataset>/ablate`."""
-    windows, texts, _ = joined.load(params, dataset)
+    windows, texts, teacher = joined.load(params, dataset)
     settings = params.ablate
+    for name in settings.variants:
+        train = cells.settings_of(params, name, settings.seeds[0]).train
+        _, sentence = joined.pairs_of(train, teacher, f"ablate.variants.{name}.train")
+        if sentence:
+            say(f"ablate, {name}: {sentence}")
     grid = [
         Cell(variant, seed, fold)
         for variant in settings.variants

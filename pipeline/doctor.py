@@ -9,11 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from aura.config import Params
+from aura.config import Params, Teacher
 from aura.datasets.base import Skip, Take, count_skips, nothing_usable, open_dataset
 from aura.errors import AuraError, CorruptFile
 from aura.schema import SPLITS
 from aura.storage import Storage
+from aura.teacher import sentence_files
 from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.video import check_frames
 from pipeline.engine.progress import say, track
@@ -46,6 +47,9 @@ def run(params: Params, dataset: str) -> str:
         hours += result["seconds"] / 3600
     if any(have["video"] for have in counts_by_split.values()):
         _check_ffmpeg()
+        if params.teacher.kind == "sentence":
+            say("doctor: the teacher reads texts alone; video and pairs with it are left out.")
+    _check_teacher(params.teacher)
     table = _table(
         f"{dataset} at {settings.root}, {hours:.2f} hours", counts_by_split, skips, counts
     )
@@ -61,6 +65,17 @@ def _check_ffmpeg() -> None:
         say(find_ffmpeg().note)
     except AuraError as error:
         say(str(error))
+
+
+def _check_teacher(teacher: Teacher) -> None:
+    """Say which package or folder a sentence model lacks."""
+    if teacher.kind != "sentence":
+        return
+    try:
+        sentence_files.require_library()
+        sentence_files.list_files(sentence_files.find_folder(teacher.model))
+    except AuraError as error:
+        say(f"doctor: {error}")
 
 
 def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Iterator[dict[str, Any]]:

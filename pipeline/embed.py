@@ -3,10 +3,9 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -14,13 +13,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from aura import plugins
-from aura.config import Dataset, Embed, Params
+from aura.config import Dataset, Params
 from aura.datasets.base import Skip, count_skips, open_dataset
-from aura.errors import CorruptFile
+from aura.errors import AuraError, CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
-from aura.teacher import clip
+from aura.teacher import frozen
 from aura.teacher.ffmpeg import find_ffmpeg
+from aura.teacher.identity import Identity
 from aura.teacher.tokens import count_long, describe_long
 from aura.teacher.video import probe, window_frames
 from aura.teacher.video_check import VideoCheck
@@ -30,7 +30,15 @@ from pipeline.engine.code import code_hash
 from pipeline.engine.manifest import write_manifest
 from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
-from pipeline.engine.shards import Add, Shard, add_counts, file_shards, require_some, run_shards
+from pipeline.engine.shards import (
+    Add,
+    Report,
+    Shard,
+    add_counts,
+    file_shards,
+    require_some,
+    run_shards,
+)
 from pipeline.engine.threads import limit_threads
 
 _WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
@@ -42,7 +50,8 @@ def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
     shards = list_shards(paths.WINDOWS / dataset, "slice")
-    teacher = _identity(paths.TEACHER, params.embed)
+    place = params.own_teacher(dataset) or paths.TEACHER
+    teacher = frozen.identify(place, params.embed.precision, params.embed.long_texts)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),
@@ -51,38 +60,36 @@ def run(params: Params, dataset: str) -> None:
         "teacher": teacher.content(),
         "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
     }
-    metadata, teacher_folder = teacher.metadata(), paths.TEACHER.absolute()
-    if any(pc.any(pq.read_table(f, columns=["has_video"])["has_video"]).as_py() for f in shards):
+    metadata = teacher.metadata()
+    wanted = Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
+    with_video = sum(_count_video(file) for file in shards)
+    if with_video and teacher.sees_video:
         say(find_ffmpeg().note)  # here, before hours of work
+    elif with_video:
+        say(
+            f"embed: {teacher.model} reads texts alone; "
+            f"the video of {with_video} windows is left out."
+        )
     dim = teacher.embed_dim
     texts = list(_texts(shards, settings, params.embed.prompts))
     step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
     with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
-        text_reports = list(
-            run_shards(
-                [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)],
-                partial(embed_texts, teacher_folder, params.embed),
-                {"texts": texts_schema(dim).with_metadata(metadata)},
-                folder,
-                params.ray,
-                f"embed {dataset}, texts",
-                "text",
-                params.embed.gpus,
-            )
-        )
-        video_reports = list(
-            run_shards(
-                file_shards(shards, signals),
-                partial(embed_shard, settings.root, signals, teacher_folder, params),
-                {"part": videos_schema(dim).with_metadata(metadata)},
-                folder,
-                params.ray,
-                f"embed {dataset}, video",
-                gpus=params.embed.gpus,
-            )
-        )
-        require_some("video", "windows", dataset, folder, video_reports)
+        run_all = partial(run_shards, folder=folder, settings=params.ray, gpus=params.embed.gpus)
+        text_shards = [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)]
+        schemas = {"texts": texts_schema(dim).with_metadata(metadata)}
+        work, label = partial(embed_texts, wanted), f"embed {dataset}, texts"
+        text_reports = list(run_all(text_shards, work, schemas, label=label, unit="text"))
+        video_reports: list[Report] = []
+        if teacher.sees_video:
+            work = partial(embed_shard, settings.root, signals, wanted, params)
+            schemas = {"part": videos_schema(dim).with_metadata(metadata)}
+            video_shards, label = file_shards(shards, signals), f"embed {dataset}, video"
+            video_reports = list(run_all(video_shards, work, schemas, label=label))
+            require_some("video", "windows", dataset, folder, video_reports)
+    skips = add_counts(video_reports, "skips")
+    if with_video and not teacher.sees_video:
+        skips["video: teacher reads texts alone"] = with_video
     long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
     if sentence := describe_long(long_texts):
         say(f"embed: {sentence}")
@@ -94,7 +101,7 @@ def run(params: Params, dataset: str) -> None:
             "long_texts": long_texts,
             "windows_with_video": sum(report["windows"] for report in video_reports),
             "frames_embedded": sum(report["frames"] for report in video_reports),
-            "skips": add_counts(video_reports, "skips"),
+            "skips": skips,
         },
     )
     write_manifest(dataset)
@@ -124,29 +131,33 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
             yield prompt.format(phrase), "prompt", label
 
 
+class Frozen(NamedTuple):
+    """What a worker loads: where the teacher is, who it must be, and on which device."""
+
+    place: frozen.Place
+    identity: Identity
+    device: str
+
+
 @lru_cache(1)
-def _load_once(folder: Path, device: str, identity: clip.Identity) -> clip.Teacher:
+def _load_teacher(wanted: Frozen) -> Any:
     """One teacher a worker process, another once it is taught anew."""
-    return clip.load(folder, device, identity.precision, identity.long_texts)
+    identity = wanted.identity
+    teacher = frozen.load(wanted.place, wanted.device, identity.precision, identity.long_texts)
+    if teacher.identity != identity:
+        raise AuraError(f"{identity.model} was replaced while `aura embed` ran; run it again.")
+    return teacher
 
 
-def _load_teacher(folder: Path, params: Embed) -> clip.Teacher:
-    return _load_once(folder, "cuda" if params.gpus else "cpu", _identity(folder, params))
-
-
-def _identity(folder: Path, params: Embed) -> clip.Identity:
-    """Of the teacher as `params` use it."""
-    taught = clip.read_identity(folder)
-    return replace(taught, precision=params.precision, long_texts=params.long_texts)
+def _count_video(windows: Path) -> int:
+    has_video = pq.read_table(windows, columns=["has_video"])["has_video"]
+    return int(pc.sum(has_video).as_py() or 0)
 
 
 @limit_threads(1)
-def embed_texts(
-    teacher_folder: Path, params: Embed, rows: Sequence[Text], add: Add
-) -> dict[str, Any]:
+def embed_texts(wanted: Frozen, rows: Sequence[Text], add: Add) -> dict[str, Any]:
     """One shard of texts."""
-    teacher = _load_teacher(teacher_folder, params)
-    identity = teacher.identity
+    teacher, identity = _load_teacher(wanted), wanted.identity
     schema = texts_schema(identity.embed_dim).with_metadata(identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
     tokens, ids = teacher.context.read(texts), [text_id(text) for text in texts]
@@ -177,10 +188,10 @@ def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
 
 @limit_threads(1)
 def embed_shard(
-    root: str, signals: Path, teacher_folder: Path, params: Params, windows: Path, add: Add
+    root: str, signals: Path, wanted: Frozen, params: Params, windows: Path, add: Add
 ) -> dict[str, Any]:
     """One shard: for each take the first camera that decodes, all its windows from one decode."""
-    teacher, files = _load_teacher(teacher_folder, params.embed), Storage(root)
+    teacher, files = _load_teacher(wanted), Storage(root)
     skips: list[Skip] = []
     embedded = frames = 0
     failure = ""
@@ -209,7 +220,9 @@ def embed_shard(
             past_end = ids[counts == 0]
             skips += [Skip("window is past the end of the video", i, "video") for i in past_end]
             kept = counts > 0
-            table = _videos_table(teacher, ids[kept], video["camera"], counts[kept], means[kept])
+            table = _videos_table(
+                wanted.identity, ids[kept], video["camera"], counts[kept], means[kept]
+            )
             add("part", table)
             embedded, frames = embedded + table.num_rows, frames + found
             break
@@ -221,9 +234,9 @@ def embed_shard(
 
 
 def _videos_table(
-    teacher: clip.Teacher, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
+    identity: Identity, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
 ) -> pa.Table:
-    schema = videos_schema(means.shape[1]).with_metadata(teacher.identity.metadata())
+    schema = videos_schema(means.shape[1]).with_metadata(identity.metadata())
     columns = [
         pa.array(ids.tolist(), pa.string()),
         pa.array([camera] * len(ids), pa.string()),

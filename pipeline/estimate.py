@@ -52,6 +52,11 @@ def run(
     size = full.subset(settings.options.get("splits", SPLITS), SHARES if by_person else {})
     if not gpu_tflops > 0:
         raise AuraError(f"--gpu-tflops must be above 0, not {gpu_tflops:g}.")
+    if params.teacher.kind == "sentence":
+        raise AuraError(
+            "aura estimate measures the towers of a CLIP; for a sentence model, which sees no "
+            "video, measure with teacher.kind=clip and leave out the rows of images."
+        )
     model = params.teacher.model if params.teacher.model != "stand-in" else _STAND_IN_FOR
     if model not in open_clip.list_models():
         raise AuraError(f"open_clip has no model '{model}' whose speed could be measured.")

@@ -1,8 +1,9 @@
-"""fingerprint: what code each data set's adapter and encoders consist of, as hashes of their files.
+"""fingerprint: what each data set's adapter, encoders and own teacher consist of, as hashes.
 
-Which adapter and which encoders a data set uses stands in params.yaml, and DVC's `deps` cannot
+Which adapter, encoders and teacher a data set uses stands in params.yaml, and DVC's `deps` cannot
 follow it there. So other stages depend on these small files in place of all of `aura/datasets` and
-`aura/encoders`: an adapter that is new or changed makes only the stages of its own data sets run.
+`aura/encoders`: an adapter that is new or changed makes only the stages of its own data sets run,
+as does a teacher of a data set's own whose weights are replaced.
 """
 
 import hashlib
@@ -12,28 +13,82 @@ from pathlib import Path
 from typing import Any
 
 from aura import plugins
-from aura.config import Dataset, Mixture, Params
+from aura.config import Dataset, Mixture, Params, Teacher
 from aura.datasets.base import VIRTUAL
 from aura.errors import AuraError
+from aura.teacher import sentence_files
 from pipeline.engine import paths
 from pipeline.engine.code import source_files, source_of
 from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.watched import watch
 
 _ROOT = Path(plugins.__file__).parent.parent
 
 
 def run(params: Params) -> None:
-    """Write `data/fingerprint/<dataset>/adapter.json` and `encoders.json` for each data set."""
+    """Write `adapter.json`, `encoders.json` and `teacher.json` of each data set's fingerprint."""
+    watched: list[Path] = []
     with stage_output(paths.FINGERPRINTS, None) as folder:
         entries: dict[str, Dataset | Mixture] = {**params.datasets, **params.mixtures}
         for name, entry in entries.items():
-            train = params.changed(entry.params, f"the params of {name}").train
-            encoders = train.imu_encoder.name, train.mocap_encoder.name
+            changed = params.changed(entry.params, f"the params of {name}")
+            encoders = changed.train.imu_encoder.name, changed.train.mocap_encoder.name
             write_json(folder / name / "encoders.json", fingerprint("encoder", *encoders))
-            if isinstance(entry, Dataset):
-                also = [VIRTUAL] if entry.options.get("virtual") else []
-                adapter = fingerprint("adapter", entry.adapter, also=also)
-                write_json(folder / name / "adapter.json", adapter)
+            if isinstance(entry, Mixture):
+                continue
+            also = [VIRTUAL] if entry.options.get("virtual") else []
+            adapter = fingerprint("adapter", entry.adapter, also=also)
+            write_json(folder / name / "adapter.json", adapter)
+            teacher, files = own_teacher(changed, name)
+            write_json(folder / name / "teacher.json", teacher)
+            watched += files
+    watch(sorted(set(watched)), paths.OWN_WEIGHTS)
+
+
+def own_teacher(params: Params, dataset: str) -> tuple[dict[str, Any], list[Path]]:
+    """Fingerprint a data set's own teacher.
+
+    Parameters
+    ----------
+    params : Params
+        With the data set's own.
+    dataset : str
+        Its name.
+
+    Returns
+    -------
+    content : dict
+        Its settings and SHA-256 by file, empty where the data set has the teacher of all. One
+        that cannot be found has no files: `embed` says so.
+    files : list of Path
+        The files.
+    """
+    if "teacher" not in params.dataset(dataset).params:
+        return {}, []
+    settings = params.teacher
+    try:
+        if settings.kind == "sentence":
+            base = sentence_files.find_folder(settings.model)
+            files = sentence_files.own_files(base)
+            names = [file.relative_to(base).as_posix() for file in files]
+        else:
+            files = [] if settings.model == "stand-in" else _files_of_clip(settings)
+            names = [file.name for file in files]
+    except AuraError:
+        files, names = [], []
+    hashes = {name: _hash_file(file) for name, file in zip(names, files, strict=True)}
+    return {"settings": settings.model_dump(mode="json"), "files": hashes}, files
+
+
+def _files_of_clip(settings: Teacher) -> list[Path]:
+    from aura.teacher.source import find_source  # open_clip takes seconds to import
+
+    return list(find_source(settings.model, settings.pretrained).own_files)
+
+
+def _hash_file(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def fingerprint(kind: plugins.Kind, *names: str, also: Sequence[str] = ()) -> dict[str, Any]:
@@ -79,7 +134,7 @@ def _hash_files(module: str, place: Path) -> dict[str, str]:
     """Of the files at `place` that the module consists of; by their paths beside that package."""
     base = _ROOT if place.is_relative_to(_ROOT / "aura") else place.parent
     return {
-        path.relative_to(base).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        path.relative_to(base).as_posix(): _hash_file(path)
         for path in source_files(module)
         if path.is_relative_to(place)
     }

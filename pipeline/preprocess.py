@@ -13,7 +13,8 @@ from pipeline.engine.session import ray_session
 def run(params: Params, dataset: str) -> None:
     """From raw recordings to embeddings; makes the synthetic data and the teacher if missing."""
     settings = params.dataset(dataset)
-    needs_teacher = not (paths.TEACHER / "teacher.json").is_file()
+    own = params.own_teacher(dataset)
+    needs_teacher = own is None and not (paths.TEACHER / "teacher.json").is_file()
     stand_in = needs_teacher and params.teacher.model == "stand-in"
     synthetic = Path(params.dataset("synthetic").root)
     if (stand_in or settings.root == str(synthetic)) and not synthetic.is_dir():

@@ -1,10 +1,9 @@
-"""teach: the teacher, frozen. A pretrained CLIP by name, or the stand-in trained here.
+"""teach: the teacher, frozen. A pretrained CLIP or sentence model, or the stand-in trained here.
 
 The stand-in is a small open_clip model trained on captioned frames of the synthetic set's `teacher`
 split, whose people and captures are in no other split. It stands in where no weights can be had.
 """
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -22,7 +21,7 @@ from aura.config import Params, Teach
 from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
-from aura.teacher import clip, pretrained
+from aura.teacher import clip, frozen, pretrained, sentence_files
 from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.source import find_source
 from aura.teacher.video import decode_frames
@@ -31,16 +30,23 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.progress import say, track
+from pipeline.engine.watched import watch
 
 _FRAMES_PER_SECOND = 2.0
 
 
 def run(params: Params) -> None:
     """Write `models/teacher`: identity, and the weights where no tag of open_clip has them."""
-    settings, source = params.teacher, None
-    if settings.model != "stand-in":
+    settings, source, sentences = params.teacher, None, None
+    if settings.kind == "sentence":
+        sentence_files.require_library()
+        sentences = sentence_files.find_folder(settings.model)
+        files: Sequence[Path] = sentence_files.own_files(sentences)
+    elif settings.model != "stand-in":
         source = find_source(settings.model, settings.pretrained)
-    files = source.own_files if source else ()
+        files = source.own_files
+    else:
+        files = ()
     watch(files, paths.WEIGHTS)
     adapter = plugins.find("adapter", params.dataset("synthetic").adapter).module
     identity = {
@@ -49,7 +55,11 @@ def run(params: Params) -> None:
         "files": [(str(path), path.stat().st_mtime_ns) for path in files],
     }
     with stage_output(paths.TEACHER, identity) as folder:
-        if source is not None:
+        if sentences is not None:
+            card = frozen.identify(settings, "fp32", "cut")
+            say(f"teach: {card.model}, {card.pooling}, {card.max_tokens} tokens, no video.")
+            sentence_files.keep(sentences, folder)
+        elif source is not None:
             say(f"teach: {source.description}.")
             network, _ = pretrained.build(source)
             pretrained.keep(source, folder)  # so that its place does not matter
@@ -58,29 +68,6 @@ def run(params: Params) -> None:
             network = train_stand_in(params, folder)
             card = clip.identify(network, "stand-in", "trained by `aura teach`", True)
         write_json(folder / "teacher.json", card.content())
-
-
-def watch(files: Sequence[Path], folder: Path) -> None:
-    """Link files in a folder that `teach` depends on in dvc.yaml, so that DVC watches them.
-
-    Which they are stands in params.yaml, as a path, a tag or null, and a dep of DVC can be one of
-    the three only. It hashes a dep after the command has run, through links: what it remembers is
-    the content that the teacher was made of.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        Files outside DVC's care; none for the stand-in and for tags.
-    folder : Path
-        Where the links are, and no others.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    for path in folder.iterdir():
-        if path.is_symlink():
-            path.unlink()
-    for file in files:
-        place = hashlib.sha256(str(file.absolute()).encode()).hexdigest()[:8]
-        (folder / f"{place}-{file.name}").symlink_to(file.absolute())
 
 
 def train_stand_in(params: Params, folder: Path) -> open_clip.CLIP:

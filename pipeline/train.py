@@ -34,11 +34,14 @@ def run(params: Params, dataset: str) -> None:
     windows, texts, teacher = joined.load(params, dataset)
     for warning in joined.check_splits(windows, params.entry(dataset).overlap):
         say(f"train: {warning}")
-    settings = params.train
+    settings, without_video = joined.pairs_of(params.train, teacher)
+    if without_video:
+        say(f"train: {without_video}")
+    own_teacher = params.own_teacher(dataset)
     identity = {
         "code": code_hash("pipeline.train", *encoders.modules(settings)),
         "params": settings.model_dump(mode="json"),
-        "teacher": teacher.content(),
+        "teacher": [teacher.content(), own_teacher.model_dump() if own_teacher else None],
         "input": files_of(*paths.tables(*params.sources(dataset))),
     }
     workers.deterministic()
@@ -59,6 +62,8 @@ def run(params: Params, dataset: str) -> None:
             "shape": asdict(shape),
             "teacher": teacher.content(),
         }
+        if own_teacher:
+            card["own_teacher"] = own_teacher.model_dump(mode="json")
         model = _fresh(settings, shape, windows)
         figures: dict[str, Any] = {"encoders": {}}
         for modality in ("imu", "mocap"):

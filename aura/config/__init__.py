@@ -97,6 +97,29 @@ class Params(Model):
                 raise ValueError(f"{section}.study names '{min(unknown)}', which is no mixture")
         return self
 
+    def own_teacher(self, name: str) -> Teacher | None:
+        """Teacher of a data set whose own `params` name one; None where it has that of all.
+
+        That of a mixture is the one of its first source, as all are of one teacher.
+
+        Raises
+        ------
+        AuraError
+            It is the stand-in, which only `aura teach` can make.
+        """
+        if name in self.mixtures:
+            source = self.mixtures[name].sources[0]
+            own = self.changed(self.dataset(source).params, f"datasets.{source}.params")
+            return own.own_teacher(source)
+        if "teacher" not in self.dataset(name).params:
+            return None
+        if self.teacher.model == "stand-in":
+            raise AuraError(
+                f"datasets.{name}.params.teacher is the stand-in, which `aura teach` trains "
+                "for all data sets; name a pretrained one there, or leave it out."
+            )
+        return self.teacher
+
     def dataset(self, name: str) -> Dataset:
         """Settings of one data set; an unknown name is an `AuraError` that lists the known ones."""
         if name in self.mixtures:
@@ -175,11 +198,11 @@ def _merge(into: dict[str, Any], changes: dict[str, Any]) -> None:
     """Sections are merged key by key.
 
     An encoder of another name takes none of the old one's options, and a data set's variants stand
-    alone: with those of another data set among them, all would be trained.
+    alone: with those of another data set among them, all would be trained. So does its teacher.
     """
     for key, value in changes.items():
         old = into.get(key)
-        whole = key == "variants" or (isinstance(value, dict) and "name" in value)
+        whole = key in ("variants", "teacher") or (isinstance(value, dict) and "name" in value)
         if isinstance(value, dict) and isinstance(old, dict) and not whole:
             _merge(old, value)
         else:

@@ -156,23 +156,40 @@ class Ray(Model):
 
 
 class Teacher(Model):
-    """Frozen CLIP.
+    """The frozen teacher, of texts and images or of texts alone.
 
     Attributes
     ----------
+    kind : {"clip", "sentence"}
+        A CLIP of open_clip, or a sentence-transformers model, which sees no video.
     model : str
-        A name of open_clip, `local-dir:FOLDER` or `hf-hub:OWNER/NAME` for one with a config of its
-        own, or `stand-in` for the one that `teach` trains.
+        Of a CLIP, a name of open_clip, `local-dir:FOLDER` or `hf-hub:OWNER/NAME` for one with a
+        config of its own, or `stand-in` for the one that `teach` trains. Of a sentence model, its
+        folder, or `package:NAME`, an installed package that has such a folder in it.
     pretrained : str or None
-        A tag of open_clip or a weights file; null for the stand-in, and for the weights in the
-        folder or on the hub.
+        A tag of open_clip or a weights file; null for the stand-in, for the weights in the folder
+        or on the hub, and for a sentence model.
+    prompt : str or None
+        What a sentence model reads before each text, such as "query: "; null is what its folder
+        says.
     """
 
+    kind: Literal["clip", "sentence"] = "clip"
     model: str = "stand-in"
     pretrained: str | None = None
+    prompt: str | None = None
 
     @model_validator(mode="after")
     def _weights_are_named(self) -> Self:
+        if self.kind == "sentence":
+            if self.model == "stand-in" or self.pretrained is not None:
+                raise ValueError(
+                    "teacher.model of kind sentence is a folder or package:NAME, which has its "
+                    "weights, and teacher.pretrained is null"
+                )
+            return self
+        if self.prompt is not None:
+            raise ValueError("teacher.prompt goes with teacher.kind sentence")
         with_weights = self.model.startswith(("local-dir:", "hf-hub:"))
         needless = self.model == "stand-in" or (with_weights and self.pretrained is None)
         if needless != (self.pretrained is None):
@@ -181,3 +198,15 @@ class Teacher(Model):
                 "and with no model called stand-in"
             )
         return self
+
+    def absolute(self) -> "Teacher":
+        """Same settings with paths that mean the same in a worker process."""
+        scheme, _, folder = self.model.partition(":")
+        changes: dict[str, str] = {}
+        if scheme == "local-dir":
+            changes["model"] = f"local-dir:{Path(folder).absolute()}"
+        elif self.kind == "sentence" and scheme != "package":
+            changes["model"] = str(Path(self.model).absolute())
+        if self.pretrained is not None and Path(self.pretrained).is_file():
+            changes["pretrained"] = str(Path(self.pretrained).absolute())
+        return self.model_copy(update=changes)

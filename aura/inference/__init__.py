@@ -17,12 +17,14 @@ import torch
 from numpy.typing import ArrayLike
 
 from aura.errors import AuraError
+from aura.inference import teachers
 from aura.inference.sensors import SensorEncoders
 from aura.learning import model as learned
 from aura.signals.inputs import Floats
 
 if TYPE_CHECKING:  # open_clip takes longer to import than all the rest, and only texts need it
-    from aura.teacher.clip import Teacher
+    from aura.teacher.frozen import Place
+    from aura.teacher.text_tower import TextTower
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,9 @@ def load(path: Path | str, teacher: Path | str | None = None, device: str = "cpu
     path : Path or str
         Folder of the model.
     teacher : Path, str or None
-        Folder of the teacher, for texts; by default a folder `teacher` in `path` or in one of the
-        two folders above it. Its weights are read when the first text is.
+        Folder of the teacher, for texts, or `package:NAME` of a sentence model; by default what
+        the model's card names, or a folder `teacher` in `path` or in one of the two folders above
+        it. Its weights are read when the first text is.
     device : str
         Of torch, such as "cpu" or "cuda".
 
@@ -71,26 +74,20 @@ def load(path: Path | str, teacher: Path | str | None = None, device: str = "cpu
     except (RuntimeError, AssertionError):  # no such name, torch built without it, or none here
         raise AuraError(f"torch has no device '{device}' here.") from None
     if teacher is not None:
-        encoders = Encoders(network, card, Path(teacher))
+        encoders = Encoders(network, card, teachers.given(teacher, card))
         encoders.check_teacher()
         return encoders
-    return Encoders(network, card, _find_teacher(folder))
-
-
-def _find_teacher(model: Path) -> Path | None:
-    folder = model.absolute()
-    candidates = [parent / "teacher" for parent in (folder, folder.parent, folder.parent.parent)]
-    return next((path for path in candidates if (path / "teacher.json").is_file()), None)
+    return Encoders(network, card, teachers.find(folder, card))
 
 
 class Encoders(SensorEncoders):
     """A trained model, its card and the teacher of its texts; `load` makes one."""
 
     def __init__(
-        self, network: learned.Model, card: Mapping[str, Any], teacher: Path | None = None
+        self, network: learned.Model, card: Mapping[str, Any], teacher: "Place | None" = None
     ) -> None:
         super().__init__(network, card)
-        self._teacher_folder = teacher
+        self._teacher_place = teacher
 
     def encode_text(self, texts: Sequence[str]) -> Floats:
         """Unit vectors (N, d) of texts, by the frozen teacher; warns of those that it cuts.
@@ -141,40 +138,18 @@ class Encoders(SensorEncoders):
         logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
         return Classes(list(by_class), logits.softmax(dim=1).numpy())
 
-    def check_teacher(self) -> Path:
-        """Folder of the teacher, if it is the one of the training; an `AuraError` otherwise."""
-        folder = self._teacher_folder
-        if folder is None:
+    def check_teacher(self) -> "Place":
+        """Where the teacher is, if it is the one of the training; an `AuraError` otherwise."""
+        if self._teacher_place is None:
             raise AuraError(
                 "Texts need the teacher of the model; give its folder: load(path, teacher=FOLDER)."
             )
-        from aura.teacher.clip import read_identity
-
-        expected, identity = self.card["teacher"], read_identity(folder)
-        if identity.weights_sha256 != expected["weights_sha256"]:
-            raise AuraError(
-                f"The teacher at {folder} is not the one that the model was trained with: "
-                f"{expected['model']}, weights {expected['weights_sha256'][:12]}."
-            )
-        if identity.activation != expected.get("activation"):
-            raise AuraError(
-                f"The teacher at {folder} computes with {identity.activation}, and the model was "
-                f"trained with {expected.get('activation') or 'an activation that it does not say'}"
-                "; prepare that teacher, or embed and train again."
-            )
-        if identity.embed_dim != self.card["shape"]["dim"]:
-            raise AuraError(
-                f"The teacher at {folder} gives vectors of {identity.embed_dim} numbers and the "
-                f"model of {self.card['shape']['dim']}."
-            )
-        return folder
+        teachers.check(self._teacher_place, self.card)
+        return self._teacher_place
 
     @cached_property
-    def _teacher(self) -> "Teacher":
-        from aura.teacher import clip as teacher
-
-        long_texts = self.card["teacher"].get("long_texts", "cut")
-        return teacher.load(self.check_teacher(), str(self.device), long_texts=long_texts)
+    def _teacher(self) -> "TextTower":
+        return teachers.load(self.check_teacher(), self.card, str(self.device))
 
 
 def _prompts_by_class(

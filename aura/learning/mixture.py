@@ -86,6 +86,7 @@ def mix(sources: Mapping[str, Source], folder: Path | None = None) -> tuple[Wind
         place=np.concatenate([part.place for part in parts]),
         moment=_prefixed(owners, [part.moment for part in parts]),
         imu=_concat([part.imu for part in parts], folder),
+        imu_channels=torch.cat([part.imu_channels for part in parts]),
         imu_valid=_concat([part.imu_valid for part in parts], folder),
         samples=torch.cat(samples),
         mocap=_concat([part.mocap for part in parts], folder),

@@ -1,1 +1,1 @@
-"""The frozen teacher, and what it sees: CLIP and the frames of videos."""
+"""The frozen teacher, and what it sees: CLIP, sentence models and the frames of videos."""

@@ -6,7 +6,6 @@ weights are a tag of open_clip, an open_clip folder (`open_clip_config.json` and
 
 import hashlib
 import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from aura.errors import AuraError
 from aura.teacher.identity import DIM, Identity, LongTexts, Precision
 from aura.teacher.pixels import describe, preprocess, resize
 from aura.teacher.pretrained import activation_of, load_kept, load_pretrained
-from aura.teacher.tokens import Context, Tokens, mean_by_text, warn_of_cut
+from aura.teacher.text_tower import TextTower
 from aura.teacher.towers import embed_dim, eot_positions, image_features, pack_mlps, text_features
 
 __all__ = [
@@ -29,44 +28,25 @@ __all__ = [
     "read_identity", "resize", "stand_in_config", "weights_hash",
 ]  # fmt: skip
 _TYPICAL_TOKENS = 1600  # of 32 images
-_TEXT_BATCH = {"cpu": 64, "cuda": 512}  # few texts are more alike in length
 
 
-class Teacher:
+class Teacher(TextTower):
     """A loaded, frozen CLIP on one device, in the precision of its identity."""
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
-        self.model = model.eval().requires_grad_(False)
-        self.tokenizer, self.context = tokenizer, Context(tokenizer)
-        self.identity = identity
-        self.device = next(model.parameters()).device
+        super().__init__(model, tokenizer, identity)
         if identity.precision == "bf16":
             self.model.to(torch.bfloat16)
             if self.device.type == "cpu":
                 pack_mlps(self.model, _TYPICAL_TOKENS)
 
-    def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
-        """Unit vectors (len(texts), d) float32; warns of texts that are longer than the context."""
-        if not texts:
-            return np.empty((0, self.identity.embed_dim), np.float32)
-        tokens = self.context.read(texts)
-        if self.identity.long_texts == "cut":
-            warn_of_cut(texts, tokens)
-        return self.encode_tokens(tokens, batch)
+    def lengths(self, rows: torch.Tensor) -> torch.Tensor:
+        """Where the token is that is read, (n,)."""
+        return eot_positions(rows)
 
-    @torch.inference_mode()
-    def encode_tokens(self, tokens: Tokens, batch: int | None = None) -> np.ndarray:
-        """Unit vectors (N, d) float32 of N texts. Those of like length go through together."""
-        rows, text = tokens.rows, None
-        if tokens.longer and self.identity.long_texts == "mean":
-            rows, text = self.context.windows(tokens)
-        order = eot_positions(rows).argsort(stable=True)
-        parts = [
-            F.normalize(text_features(self.model, rows[some].to(self.device)).float(), dim=-1)
-            for some in order.split(batch or _TEXT_BATCH[self.device.type])
-        ]
-        vectors = torch.cat(parts).cpu()[order.argsort()].numpy()
-        return vectors if text is None else mean_by_text(vectors, text)
+    def features(self, rows: torch.Tensor) -> torch.Tensor:
+        """Vectors (n, d) of texts (n, context), of any length."""
+        return text_features(self.model, rows)
 
     @torch.inference_mode()
     def encode_frames(self, frames: np.ndarray) -> np.ndarray:

@@ -10,7 +10,11 @@ from aura.errors import AuraError
 DIM = 512  # width of the stand-in's space, and of a teacher that does not say its own
 Precision = Literal["fp32", "bf16"]
 LongTexts = Literal["cut", "mean"]
-_IMPLIED = {"embed_dim": DIM, "long_texts": "cut", "activation": None}
+Kind = Literal["clip", "sentence"]
+_IMPLIED = {
+    "embed_dim": DIM, "long_texts": "cut", "activation": None, "kind": "clip", "pooling": None,
+    "prompt": "", "max_tokens": None, "settings_sha256": None,
+}  # fmt: skip
 """Left unsaid where so: older tables do not say it."""
 
 
@@ -21,14 +25,14 @@ class Identity:
     Attributes
     ----------
     model : str
-        Name of the model in open_clip, or of the stand-in.
+        Name of the model in open_clip, of the stand-in, or of a sentence model's folder or package.
     pretrained : str
         Tag or file of its weights.
     weights_sha256 : str
-        `clip.weights_hash` of the model.
+        `clip.weights_hash` of the model, or `sentence_files.weights_hash`.
     preprocess : str
         Size, mean, deviation and interpolation of its frames, and how they are resized if not as
-        CLIP's.
+        CLIP's; empty where it sees none.
     stand_in : bool
         Whether it is the small CLIP that `teach` trains.
     precision : "fp32" or "bf16"
@@ -40,6 +44,16 @@ class Identity:
         Width of its space, which the encoders project to.
     long_texts : "cut" or "mean"
         Of a text longer than its context it embeds the beginning, or the mean of windows.
+    kind : "clip" or "sentence"
+        Whether it has an image tower; what follows is said of a sentence model only.
+    pooling : str or None
+        How the vectors of its tokens become that of the text.
+    prompt : str
+        What it reads before each text.
+    max_tokens : int or None
+        Its context.
+    settings_sha256 : str or None
+        `sentence_files.settings_hash`: its tokenizer, and all else that the weights do not say.
     """
 
     model: str
@@ -51,6 +65,16 @@ class Identity:
     activation: str | None = None
     embed_dim: int = DIM
     long_texts: LongTexts = "cut"
+    kind: Kind = "clip"
+    pooling: str | None = None
+    prompt: str = ""
+    max_tokens: int | None = None
+    settings_sha256: str | None = None
+
+    @property
+    def sees_video(self) -> bool:
+        """Whether it has an image tower."""
+        return self.kind == "clip"
 
     @property
     def description(self) -> str:
@@ -58,7 +82,8 @@ class Identity:
         activation = f" with {self.activation}" if self.activation else ""
         width = f" to {self.embed_dim} numbers" if self.embed_dim != DIM else ""
         long_texts = ", long texts as means" if self.long_texts == "mean" else ""
-        return f"{self.model} in {self.precision}{activation}{width}{long_texts}"
+        prompt = f", after '{self.prompt}'" if self.prompt else ""
+        return f"{self.model} in {self.precision}{activation}{width}{long_texts}{prompt}"
 
     def content(self) -> dict[str, Any]:
         """As JSON holds it; what older identities do not say is left out where it is as there."""
@@ -91,7 +116,7 @@ class Identity:
 
         The stand-in has only ever had one.
         """
-        if self.activation is None and not self.stand_in:
+        if self.activation is None and not self.stand_in and self.sees_video:
             raise AuraError(
                 f"{where} does not say with which activation {self.model} computed, and weights do "
                 "not tell; run `aura teach` and `aura embed` again."

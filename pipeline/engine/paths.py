@@ -7,6 +7,7 @@ FINGERPRINTS, MANIFESTS = Path("data/fingerprint"), Path("data/manifests")
 MODELS, REPORTS = Path("models"), Path("reports")
 TEACHER = MODELS / "teacher"
 WEIGHTS = Path("data/weights")  # links to the weights that `teach` was given, for DVC
+OWN_WEIGHTS = Path("data/own-weights")  # and to those of data sets with a teacher of their own
 
 
 def shard_number(shard: Path) -> int:

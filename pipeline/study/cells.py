@@ -18,6 +18,7 @@ from aura.evaluation.retrieval import ranks
 from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
+from aura.teacher.identity import Identity
 from pipeline.engine.output import temporary_path
 from pipeline.engine.progress import say
 from pipeline.study import joined, targets
@@ -63,19 +64,21 @@ def settings_of(params: Params, name: str, seed: int) -> Params:
 
 
 @cache
-def _loaded(content: str, dataset: str, folder: str) -> tuple[Windows, Any]:
-    """Windows and texts, once a process; the folder is part of what is remembered."""
-    windows, texts, _ = joined.load(Params.model_validate_json(content), dataset)
-    return windows, texts
+def _loaded(content: str, dataset: str, folder: str) -> tuple[Windows, Any, Identity]:
+    """Windows, texts and teacher, once a process; the folder is part of what is remembered."""
+    return joined.load(Params.model_validate_json(content), dataset)
 
 
 def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
     """Train and test one cell, and write its ranks and predictions for each test window."""
     torch.use_deterministic_algorithms(True)
     start = time.monotonic()
-    windows, texts = _loaded(params.model_dump_json(), dataset, str(Path.cwd()))
+    windows, texts, teacher = _loaded(params.model_dump_json(), dataset, str(Path.cwd()))
     variant = params.ablate.variants[cell.variant]
-    outcome = _test(settings_of(params, cell.variant, cell.seed), variant, windows, texts, cell)
+    settings = settings_of(params, cell.variant, cell.seed)
+    seen = joined.pairs_of(settings.train, teacher)[0]
+    changed = settings.model_copy(update={"train": seen})
+    outcome = _test(changed, variant, windows, texts, cell)
     temporary = temporary_path(file)
     with temporary.open("wb") as stream:
         np.savez_compressed(stream, **outcome)  # type: ignore[arg-type]

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import torch
 
-from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Train
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
 from aura.learning import batches, mixture
@@ -142,6 +142,51 @@ def check_model(card: Mapping[str, Any], teacher: Identity, model: str, dataset:
             f"The model of {model} was trained with another teacher ({trained.description}) than "
             f"the one that embedded {dataset} ({teacher.description}); {remedy}."
         )
+
+
+def pairs_of(settings: Train, teacher: Identity, where: str = "train") -> tuple[Train, str]:
+    """Settings without the pairs that a teacher of texts alone has no vectors for.
+
+    Parameters
+    ----------
+    settings : Train
+        The section `train`.
+    teacher : Identity
+        That of the embeddings.
+    where : str
+        What an error names.
+
+    Returns
+    -------
+    settings : Train
+        The same where the teacher sees video.
+    sentence : str
+        What was left out; empty for nothing.
+
+    Raises
+    ------
+    AuraError
+        A phase has no other pair.
+    """
+    changes, left_out, total = {}, 0, 0
+    if teacher.sees_video:
+        return settings, ""
+    for name, phase in settings.phases().items():
+        kept = [pair for pair in phase.pairs if "video" not in pair]
+        if not kept:
+            raise AuraError(
+                f"All pairs of {where}.{name} are with video, and {teacher.model} reads texts "
+                f"alone; give the phase another pair, such as [imu, text]."
+            )
+        left_out, total = left_out + len(phase.pairs) - len(kept), total + len(phase.pairs)
+        changes[name] = getattr(settings, name).model_copy(update={"pairs": kept})
+    if not left_out:
+        return settings, ""
+    sentence = (
+        f"{teacher.model} reads texts alone; {left_out} of {total} pairs are with video "
+        "and left out."
+    )
+    return settings.model_copy(update=changes), sentence
 
 
 def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:

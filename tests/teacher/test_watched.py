@@ -13,7 +13,7 @@ from tests.conftest import ROOT, run
 STAGE = """
 import shutil, sys
 from pathlib import Path
-from pipeline.teach import watch
+from pipeline.engine.watched import watch
 name = Path("name").read_text().strip()
 watch([Path(name)] if Path(name).is_file() else [], Path("data/weights"))
 Path("out").write_text(Path(name).read_text() if Path(name).is_file() else name)

@@ -9,6 +9,7 @@ from typing import Any
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.report.card.example import example
 from aura.report.card.metadata import Result, front_matter, results
+from aura.report.card.teacher import reads_texts_alone, teacher_section, what_it_aligns
 from aura.schema import IMU_CHANNELS, JOINTS, SPLITS
 
 Card = Mapping[str, Any]
@@ -50,17 +51,24 @@ def markdown(
     """
     folder = folder or f"models/{card['dataset']}/{card['phase']}"
     title = f"AURA encoders, {card['dataset']}, phase {card['phase']}"
-    tags = [*(_SENSORS[m].lower() for m in sensors(card)), "clip", "contrastive-learning"]
+    kind = "sentence-transformers" if reads_texts_alone(card) else "clip"
+    tags = [*(_SENSORS[m].lower() for m in sensors(card)), kind, "contrastive-learning"]
     measured = results(metrics or {})
     sections = {
         "What it is": _what(card),
         "Input": _input(card),
         "Training data": _data(card),
-        "Teacher": _teacher(card),
+        "Teacher": teacher_section(card),
         "Training": _training(card),
         "Evaluation": _evaluation(measured),
         "Size": _size(card),
-        "Use": example(folder, sensors(card), _seconds(card), card["shape"]["dim"]),
+        "Use": example(
+            folder,
+            sensors(card),
+            _seconds(card),
+            card["shape"]["dim"],
+            bool(card.get("own_teacher")),
+        ),
         "Limits": _limits(card),
         "Sources": _sources(card),
     }
@@ -95,8 +103,7 @@ def _what(card: Card) -> str:
     ]
     text = (
         f"Encoders of wearable-sensor windows of {_seconds(card):g} s into the {shape['dim']} "
-        "dimensions of a frozen CLIP, so that windows, texts and video frames are compared by "
-        f"their cosine (AURA-MFM). {'; '.join(names)}."
+        f"dimensions of a frozen {what_it_aligns(card)}. {'; '.join(names)}."
     )
     for twin, purpose in _TWINS.items():
         if card["phase"].startswith(twin):
@@ -159,15 +166,6 @@ def _count(value: float | None) -> str:
     if value is None:
         return ""
     return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}"
-
-
-def _teacher(card: Card) -> str:
-    teacher = card["teacher"]
-    kind = "The stand-in" if teacher.get("stand_in") else f"{teacher['model']}"
-    return (
-        f"{kind}, {teacher['pretrained']}. SHA-256 of its weights: `{teacher['weights_sha256']}`. "
-        "It was not trained further, and texts must be encoded by these very weights."
-    )
 
 
 def _training(card: Card) -> str:
@@ -238,7 +236,8 @@ def _limits(card: Card) -> str:
 
 
 def _sources(card: Card) -> str:
-    lines = ["AURA-MFM, arXiv 2506.03174", "CLIP, arXiv 2103.00020"]
+    teacher = "Sentence-BERT, arXiv 1908.10084" if reads_texts_alone(card) else None
+    lines = ["AURA-MFM, arXiv 2506.03174", teacher or "CLIP, arXiv 2103.00020"]
     if any(card["settings"].get(f"{m}_encoder", {}).get("name") == "imu2clip" for m in _SENSORS):
         lines.append("IMU2CLIP, arXiv 2210.14395")
     if "ego-exo4d" in (card["dataset"], card.get("adapter")):

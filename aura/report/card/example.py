@@ -5,7 +5,9 @@ from collections.abc import Sequence
 from aura.schema import JOINTS
 
 
-def example(folder: str, sensors: Sequence[str], window_s: float, dim: int) -> str:
+def example(
+    folder: str, sensors: Sequence[str], window_s: float, dim: int, own_teacher: bool = False
+) -> str:
     """A block of Markdown with the example.
 
     Parameters
@@ -18,13 +20,16 @@ def example(folder: str, sensors: Sequence[str], window_s: float, dim: int) -> s
         Length of a window in seconds.
     dim : int
         Of the vectors.
+    own_teacher : bool
+        Whether the model's card says where its teacher is.
     """
+    teacher = "" if own_teacher else ', teacher="models/teacher"'
     lines = [
         "import numpy as np",
         "",
         "import aura",
         "",
-        f'encoders = aura.load("{folder}", teacher="models/teacher")',
+        f'encoders = aura.load("{folder}"{teacher})',
         "rng = np.random.default_rng(0)",
     ]
     if "imu" in sensors:
