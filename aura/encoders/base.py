@@ -73,6 +73,15 @@ class SensorEncoder(nn.Module):
         self.width, self.shape = width, shape
         self.project = nn.Linear(width, shape.dim)
 
+    def fit(self, signal: Tensor, valid: Tensor, channels: Tensor) -> None:
+        """Take from training windows what is no weight, such as their mean and deviation.
+
+        Parameters
+        ----------
+        signal, valid, channels : Tensor
+            As for `features`.
+        """
+
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
         """What a head for another task starts from, (B, width).
 

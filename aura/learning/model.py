@@ -44,10 +44,10 @@ class Model(nn.Module):
 
 
 def fit_scale(model: Model, windows: Windows, rows: np.ndarray, max_windows: int = 1024) -> None:
-    """Set the IMU encoder's channel mean and standard deviation from the training windows.
+    """Set the IMU encoder's channel mean and standard deviation, and call `fit` of both encoders.
 
-    They are those of up to `max_windows` windows, evenly spaced over `rows`; of a mixture, of as
-    many of each source; 0 and 1 of a channel that no IMU has.
+    By up to `max_windows` training windows, evenly spaced over `rows`; of a mixture, by as many of
+    each source; 0 and 1 of a channel that no IMU has.
     """
     parts = [rows]
     if windows.source is not None:
@@ -66,6 +66,10 @@ def fit_scale(model: Model, windows: Windows, rows: np.ndarray, max_windows: int
         square = (samples - mean).square().where(measured, 0).sum(0)
         std = (square / (count - 1).clamp(min=1)).sqrt().where(count > 1, 1)
     model.imu.scale.copy_(torch.stack([mean, std.clamp(min=1e-3)]))
+    model.imu.fit(batch.imu, batch.imu_valid, channels)
+    if (has := batch.has["mocap"]).any():
+        mocap_valid = batch.mocap_valid[has]
+        model.mocap.fit(batch.mocap[has], mocap_valid, batch.imu_channels[has])
 
 
 @torch.inference_mode()
