@@ -60,6 +60,11 @@ def required(name: str, kind: pa.DataType, unit: str = "") -> pa.Field:
     return pa.field(name, kind, nullable=False, metadata={"unit": unit} if unit else None)
 
 
+def _structs(**kinds: str) -> pa.DataType:
+    """Type of a list of structs, field by field."""
+    return pa.list_(pa.struct([(name, pa.type_for_alias(kind)) for name, kind in kinds.items()]))
+
+
 _IDS = [
     required("take_id", pa.string()),
     required("participant_id", pa.string()),
@@ -79,30 +84,17 @@ TAKES = pa.schema(
         required("frames", pa.int64(), "video frames that the take has; 0 where not known"),
         required(
             "videos",
-            pa.list_(pa.struct([("camera", pa.string()), ("path", pa.string())])),
+            _structs(camera="string", path="string"),
             "best view first; path relative to the data set's root",
         ),
         required(
             "texts",
-            pa.list_(
-                pa.struct(
-                    [
-                        ("text", pa.string()),
-                        ("time_s", pa.float64()),
-                        ("source", pa.string()),
-                        ("end_s", pa.float64()),
-                    ]
-                )
-            ),
+            _structs(text="string", time_s="double", source="string", end_s="double"),
             "s on the clock of the take; no end where the text is about a moment",
         ),
         required(
             "actions",
-            pa.list_(
-                pa.struct(
-                    [("action", pa.string()), ("begin_s", pa.float64()), ("end_s", pa.float64())]
-                )
-            ),
+            _structs(action="string", begin_s="double", end_s="double"),
             "steps of the activity as labels; s on the clock of the take",
         ),
     ]
@@ -143,11 +135,7 @@ WINDOWS = pa.schema(
         required("imu_saturated", pa.float32(), "fraction of samples at the end of the range"),
         required(
             "texts",
-            pa.list_(
-                pa.struct(
-                    [("text", pa.string()), ("offset_s", pa.float32()), ("source", pa.string())]
-                )
-            ),
+            _structs(text="string", offset_s="float", source="string"),
             "by time; s from the window's start to the text's, below 0 where it began before",
         ),
         pa.field("action", pa.string(), metadata={"unit": "what half of the window or more is"}),

@@ -18,6 +18,7 @@ from aura.evaluation.chance import class_prior
 from aura.evaluation.comparable import fingerprint_test
 from aura.evaluation.diagnosis import Headline, diagnose, effective_rank
 from aura.evaluation.measure import measure
+from aura.evaluation.places import by_place
 from aura.evaluation.retrieval import all_pairs
 from aura.evaluation.zeroshot import predict
 from aura.learning import training
@@ -68,22 +69,27 @@ def run(params: Params, dataset: str) -> None:
         masked = measure(seen_by["unnamed"], test, settings.bootstrap_draws, seed)
         headlines = [*headlines, *twins.unnamed(masked.headlines)]
     pairs = all_pairs(
-        vectors, dict(test.valid), test.group, test.label, test.take, settings.pool_draws, seed
-    )
+        vectors, dict(test.valid), test.group, test.label, windows.moment[rows],
+        settings.pool_draws, seed, test.instant,
+    )  # fmt: skip
+    places = by_place(vectors, test, settings.bootstrap_draws, seed)
     directions = {m: effective_rank(vectors[m][test.valid[m]]) for m in present}
     named = share_naming_class(windows, texts)
+    texted = np.flatnonzero(test.valid["text"])
+    texted = texted[np.unique(test.matching(texted, False), return_index=True)[1]]
     ids = [windows.ids[row] for row in rows]
     with stage_output(paths.report(dataset, "evaluate"), None) as folder:
-        write_json(folder / "metrics.json", headline_metrics(headlines))
+        write_json(folder / "metrics.json", headline_metrics([*headlines, *places]))
         write_json(
             folder / "details.json",
             {
                 "headlines": [asdict(line) for line in headlines],
+                **({"places": [asdict(line) for line in places]} if places else {}),
                 "warnings": [
                     *joined.check_splits(windows, params.dataset(dataset).overlap),
                     *naming_warning(named),
                     *actions.warning(actions.share_named(windows, texts)),
-                    *caption_warning(test.group[test.valid["text"]]),
+                    *caption_warning(test.group[texted]),
                     *diagnose(headlines, pairs, directions, len(test.class_names)),
                 ],
                 "zero_shot": {m: asdict(z) for m, z in figures.zero_shot.items()},

@@ -8,7 +8,6 @@ from aura import config
 from aura.config import Params
 from aura.downstream import tasks
 from aura.errors import AuraError
-from aura.evaluation.bootstrap import resampling_unit
 from aura.learning import training
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json
@@ -42,7 +41,7 @@ def run(params: Params, dataset: str) -> None:
     predictions = {
         answer.head: answer.predicted for answer in track(answers, "finetune", total, "head")
     }
-    unit, _ = resampling_unit(windows.participant[rows], windows.take[rows])
+    unit, _ = test.select(rows).unit()
     table, gains = tasks.score(
         predictions, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
     )

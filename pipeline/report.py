@@ -42,7 +42,7 @@ def run(params: Params, dataset: str) -> None:
 def summary(content: Study) -> str:
     """The headline figures as a Markdown table, which a terminal shows as well."""
     rows = [["", "figure", "value", "95 % interval", "chance", "shuffled pairs", "n"]]
-    for line in content.headlines:
+    for line in [*content.headlines, *content.places]:
         interval = f"{line.low:.3f} to {line.high:.3f}" if line.low is not None else ""
         control = f"{line.control:.3f}" if line.control is not None else ""
         figures = [f"{line.value:.3f}", interval, f"{line.chance:.3f}", control, str(line.n)]
@@ -79,6 +79,7 @@ def fill(params: Params, dataset: str) -> Study:
         title=dataset,
         teacher=Teacher(name, teacher.stand_in),
         headlines=[Headline(**line) for line in details["headlines"]],
+        places=[Headline(**line) for line in details.get("places", [])],
         earlier=earlier_run(paths.report(dataset, "evaluate") / "details.json"),
         warnings=[*details["warnings"], *(few_shot or {}).get("warnings", [])],
         checks=_checks(windows, details, sliced),

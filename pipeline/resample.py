@@ -17,12 +17,13 @@ from aura.datasets.base import (
     Recording,
     Skip,
     Take,
+    check_places,
     count_skips,
     nothing_usable,
     open_dataset,
 )
 from aura.errors import AuraError, CorruptFile
-from aura.schema import CONTENT, PLACES, SIGNALS, TAKES, from_numpy, from_rows, is_place
+from aura.schema import CONTENT, SIGNALS, TAKES, from_numpy, from_rows
 from aura.signals.content import content_of
 from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
@@ -65,16 +66,6 @@ def run(params: Params, dataset: str) -> None:
             skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
             raise AuraError(nothing_usable(dataset, settings.root, skips))
     write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
-
-
-def check_places(takes: Sequence[Take], adapter: str) -> None:
-    """Raise an `AuraError` if an adapter gives a place that `schema.PLACES` has not."""
-    for take in takes:
-        if not is_place(take.place):
-            raise AuraError(
-                f"The adapter {adapter} puts the IMU of {take.take_name} at '{take.place}'; its "
-                f"places are {', '.join(PLACES)}, alone or with -left or -right behind them."
-            )
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:

@@ -74,7 +74,9 @@ def run(params: Params, dataset: str) -> None:
         Head(*json.loads(name)): np.concatenate([fold[name] for fold in outcomes], axis=1)
         for name in names
     }
-    unit, unit_name = resampling_unit(windows.participant[rows], windows.take[rows])
+    unit, unit_name = resampling_unit(
+        windows.participant[rows], windows.take[rows], windows.moment[rows]
+    )
     classes, label = len(test.class_names), test.label[rows]
     draws = params.evaluate.bootstrap_draws
     table, gains = tasks.score(predictions, label, unit, classes, draws, params.seed)

@@ -15,6 +15,7 @@ import numpy as np
 
 from aura import plugins
 from aura.errors import AuraError
+from aura.schema import PLACES, is_place
 from aura.storage import Storage
 
 VIRTUAL = "aura.datasets.virtual"
@@ -206,6 +207,16 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
     if options.get("virtual"):
         opened = import_module(VIRTUAL).with_virtual(opened, options["virtual"])
     return opened
+
+
+def check_places(takes: Sequence[Take], adapter: str) -> None:
+    """Raise an `AuraError` if an adapter gives a place that `schema.PLACES` has not."""
+    for take in takes:
+        if not is_place(take.place):
+            raise AuraError(
+                f"The adapter {adapter} puts the IMU of {take.take_name} at '{take.place}'; its "
+                f"places are {', '.join(PLACES)}, alone or with -left or -right behind them."
+            )
 
 
 def count_skips(skips: Sequence[Skip]) -> dict[str, int]:

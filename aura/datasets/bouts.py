@@ -15,6 +15,7 @@ from aura.datasets.base import Inventory, Recording, Skip, Take, Text, by_depth,
 from aura.errors import AuraError, CorruptFile
 from aura.signals.clock import overlapped, repeated
 
+_AT_ONCE_S = 0.1  # by which bouts of one moment may begin apart
 _OVERLAP_S = 0.1  # the least hole that a clock set back leaves, wider than what is bridged
 
 
@@ -71,26 +72,33 @@ class Rows(NamedTuple):
 
 
 class Session(NamedTuple):
-    """A file of bouts; `name` begins the names of its takes."""
+    """What one IMU recorded in a file of bouts; `name` begins the names of its takes.
+
+    Sessions of one `moment` were recorded at once; it is empty where there is but one of them.
+    """
 
     subject: int
     participant: str
     capture: str
     name: str
     path: str
+    place: str | None = None
+    moment: str = ""
 
 
 class RowCache:
     """The rows of the file that was asked for last: bouts of one file come one after another."""
 
     def __init__(self) -> None:
-        self._cached: tuple[str, Rows] | None = None
+        self._cached: tuple[tuple[str, str | None], Rows] | None = None
 
-    def rows(self, path: str, end: int, read: Callable[[str], Rows]) -> Rows:
-        """All rows of a file; `CorruptFile` where there are fewer than `end`."""
-        if self._cached is None or self._cached[0] != path:
+    def rows(self, take: Take, read: Callable[[str, str | None], tuple[Rows, Any]]) -> Rows:
+        """All rows of the IMU and file of a take; `CorruptFile` where its last one is not there."""
+        path, _, end = take.source
+        key = path, take.place
+        if self._cached is None or self._cached[0] != key:
             self._cached = None  # not two files at once
-            self._cached = path, read(path)
+            self._cached = key, read(*key)[0]
         if len(self._cached[1].time) < end:
             raise CorruptFile(f"{path} has fewer rows than when it was listed.")
         return self._cached[1]
@@ -100,10 +108,13 @@ def list_bouts(
     sessions: Sequence[Session],
     options: BoutOptions,
     splits: Mapping[int, str],
-    read: Callable[[str], tuple[Rows, list[Skip]]],
+    read: Callable[[str, str | None], tuple[Rows, list[Skip]]],
     label_of: Callable[[Any], tuple[str | None, str]],
 ) -> Inventory:
     """One take a bout, in the order of the sessions' names and of time, and all that is skipped.
+
+    Bouts of sessions of one moment that begin within 0.1 s of each other, with one label, are takes
+    of one moment.
 
     Parameters
     ----------
@@ -114,7 +125,7 @@ def list_bouts(
     splits : mapping of int to str
         Split of each subject that `options` names.
     read : callable
-        path -> rows sorted by time, and what was dropped of them.
+        path and place -> rows sorted by time, and what was dropped of them.
     label_of : callable
         activity -> label, or None and why it is skipped.
     """
@@ -122,6 +133,7 @@ def list_bouts(
     absent = sorted(set(splits) - {session.subject for session in sessions})
     skips = [Skip("subject has no file", f"subject {subject}", "file") for subject in absent]
     seen: set[str] = set()
+    begun: dict[tuple[str, str], list[tuple[float, str]]] = {}  # moment, label -> bouts of each
     for session in sorted(sessions, key=lambda s: (_key(s), *by_depth(s.path))):
         split = splits.get(session.subject, "train" if options.train is None else None)
         if split is None:
@@ -131,7 +143,7 @@ def list_bouts(
             skips.append(Skip("file is there twice", session.path, "file"))
             continue
         try:
-            rows, dropped = read(session.path)
+            rows, dropped = read(session.path, session.place)
         except CorruptFile:
             skips.append(Skip("file cannot be read", session.path, "file"))
             continue
@@ -145,6 +157,11 @@ def list_bouts(
             if label is None or duration < options.min_bout_s:
                 skips.append(Skip("bout shorter than min_bout_s" if label else reason, name))
                 continue
+            at_s = float(rows.time[first])
+            others = begun.setdefault((session.moment, label), []) if session.moment else []
+            moment = next((of for s, of in others if abs(s - at_s) <= _AT_ONCE_S), "")
+            if not moment:
+                others.append((at_s, name))
             takes.append(
                 Take(
                     take_id=name,
@@ -155,6 +172,8 @@ def list_bouts(
                     label=label,
                     source=(session.path, first, end),
                     duration_s=duration,
+                    place=session.place,
+                    moment_id=moment,
                 )
             )
     return Inventory(tuple(takes), tuple(skips))

@@ -8,9 +8,10 @@ invalid, magnetometer, temperature and heart rate are not read.
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field
 
 from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take
@@ -43,12 +44,19 @@ _SATURATED = 0.98  # of the range; the ends are those before calibration
 _NAME = re.compile(r"(?:.*/)?(Protocol|Optional)/subject(\d+)\.dat")
 
 
+Placement = Literal["hand", "chest", "ankle"]
+_PLACES: dict[Placement, str] = {"hand": "wrist", "chest": "chest", "ankle": "ankle"}
+
+
 class Options(BoutOptions):
-    """Which IMU; the 6 g accelerometer saturates when running, and the authors advise 16 g."""
+    """Which IMU, or several as takes of one moment.
+
+    The 6 g accelerometer saturates when running, and the authors advise 16 g.
+    """
 
     val: tuple[int, ...] = (105,)
     test: tuple[int, ...] = (106,)
-    placement: Literal["hand", "chest", "ankle"] = "hand"
+    placement: Placement | Annotated[tuple[Placement, ...], Field(min_length=1)] = "hand"
     accelerometer: Literal["16g", "6g"] = "16g"
     parts: tuple[Literal["Protocol", "Optional"], ...] = ("Protocol",)
 
@@ -70,11 +78,19 @@ class Adapter:
     def inventory(self) -> Inventory:
         """Cut every file into bouts by its times and activities; see `base.Adapter`."""
         sessions = []
+        given = self.options.placement
+        placements = list(dict.fromkeys((given,) if isinstance(given, str) else given))
         for path in self.files.list():
             match = _NAME.fullmatch(path)
             if match and match[1] in self.options.parts:
-                name = f"{match[1].lower()}{match[2]}"
-                sessions.append(Session(int(match[2]), f"subject{match[2]}", name, name, path))
+                capture = f"{match[1].lower()}{match[2]}"
+                names = [capture, *(f"{capture}_{placement}" for placement in placements[1:])]
+                about = int(match[2]), f"subject{match[2]}", capture
+                moment = capture if len(placements) > 1 else ""
+                sessions += [
+                    Session(*about, name, path, _PLACES[placement], moment)
+                    for name, placement in zip(names, placements, strict=True)
+                ]
         if not sessions:
             raise AuraError(
                 f"{self.files.root} holds no {' or '.join(self.options.parts)}/subjectN.dat files."
@@ -83,8 +99,8 @@ class Adapter:
 
     def load(self, take: Take) -> Recording:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
-        path, first, end = take.source
-        times, _, imu = self._cache.rows(path, end, lambda path: self._rows(path)[0])
+        _, first, end = take.source
+        times, _, imu = self._cache.rows(take, self._rows)
         ranges = np.array([_ACCEL_RANGE[self.options.accelerometer]] * 3 + [_GYRO_RANGE] * 3)
         return bout_recording(
             times[first:end],
@@ -93,15 +109,16 @@ class Adapter:
             (np.abs(imu[first:end]) >= _SATURATED * ranges).any(axis=1),
         )
 
-    def _sensors(self) -> list[str]:
-        """The columns of accelerometer and gyroscope."""
-        first_column = _FIRST_COLUMN[self.options.placement]
+    def _sensors(self, place: str | None) -> list[str]:
+        """The columns of accelerometer and gyroscope of the IMU at a place."""
+        (placement,) = (name for name, at in _PLACES.items() if at == place)
+        first_column = _FIRST_COLUMN[placement]
         starts = first_column + _ACCEL[self.options.accelerometer], first_column + _GYRO
         return [COLUMNS[start - 1 + axis] for start in starts for axis in range(3)]
 
-    def _rows(self, path: str) -> tuple[Rows, list[Skip]]:
+    def _rows(self, path: str, place: str | None) -> tuple[Rows, list[Skip]]:
         """Rows by time, and what was dropped; by the samples, copies are told from overlaps."""
-        columns = ("1", "2", *self._sensors())
+        columns = ("1", "2", *self._sensors(place))
         table, _, ragged = read_columns(self.files, path, columns, None, " ", COLUMNS)
         has_activity = np.isin(table[:, 1], np.arange(256))
         codes = np.where(has_activity, table[:, 1], 0).astype(int)

@@ -44,6 +44,7 @@ _KINECT = {
     "left-hip": 12, "left-knee": 13, "left-ankle": 14,
     "right-hip": 16, "right-knee": 17, "right-ankle": 18,
 }  # fmt: skip
+_WRIST_ACTIONS = 21  # those above are done with the IMU on the thigh
 _NAME = re.compile(r"a(\d+)_s(\d+)_t(\d+)_(inertial|skeleton)\.mat")
 
 
@@ -109,6 +110,7 @@ class Adapter:
                     split=split,
                     label=self.actions[action],
                     source=files,
+                    place="wrist-right" if action <= _WRIST_ACTIONS else "thigh-right",
                 )
             )
         return Inventory(tuple(takes), tuple(skips))

@@ -54,9 +54,14 @@ def weighted_macro_f1(labels: ArrayLike, predictions: ArrayLike, classes: int) -
 
 
 def resampling_unit(
-    participants: ArrayLike, takes: ArrayLike, min_participants: int = 5
+    participants: ArrayLike,
+    takes: ArrayLike,
+    moments: ArrayLike | None = None,
+    min_participants: int = 5,
 ) -> tuple[NDArray[Any], str]:
     """Participants, or takes where there are too few participants (rule 9).
+
+    Takes that were recorded at once are not independent, and are redrawn together.
 
     Parameters
     ----------
@@ -64,6 +69,8 @@ def resampling_unit(
         (N,) participant of each window.
     takes : array_like
         (N,) take of each window.
+    moments : array_like or None
+        (N,) moment of each window, the same for takes that were recorded at once.
     min_participants : int
         Fewer participants hand over to takes.
 
@@ -72,11 +79,13 @@ def resampling_unit(
     groups : ndarray
         (N,) groups to redraw.
     unit : str
-        What they are: "participants" or "takes".
+        What they are: "participants", "takes", or "moments" where some have several takes.
     """
     participant = np.asarray(participants)
     if len(np.unique(participant)) >= min_participants:
         return participant, "participants"
+    if moments is not None and len(np.unique(moments)) < len(np.unique(takes)):
+        return np.asarray(moments), "moments"
     return np.asarray(takes), "takes"
 
 

@@ -31,7 +31,7 @@ class Outcomes:
     ids : ndarray
         (N,) str.
     take : ndarray
-        (N,) str.
+        (N,) str; takes that were recorded at once are one.
     participant : ndarray
         (N,) str.
     label : ndarray

@@ -1,7 +1,7 @@
 """All figures of one set of encoders on the test windows: a pure function of embeddings."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -56,6 +56,13 @@ class TestSet:
         Modality -> (N,) seconds of signal.
     split : ndarray or None
         (N,) str, which split each window is of, where that is known.
+    moment : ndarray or None
+        (N,) str, the same for takes that were recorded at once; None where there are no such.
+    instant : ndarray or None
+        (N,) int64, the same for windows of several IMUs over the same seconds, which are one
+        right answer; None where there are no such.
+    place : ndarray or None
+        (N,) object, where the IMU sits, None where that is not known.
     """
 
     participant: NDArray[Any]
@@ -68,6 +75,37 @@ class TestSet:
     train_labels: NDArray[np.int64]
     length_s: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
     split: NDArray[Any] | None = None
+    moment: NDArray[Any] | None = None
+    instant: NDArray[np.int64] | None = None
+    place: NDArray[Any] | None = None
+
+    def select(self, rows: NDArray[np.int64]) -> "TestSet":
+        """Some of the windows, by number."""
+        optional = {
+            name: value[rows]
+            for name in ("split", "moment", "instant", "place")
+            if (value := getattr(self, name)) is not None
+        }
+        return replace(
+            self,
+            participant=self.participant[rows],
+            take=self.take[rows],
+            label=self.label[rows],
+            group=self.group[rows],
+            valid={modality: valid[rows] for modality, valid in self.valid.items()},
+            length_s={modality: seconds[rows] for modality, seconds in self.length_s.items()},
+            **optional,
+        )
+
+    def unit(self) -> tuple[NDArray[Any], str]:
+        """What a bootstrap redraws, (N,), and what these are called."""
+        return resampling_unit(self.participant, self.take, self.moment)
+
+    def matching(self, rows: NDArray[np.int64], multi_positive: bool) -> NDArray[np.int64]:
+        """Groups of some windows: those of one are the right answers to each other in retrieval."""
+        if multi_positive:
+            return self.group[rows]
+        return np.arange(len(rows)) if self.instant is None else self.instant[rows]
 
 
 @dataclass(frozen=True)
@@ -79,7 +117,13 @@ class Figures:
     baselines: dict[str, dict[str, float]]
 
 
-def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed: int) -> Figures:
+def measure(
+    vectors: Mapping[str, NDArray[Any]],
+    test: TestSet,
+    draws: int,
+    seed: int,
+    queries: Collection[str] = ("imu", "mocap", "video"),
+) -> Figures:
     """Zero-shot and retrieval headlines with 95 % intervals (evaluation protocol, rules 3, 4, 9).
 
     Parameters
@@ -92,6 +136,8 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
         Redraws of the bootstrap.
     seed : int
         Of the bootstrap and of the uniform baseline.
+    queries : collection of str
+        The modalities that are classified and that search.
 
     Raises
     ------
@@ -100,7 +146,7 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
     """
     if test.split is not None and (foreign := set(test.split.tolist()) - {"test"}):
         raise AuraError(f"The windows to measure are not all of the test split: {min(foreign)}.")
-    unit, unit_name = resampling_unit(test.participant, test.take)
+    unit, unit_name = test.unit()
     headlines: list[Headline] = []
     results: dict[str, ZeroShot] = {}
     first_baseline: dict[str, dict[str, float]] = {}
@@ -123,7 +169,7 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
     classes = len(test.class_names)
     for modality in ("imu", "mocap", "video"):
         rows = np.flatnonzero(test.valid[modality] & (test.label >= 0))
-        if modality not in vectors or not len(rows):
+        if modality not in vectors or modality not in queries or not len(rows):
             continue
         embeddings, label = vectors[modality][rows], test.label[rows]
         results[modality] = zero_shot(embeddings, test.class_vectors, label, test.class_names)
@@ -141,12 +187,12 @@ def measure(vectors: Mapping[str, NDArray[Any]], test: TestSet, draws: int, seed
             baseline=baseline["majority"]["macro_f1"],
         )
     for query, gallery, metric, multi_positive in RETRIEVALS:
-        if query not in vectors or gallery not in vectors:
+        if query not in vectors or query not in queries or gallery not in vectors:
             continue
         rows = np.flatnonzero(test.valid[query] & test.valid[gallery])
         if len(rows) < 2:
             continue
-        group = test.group[rows] if multi_positive else np.arange(len(rows))
+        group = test.matching(rows, multi_positive)
         rank = ranks(vectors[query][rows], vectors[gallery][rows], group, group)
         _, index, count = np.unique(group, return_inverse=True, return_counts=True)
         chance = retrieval_chance(np.full(len(rows), len(rows)), count[index])

@@ -9,6 +9,17 @@ Groups = tuple[NDArray[np.generic], NDArray[np.generic]]
 """Groups of the queries and of the gallery items."""
 
 
+def instants(moments: NDArray[np.str_], start_s: NDArray[np.float64]) -> Ints:
+    """(N,) numbers, the same for windows of one moment that start together: several IMUs at once.
+
+    They are numbered as they come first, so that windows of N instants are 0 to N - 1.
+    """
+    _, moment = np.unique(moments, return_inverse=True)
+    keys = np.stack([moment, np.rint(start_s * 1000).astype(np.int64)], axis=1)
+    _, first, code = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    return np.argsort(np.argsort(first))[code.reshape(-1)]
+
+
 def group_codes(groups: Groups, lengths: tuple[int, int], mutual: bool) -> tuple[Ints, Ints]:
     """Groups of both sides as numbers from 0, after a check that each query has a positive.
 

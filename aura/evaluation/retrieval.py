@@ -92,6 +92,7 @@ def _pair_rows(
     gallery: NDArray[np.float32],
     group: Ints,
     label: Ints,
+    instant: Ints,
     clusters: NDArray[Any] | None,
     draws: int,
     seed: int,
@@ -99,11 +100,13 @@ def _pair_rows(
     """Every pool of a pair, whose rows correspond one to one, and of the pair the other way."""
 
     def measure(index: Ints) -> _Pool:
-        window = np.arange(len(index))
-        caption = np.unique(group[index], return_inverse=True)[1]
+        window, caption = (np.unique(g[index], return_inverse=True)[1] for g in (instant, group))
         groupings = [(window, window), (caption, caption)]
         strict, multi = grouped_ranks(query[index], gallery[index], groupings, True)
-        counts = {"strict": np.ones_like(window), "multi-positive": np.bincount(caption)[caption]}
+        counts = {
+            name: np.bincount(codes)[codes]
+            for name, codes in (("strict", window), ("multi-positive", caption))
+        }
         return _Pool(len(index), {"strict": strict, "multi-positive": multi}, counts)
 
     full = measure(np.arange(len(query)))
@@ -165,6 +168,7 @@ def all_pairs(
     clusters: ArrayLike | None = None,
     draws: int = 20,
     seed: int = 0,
+    instant: ArrayLike | None = None,
 ) -> list[dict[str, Any]]:
     """Retrieval for every ordered pair of modalities and every pool (rule 3).
 
@@ -185,6 +189,9 @@ def all_pairs(
         Number of balanced pools.
     seed : int
         Of the balanced pools and of the intervals.
+    instant : array_like or None
+        (N,) integers; windows that several IMUs recorded over the same seconds share one, and are
+        each other's right answer under strict matching too.
 
     Returns
     -------
@@ -196,6 +203,7 @@ def all_pairs(
     """
     rows: dict[tuple[str, str], list[dict[str, Any]]] = {}
     groups, labels = np.asarray(group), np.asarray(group if label is None else label)
+    instants = np.arange(len(groups)) if instant is None else np.asarray(instant)
     for query, gallery in combinations(embeddings, 2):
         common = np.flatnonzero(valid[query] & valid[gallery])
         if len(common):
@@ -204,6 +212,7 @@ def all_pairs(
                 unit_vectors(embeddings[gallery][common]),
                 groups[common],
                 labels[common],
+                instants[common],
                 None if clusters is None else np.asarray(clusters)[common],
                 draws,
                 seed,

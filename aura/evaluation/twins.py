@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aura.evaluation.bootstrap import Statistic, cluster_bootstrap, resampling_unit
+from aura.evaluation.bootstrap import Statistic, cluster_bootstrap
 from aura.evaluation.diagnosis import Headline, display
 from aura.evaluation.measure import TestSet
 from aura.evaluation.zeroshot import confusion_matrix, predict, scores_of
@@ -74,7 +74,7 @@ def held_out_class(
     details: dict[str, dict[str, Any]] = {}
     classes = len(test.class_names)
     target = list(test.class_names).index(label) if label in test.class_names else -1
-    unit, unit_name = resampling_unit(test.participant, test.take)
+    unit, unit_name = test.unit()
     for modality in SENSORS:
         rows = np.flatnonzero(test.valid[modality] & (test.label >= 0))
         labels = test.label[rows]

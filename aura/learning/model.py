@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from aura import config
 from aura.encoders import Shape, build
 from aura.errors import AuraError
+from aura.evaluation.relevance import instants
 from aura.evaluation.retrieval import mutual_ranks
 from aura.learning.batches import Batch, Windows
 from aura.learning.checkpoint import write_model
@@ -74,7 +75,9 @@ def embed(
 
 
 def validation_mrr(model: Model, windows: Windows, rows: np.ndarray, pairs: Pairs) -> float:
-    """Mean reciprocal rank, strict one-to-one, over the pairs in both directions.
+    """Mean reciprocal rank, strict, over the pairs in both directions.
+
+    Right is the window itself, with those that other IMUs recorded over the same seconds.
 
     Parameters
     ----------
@@ -95,6 +98,7 @@ def validation_mrr(model: Model, windows: Windows, rows: np.ndarray, pairs: Pair
     modalities = sorted({m for pair in pairs for m in pair})
     vectors = embed(model, windows, rows, modalities)
     order = windows.order
+    instant = instants(windows.moment[rows], windows.start_s.numpy()[rows])
     has = {
         m: windows.has[m].numpy()[order[m].numpy()[rows] if m in order else rows]
         for m in modalities
@@ -104,7 +108,7 @@ def validation_mrr(model: Model, windows: Windows, rows: np.ndarray, pairs: Pair
         both = has[a] & has[b]
         if both.sum() < 2:
             continue
-        group = np.arange(both.sum())
+        group = instant[both]
         for rank in mutual_ranks(vectors[a][both], vectors[b][both], group):
             scores.append(float((1 / rank).mean()))
     return float(np.mean(scores)) if scores else 0.0

@@ -133,6 +133,8 @@ class Study:
         A test window to look at.
     params : str
         The resolved parameters as text.
+    places : list of Headline
+        The IMU's figures place by place; empty where the windows are of one place.
     """
 
     title: str
@@ -157,6 +159,7 @@ class Study:
     skips: dict[str, dict[str, int]] = field(default_factory=dict)
     example: Example | None = None
     params: str = ""
+    places: list[Headline] = field(default_factory=list)
 
     def to_json(self) -> str:
         """Return the study as one JSON object; numbers that are not finite become null."""

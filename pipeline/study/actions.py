@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 
 from aura.config import Params
-from aura.evaluation.bootstrap import resampling_unit
 from aura.evaluation.captions import caption_classification, caption_tree
 from aura.evaluation.measure import TestSet
 from aura.learning.batches import Windows
@@ -49,7 +48,7 @@ def fine_grained(
     candidates = {"actions": list(windows.action), "captions": captions}
     test_rows = {"actions": rows, "captions": np.arange(len(rows))}
     labels = {"actions": list(windows.label), "captions": [windows.label[row] for row in rows]}
-    unit, _ = resampling_unit(test.participant, test.take)
+    unit, _ = test.unit()
     results: dict[str, dict[str, Any]] = {}
     for kind, names in candidates.items():
         tree, numbers = caption_tree(names, labels[kind])

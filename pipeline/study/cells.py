@@ -106,7 +106,7 @@ def _test(
     vectors = training.embed(model, windows, rows, ("imu", "mocap", "video", "text"))
     outcome = {
         "ids": np.array(windows.ids)[rows],
-        "take": windows.take[rows],
+        "take": windows.moment[rows],
         "participant": windows.participant[rows],
         "label": test.label,
     }
@@ -114,7 +114,7 @@ def _test(
     for query, gallery, multi in RETRIEVALS:
         both = np.flatnonzero(test.valid[query] & test.valid[gallery])
         if {query, gallery} - {"text", "video"} <= trained and len(both) > 1:
-            group = test.group[both] if multi else np.arange(len(both))
+            group = test.matching(both, multi)
             rank = np.full(len(rows), np.nan)
             rank[both] = ranks(vectors[query][both], vectors[gallery][both], group, group)
             outcome[f"rank/{query}-{gallery}"] = rank

@@ -64,6 +64,8 @@ def of_windows(windows: Windows) -> Pairs:
 def check(windows: Windows, on_overlap: str) -> list[str]:
     """Refuse a recording that is in two splits, and count those that are in one split twice.
 
+    Takes of one moment share what its IMUs have in common, such as mocap, and are no copies.
+
     Parameters
     ----------
     windows : Windows
@@ -82,6 +84,8 @@ def check(windows: Windows, on_overlap: str) -> list[str]:
         Two splits share a recording.
     """
     pairs = of_windows(windows) if windows.copies is None else windows.copies
+    moment_of = dict(zip(windows.take.tolist(), windows.moment.tolist(), strict=True))
+    pairs = tuple((a, b) for a, b in pairs if moment_of[a] != moment_of[b])
     split_of = dict(zip(windows.take.tolist(), windows.split.tolist(), strict=True))
     across = [pair for pair in pairs if split_of[pair[0]] != split_of[pair[1]]]
     within = Counter({split_of[b]: 0 for _, b in pairs})

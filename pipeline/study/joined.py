@@ -145,9 +145,9 @@ def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[st
     Raises
     ------
     AuraError
-        The test split shares some, or two splits hold the same recording.
+        The test split shares some, or two splits hold the same recording or takes of one moment.
     """
-    warnings = copies.check(windows, on_overlap)
+    warnings = [*_split_moments(windows, on_overlap), *copies.check(windows, on_overlap)]
     for name, shared, overlap in overlaps(windows):
         if shared and on_overlap == "error":
             raise AuraError(
@@ -166,6 +166,25 @@ def check_splits(windows: batches.Windows, on_overlap: str = "error") -> list[st
                 "the choice of the best epoch is optimistic; the test split is not touched by it."
             )
     return warnings
+
+
+def _split_moments(windows: batches.Windows, on_overlap: str) -> list[str]:
+    """Refuse takes of one moment that are in two splits; "warn" says it."""
+    moments, moment = np.unique(windows.moment, return_inverse=True)
+    held = np.stack([np.bincount(moment[windows.rows(s)], minlength=len(moments)) for s in SPLITS])
+    torn = moments[(held > 0).sum(axis=0) > 1]
+    if not len(torn):
+        return []
+    sentence = (
+        f"{len(torn)} moments that several IMUs recorded at once have takes in two splits, e.g. "
+        f"{torn[0]}"
+    )
+    if on_overlap == "error":
+        raise AuraError(
+            f"{sentence}; a result would mean nothing. Keep the takes of a moment in one split, or "
+            "have it said beside every result by setting the data set's overlap to warn."
+        )
+    return [f"{sentence}: its figures are too good by that."]
 
 
 def overlaps(windows: batches.Windows) -> list[tuple[str, set[str], set[str]]]:

@@ -15,6 +15,7 @@ from aura.evaluation.layout import joint_layout
 from aura.evaluation.measure import RETRIEVALS
 from aura.evaluation.neighbours import choose, nearest
 from aura.evaluation.recall import pair_ranks, recall_curve
+from aura.evaluation.relevance import instants
 from aura.learning.batches import Windows
 from aura.report.examples import Example, Hit, JointMap, Query
 from pipeline.engine import paths
@@ -43,6 +44,8 @@ class Space:
         (N,) int, rows of `windows`.
     group : ndarray
         (N,) int; windows with the same captions share one.
+    instant : ndarray
+        (N,) int; windows of several IMUs over the same seconds share one.
     label : ndarray
         (N,) str, "" where there is none.
     vectors, valid : dict of str to ndarray
@@ -55,6 +58,7 @@ class Space:
     captions: list[str]
     rows: NDArray[np.int64]
     group: NDArray[np.int64]
+    instant: NDArray[np.int64]
     label: NDArray[Any]
     vectors: Vectors
     valid: Valid
@@ -70,16 +74,20 @@ class Space:
             raise AuraError(
                 f"{path} is of a teacher of another width than {dim}; run `aura evaluate` again."
             )
+        instant = instants(windows.moment[rows], windows.start_s.numpy()[rows])
         return Space(
             params, dataset, windows, texts.column("text").to_pylist(), rows,
-            targets.caption_groups([windows.texts[row] for row in rows]),
+            targets.caption_groups([windows.texts[row] for row in rows], instant), instant,
             np.array([label or "" for label in windows.label[rows]], str), vectors, valid,
         )  # fmt: skip
 
     def recall(self) -> list[dict[str, Any]]:
         """R@k curves of the pairs of the headlines."""
         curves = []
-        unit, _ = resampling_unit(self.windows.participant[self.rows], self.windows.take[self.rows])
+        participant, take, moment = (
+            getattr(self.windows, name)[self.rows] for name in ("participant", "take", "moment")
+        )
+        unit, _ = resampling_unit(participant, take, moment)
         for query, gallery, _, multi in RETRIEVALS:
             if query not in self.vectors or gallery not in self.vectors:
                 continue
@@ -138,7 +146,7 @@ class Space:
         ]
 
     def _ranks(self, query: str, gallery: str, multi: bool) -> Any:
-        group = self.group if multi else np.arange(len(self.rows))
+        group = self.group if multi else self.instant
         both = self.valid[query] & self.valid[gallery]
         return (
             *pair_ranks(self.vectors[query], self.vectors[gallery], both, group),
@@ -146,10 +154,13 @@ class Space:
         )
 
     def _nearest(self, gallery: str, picked: NDArray[np.int64]) -> list[list[tuple[int, float]]]:
-        """For each window picked the rows and scores of what is nearest; a caption comes once."""
+        """For each window picked the rows and scores of what is nearest.
+
+        Of equal captions, and of what several IMUs have of the same seconds, one is there.
+        """
         pool = np.flatnonzero(self.valid["imu"] & self.valid[gallery])
-        if gallery == "text":
-            pool = pool[np.unique(self.group[pool], return_index=True)[1]]
+        same = self.group if gallery == "text" else self.instant
+        pool = pool[np.unique(same[pool], return_index=True)[1]]
         order, score = nearest(self.vectors["imu"][picked], self.vectors[gallery][pool], HITS)
         return [
             list(zip(pool[o].tolist(), s.tolist(), strict=True))
@@ -163,7 +174,8 @@ class Space:
             Hit(
                 window=self._example(row, images, gallery),
                 score=score,
-                right=row == query or (gallery == "text" and self.group[row] == self.group[query]),
+                right=self.instant[row] == self.instant[query]
+                or (gallery == "text" and self.group[row] == self.group[query]),
                 same_class=bool(self.label[row]) and self.label[row] == self.label[query],
             )
             for row, score in neighbours

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from aura.evaluation.measure import TestSet
+from aura.evaluation.relevance import instants
 from aura.evaluation.zeroshot import class_embeddings
 from aura.learning.batches import Windows
 from aura.schema import MODALITIES, to_numpy
@@ -47,22 +48,26 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
     number = {name: i for i, name in enumerate(names)}
     all_labels = np.array([number.get(label, -1) for label in windows.label])
     train = all_labels[windows.rows("train")]
+    instant = instants(windows.moment[rows], windows.start_s.numpy()[rows])
     return TestSet(
         participant=windows.participant[rows],
         take=windows.take[rows],
         label=all_labels[rows],
-        group=caption_groups([windows.texts[row] for row in rows]),
+        group=caption_groups([windows.texts[row] for row in rows], instant),
         valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
         class_names=names,
         class_vectors=class_embeddings(vectors[np.array(prompts_of)]),
         train_labels=train[train >= 0],
         length_s=joined.lengths_s(windows, rows),
         split=windows.split[rows],
+        moment=windows.moment[rows],
+        instant=instant,
+        place=windows.place[rows],
     )
 
 
-def caption_groups(texts: Sequence[Sequence[int]]) -> np.ndarray:
-    """(N,) int64: windows with the same captions share a group; one without has its own."""
+def caption_groups(texts: Sequence[Sequence[int]], instant: np.ndarray) -> np.ndarray:
+    """(N,) int64: windows with the same captions share a group; those without, by instant."""
     groups: dict[Any, int] = {}
-    keys = [frozenset(row) or f"window {i}" for i, row in enumerate(texts)]
+    keys = [frozenset(row) or f"instant {i}" for row, i in zip(texts, instant, strict=True)]
     return np.array([groups.setdefault(key, len(groups)) for key in keys])

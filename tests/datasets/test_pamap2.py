@@ -3,6 +3,7 @@
 import csv
 import multiprocessing
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -340,3 +341,32 @@ def test_rows_that_are_sent_again_are_copies_and_no_second_moment(tmp_path):
     recording = adapter.load(inventory.takes[0])
     cleaned = clean(recording.imu_s, recording.imu, recording.imu_ok)
     assert cleaned.dropped == {"sample not finite": 40, "sample duplicated": 330}
+
+
+@pytest.mark.parametrize("order", [("chest", "hand", "ankle"), ("hand", "chest")])
+def test_several_placements_are_takes_of_one_moment(tmp_path, order):
+    rows = session([4, TRANSIENT, 12, 4])
+    for subject in (105, 106):
+        write(tmp_path, subject, lines_of(rows))
+    alone = Adapter(Storage(tmp_path), {"placement": order[0]}).inventory().takes
+    adapter = Adapter(Storage(tmp_path), {"placement": [*order, order[0]]})
+    inventory = adapter.inventory()
+    places = {"hand": "wrist", "chest": "chest", "ankle": "ankle"}
+    assert len(inventory.takes) == len(order) * len(alone) == len(order) * 6
+    moments = {}
+    for take in inventory.takes:
+        moments.setdefault(take.moment_id or take.take_id, {})[take.place] = take
+    assert set(moments) == {take.take_id for take in alone}
+    names = {take.take_id: take for take in inventory.takes}
+    assert [replace(names[take.take_id], source=None) for take in alone] == [
+        replace(take, source=None) for take in alone
+    ]
+    for takes in moments.values():
+        assert set(takes) == {places[placement] for placement in order}
+        for placement in order:
+            take = takes[places[placement]]
+            _, first, end = take.source
+            columns = BY_HAND[placement, "16g"]
+            assert_allclose(adapter.load(take).imu, rows[first:end, columns], rtol=1e-6)
+    with pytest.raises(AuraError, match="placement"):
+        Adapter(Storage(tmp_path), {"placement": []})

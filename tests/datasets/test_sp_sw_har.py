@@ -215,3 +215,44 @@ def test_the_real_executions(real_data, device):
     still = [adapter.load(t).imu[:, :3] for t in found.values() if t.label == "seated"]
     norm = np.array([np.linalg.norm(accel, axis=1).mean() for accel in still])
     assert_allclose(np.median(norm), 9.8, atol=0.4)
+
+
+def test_watch_and_phone_of_an_execution_are_moments_where_bouts_begin_together(tmp_path):
+    write(tmp_path, "s01_01_sw")
+    _, lines = write(tmp_path, "s01_01_sp", seed=1)
+    save(tmp_path, "s01_01_sp", [line.replace("SITTING_DOWN", "SEATED") for line in lines[30:]])
+    adapter = Adapter(Storage(tmp_path), {"device": ["sw", "sp"], "clock": "stamps"})
+    takes = {take.take_id: take for take in adapter.inventory().takes}
+    shared = {t.take_id: t.moment_id for t in takes.values() if t.moment_id}
+    # The phone's first bout begins 0.3 s late, and its last has another label.
+    assert shared == {f"s01_01_sw_{n:03d}": f"s01_01_sp_{n:03d}" for n in range(1, 6)}
+    assert {t.place for t in takes.values() if "_sw_" in t.take_id} == {"wrist"}
+    assert {t.place for t in takes.values() if "_sp_" in t.take_id} == {"pocket"}
+    for device in ("sw", "sp"):  # alone, all is as it was
+        alone = Adapter(Storage(tmp_path), {"device": device}).inventory().takes
+        assert [t.moment_id for t in alone] == [""] * len(alone)
+        assert {t.take_id for t in alone} == {i for i in takes if f"_{device}_" in i}
+
+
+@pytest.mark.real
+def test_real_watches_and_phones_tell_one_time(real_data):
+    """Label by label both files change within 40 ms of each other: one clock stamps them."""
+    adapter = Adapter(Storage(real_data / "sp-sw-har"), {"device": ["sp", "sw"]})
+    takes = adapter.inventory().takes
+    paired = [take for take in takes if take.moment_id]
+    assert len(paired) > 0.4 * len(takes)  # nearly all of the watch's
+    by_id = {take.take_id: take for take in takes}
+    for take in paired:
+        other = by_id[take.moment_id]
+        assert (other.capture_id, other.label) == (take.capture_id, take.label)
+        assert {other.place, take.place} == {"pocket", "wrist"}
+    apart = []
+    for file in sorted(real_data.glob("sp-sw-har/DATA/s*/*_sw.csv")):
+        tables = [pl.read_csv(f) for f in (file, file.with_name(f"{file.stem[:-2]}sp.csv"))]
+        watch, phone = (dict(t[::-1].select("label", "timestamp").iter_rows()) for t in tables)
+        apart += [  # when each activity comes first, but for the one that the recording begins with
+            abs(watch[label] - phone[label])
+            for label in set(watch) & set(phone) - {tables[0]["label"][0], tables[1]["label"][0]}
+        ]
+    assert len(apart) > 60
+    assert np.median(apart) < 10

@@ -131,6 +131,9 @@ def test_the_real_folder(real_data):
     inventory = adapter.inventory()
     assert len(inventory.takes) == 430
     assert len(adapter.classes) == 27
+    on_thigh = {t.label for t in inventory.takes if t.place == "thigh-right"}
+    assert on_thigh == {adapter.actions[number] for number in range(22, 28)}
+    assert {t.place for t in inventory.takes if t.label not in on_thigh} == {"wrist-right"}
     by_name = {take.take_name: take for take in inventory.takes}
     assert not {"a8_s1_t4", "a23_s6_t4"} & set(by_name)
     recording = adapter.load(by_name["a24_s1_t1"])

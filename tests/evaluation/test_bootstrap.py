@@ -71,6 +71,17 @@ def test_few_participants_hand_over_to_takes():
     np.testing.assert_array_equal(groups, takes)
 
 
+def test_takes_of_one_moment_are_redrawn_together():
+    people, takes = np.zeros(12), np.arange(12)
+    groups, unit = resampling_unit(people, takes, takes // 2)
+    assert unit == "moments"
+    np.testing.assert_array_equal(groups, takes // 2)
+    groups, unit = resampling_unit(people, takes, takes)  # none has two takes
+    assert unit == "takes"
+    np.testing.assert_array_equal(groups, takes)
+    assert resampling_unit(takes % 6, takes, takes // 2)[1] == "participants"
+
+
 def test_a_thousand_draws_over_five_thousand_windows_take_less_than_a_second():
     rng = np.random.default_rng(3)
     labels, predictions = rng.integers(0, 8, (2, 5000))

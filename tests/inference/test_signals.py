@@ -52,7 +52,8 @@ def test_a_recording_gives_the_windows_and_vectors_of_the_pipeline(project, tmp_
     sliced, _ = slice_take(take, config.Slice())
     rows = [
         {**asdict(w), "window_id": str(i), "take_id": "take", "participant_id": "p",
-         "capture_id": "c", "split": "test", "label": None, "place": None, "moment_id": "take", "texts": []}
+         "capture_id": "c", "split": "test", "label": None, "place": None,
+         "moment_id": "take", "texts": []}
         for i, w in enumerate(sliced)
     ]  # fmt: skip
     texts = schema.texts_schema(clip.DIM).empty_table()

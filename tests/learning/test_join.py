@@ -97,3 +97,28 @@ def test_a_leaking_split_is_refused_at_the_moment_of_use():
         (warning,) = check_splits(joined, "warn")[:1]
         assert warning.startswith(f"The test split shares 1 {what}")
     assert check_splits(join_tables(*study, window_s=5.0)) == []
+
+
+def test_takes_of_one_moment_are_in_one_split():
+    kwargs = {"seconds": (12, 9, 12, 9), "splits": ("train", "val", "train", "test")}
+    study, _ = tables(**kwargs, moments=["a", "b", "a", "c"], places=["wrist", None, "chest", None])
+    joined = join_tables(*study, window_s=5.0)
+    assert check_splits(joined) == []
+    by_take = dict(zip(joined.take.tolist(), joined.moment.tolist(), strict=True))
+    assert by_take == {"take0": "a", "take1": "b", "take2": "a", "take3": "c"}
+    assert set(joined.place[joined.moment == "a"]) == {"wrist", "chest"}
+    assert set(joined.place[joined.take == "take1"]) == {None}
+    batch = joined.batch(np.arange(len(joined)))
+    assert torch.equal(
+        batch.moment[:, None] == batch.moment,
+        torch.from_numpy(joined.moment[:, None] == joined.moment),
+    )
+    for other in (1, 3):  # validation and test
+        moments = ["a", "b", "a", "c"]
+        moments[other] = "a"
+        study, _ = tables(**kwargs, moments=moments)
+        torn = join_tables(*study, window_s=5.0)
+        with pytest.raises(AuraError, match=r"1 moments that .* in two splits, e\.g\. a; "):
+            check_splits(torn)
+        (warning,) = check_splits(torn, "warn")
+        assert warning.endswith("e.g. a: its figures are too good by that.")

@@ -38,8 +38,8 @@ def make_batch(n=12, seed=0, whole=False):
     take = draw(4)  # takes 0 and 1 are one moment, 2 and 3 another
     start_s, text_id = draw(4) * 2.5, torch.where(has["text"], draw(4), -1)
     return SimpleNamespace(
-        has=has, take=take, moment=take if whole else take // 2, start_s=start_s.double(), text_id=text_id,
-        text=text, video=video,
+        has=has, take=take, moment=take if whole else take // 2, start_s=start_s.double(),
+        text_id=text_id, text=text, video=video,
     )  # fmt: skip
 
 

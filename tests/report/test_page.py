@@ -516,3 +516,19 @@ def test_actions_are_shown_with_what_is_taken_for_what():
         shown = [int(n) if n != "·" else 0 for n in re.findall(r"%?>(\d+|·)</td>", own)]
         assert shown == [n for row in of["confusions"][activity] for n in row]
         assert all(name in own for name in names)
+
+
+def test_figures_by_place_are_shown_where_there_are_several():
+    study = full_study()
+    assert "By place of the IMU" not in render(study)
+    lines = [
+        replace(study.headlines[0], name=f"IMU zero-shot, {place}", value=value)
+        for place, value in (("chest", 0.8123), ("wrist-left", 0.4321))
+    ]
+    page = render(replace(study, places=lines))
+    table = page[page.index("By place of the IMU") :]
+    table = table[: table.index("</table>")]
+    for line in lines:
+        row = next(r for r in table.split("<tr>") if line.name in r)
+        for shown in (line.value, line.low, line.high, line.chance):
+            assert number(shown) in row

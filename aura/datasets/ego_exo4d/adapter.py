@@ -85,7 +85,10 @@ class Adapter:
                 [t.participant_id for t in takes], [t.capture_id for t in takes]
             )
             takes = [replace(take, split=s) for take, s in zip(takes, split, strict=True)]
-        return Inventory(tuple(takes), tuple(skips + text_skips))
+        each = [
+            _at(take, n, place) for take in takes for n, place in enumerate(self.options.places)
+        ]
+        return Inventory(tuple(each), tuple(skips + text_skips))
 
     def _take(
         self, record: Mapping[str, Any], name: str, uid: str, split: Any, captures: dict[str, Any]
@@ -219,3 +222,11 @@ class Adapter:
         if not texts:
             skips.append(Skip("take has no usable text", take.take_name, "text"))
         return tuple(texts), tuple(actions)
+
+
+def _at(take: Take, number: int, place: str) -> Take:
+    """The take with the IMU of a place; those after the first have names of their own."""
+    if not number:
+        return replace(take, place=place)
+    name, uid = f"{take.take_name}.{place}", f"{take.take_id}.{place}"
+    return replace(take, take_name=name, take_id=uid, place=place, moment_id=take.take_id)

@@ -56,9 +56,9 @@ def read_take_imu(
     files : Storage
         The root.
     options : Options
-        Which IMU, and in which axes.
+        In which axes.
     take : Take
-        One of the index.
+        One of the index; its place says which IMU.
     clock : TakeClock or None
         None where timesync.csv does not give it.
     duration_s : float
@@ -75,7 +75,7 @@ def read_take_imu(
             skips.append(Skip("IMU cannot be aligned without timesync", take.take_name, "imu"))
             return nothing
         try:
-            stream = read_imu(path, options.imu)
+            stream = read_imu(path, str(take.place).replace("head", "imu"))
         except CorruptFile:
             skips.append(Skip("VRS file is corrupt", take.take_name, "imu"))
             return nothing

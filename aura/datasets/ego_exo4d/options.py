@@ -1,11 +1,12 @@
 """Choices that the format leaves open; `datasets.<name>.options` in params.yaml."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from aura.schema import SPLITS
 
+Imu = Literal["imu-right", "imu-left"]
 Source = Literal["atomic_descriptions", "expert_commentary", "keystep", "activity"]
 
 
@@ -18,7 +19,7 @@ class Options(BaseModel):
         "official"  # or a new one, by person, of these takes
     )
 
-    imu: Literal["imu-right", "imu-left"] = "imu-right"
+    imu: Imu | Annotated[tuple[Imu, ...], Field(min_length=1)] = "imu-right"  # each is a take
     rectify: bool = True  # bias, scale and misalignment by the factory calibration
     frame: Literal["device", "sensor"] = "device"  # the axes that the IMU is given in
     time_offsets: bool = True  # factory offsets of 1 to 4 ms between the sensors' stamps
@@ -31,3 +32,9 @@ class Options(BaseModel):
     subjects: tuple[str, ...] = ("C",)  # whom a text may be about; the wearer is C
     person: str | None = "a person"  # what C is called; null keeps the C
     unsure_texts: bool = False
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Where the IMUs that are read sit, the first one first."""
+        imus = (self.imu,) if isinstance(self.imu, str) else self.imu
+        return tuple(dict.fromkeys(imu.replace("imu", "head") for imu in imus))

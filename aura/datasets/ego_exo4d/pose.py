@@ -129,7 +129,10 @@ def read_take_pose(
     fault, where = "", take.take_name
     for kind in options.pose:
         try:
-            pose = read_pose(files.read(f"{body}/{kind}/{take.take_id}.json"), options.min_views)
+            pose = read_pose(
+                files.read(f"{body}/{kind}/{take.moment_id or take.take_id}.json"),
+                options.min_views,
+            )
         except FileNotFoundError:
             continue
         except CorruptFile as error:

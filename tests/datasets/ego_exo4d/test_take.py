@@ -6,8 +6,11 @@ import shutil
 import numpy as np
 import pytest
 
+from aura.datasets.ego_exo4d import Adapter
 from aura.datasets.vrs import read_imu
+from aura.datasets.vrs.imu import INSTANCES
 from aura.errors import CorruptFile
+from aura.storage import Storage
 from tests.datasets.ego_exo4d.roots import copy_of, edit, load_first, pose, reasons, timesync, vrs
 
 
@@ -179,3 +182,26 @@ def test_a_recording_that_lost_its_index_is_read_and_counted(clean_root, tmp_pat
     np.testing.assert_array_equal(recording.imu, expected.imu)
     np.testing.assert_array_equal(recording.imu_s, expected.imu_s)
     assert reasons(recording) == {"imu: VRS file has lost its index, all its records are read": 1}
+
+
+def test_both_imus_of_the_glasses_are_takes_of_one_moment(clean_root):
+    root, _ = clean_root
+    alone = {imu: Adapter(Storage(root), {"splits": ["train"], "imu": imu}) for imu in INSTANCES}
+    both = Adapter(Storage(root), {"splits": ["train"], "imu": ["imu-right", "imu-left"]})
+    takes = both.inventory().takes
+    first = takes[::2]
+    assert [t.take_id for t in first] == [t.take_id for t in alone["imu-right"].inventory().takes]
+    assert {t.moment_id for t in first} == {""}
+    for take, other in zip(first, takes[1::2], strict=True):
+        assert (take.place, other.place) == ("head-right", "head-left")
+        assert (other.take_id, other.moment_id) == (f"{take.take_id}.head-left", take.take_id)
+        assert (other.split, other.label) == (take.split, take.label)
+        (left,) = (t for t in alone["imu-left"].inventory().takes if t.take_id == take.take_id)
+        assert (left.place, left.moment_id) == ("head-left", "")
+        for one, where, same in ((take, "imu-right", take), (other, "imu-left", left)):
+            got, expected = both.load(one), alone[where].load(same)
+            np.testing.assert_array_equal(got.imu, expected.imu)
+            np.testing.assert_array_equal(got.imu_s, expected.imu_s)
+            np.testing.assert_array_equal(got.mocap, expected.mocap)
+            assert (got.videos, got.texts, got.skips) == (expected.videos, expected.texts, ())
+        assert not np.array_equal(both.load(take).imu, both.load(other).imu)

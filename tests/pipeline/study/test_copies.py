@@ -28,7 +28,8 @@ def pairs_of(folder, monkeypatch, adapter, root, *overrides):
     resample.run(tiny_params(f"datasets.{adapter}.root={root}", *overrides), adapter)
     takes = read_table(folder / f"data/signals/{adapter}/takes-*.parquet", TAKES, "resample")
     windows = SimpleNamespace(
-        take=np.array(takes["take_id"].to_pylist()), split=np.array(takes["split"].to_pylist())
+        **{k: np.array(takes[f"{k}_id"].to_pylist()) for k in ("take", "moment")},
+        split=np.array(takes["split"].to_pylist()),
     )
     windows.copies = copies.of_dataset(adapter, windows)
     return windows
@@ -105,6 +106,36 @@ def test_a_file_under_another_subject_with_other_stamps(tmp_path, monkeypatch):
     )
     with pytest.raises(AuraError, match="2 recordings, or pieces of them, are in two splits"):
         copies.check(windows, "error")
+
+
+def test_imus_of_one_moment_are_no_copies_of_each_other():
+    """They share mocap, and a copy of one of them under another name is still told."""
+    kwargs = {"seconds": (9, 9, 9, 9), "splits": ("train", "train", "train", "test")}
+    (signals, windows, texts, videos), _ = tables(**kwargs, moments=["m", "m", "c", "d"])
+    mocap = np.array(schema.to_numpy(signals, "mocap"))
+    mocap[9:18] = mocap[:9]
+    shared = {"mocap": mocap, "mocap_valid": np.ones((36, 10, 17), bool)}
+    at = windows.column_names.index("has_imu")
+    blind = windows.set_column(
+        at, schema.WINDOWS.field("has_imu"), pa.array([False] * windows.num_rows)
+    )
+
+    def check(values):
+        table = signals
+        for name, block in values.items():
+            field = SIGNALS.field(name)
+            index = table.column_names.index(name)
+            table = table.set_column(index, field, schema.from_numpy(block, field))
+        return check_splits(join_tables(table, blind, texts, videos, 5.0))
+
+    assert copies.of_windows(join_tables(signals, blind, texts, videos, 5.0)) == ()
+    assert check(shared) == []
+    mocap[18:27] = mocap[:9]  # a take of another moment
+    (warning,) = check(shared)
+    assert warning.startswith("1 takes of the train split hold a recording")
+    mocap[27:] = mocap[:9]
+    with pytest.raises(AuraError, match="are in two splits under two names"):
+        check(shared)
 
 
 def test_signals_of_before_the_note_are_compared_as_they_are():
