@@ -8,9 +8,9 @@ measure there (`aura.signals.virtual`) and with the take's own mocap, texts and 
 they were recorded stay beside them only where `measured` says so. Feet are not among COCO's joints.
 
 How near this comes to a sensor is a matter of the mocap. On UTD-MHAD, whose Kinect gives some 19
-poses a second, with clocks that are only known to start and stop together, the median correlation
-over sequences of the magnitude of the acceleration, up to 3 Hz, is 0.64 on the wrist and 0.22 on
-the thigh, which hardly moves, and 0.80 and 0.45 if each sequence may be shifted by 0.4 s at most.
+poses a second by clocks that are only known to start and stop together, the median correlation over
+sequences of the magnitude of the acceleration, up to 3 Hz, is 0.66 on the wrist and 0.25 on the
+thigh, which hardly moves; 0.81 and 0.52 where each sequence may be shifted by up to 0.4 s.
 """
 
 from collections.abc import Mapping, Sequence

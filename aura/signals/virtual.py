@@ -22,7 +22,8 @@ from aura.signals.segments import axes_of, frames, segment, unit
 from aura.signals.smooth import Grid, first_difference, second_difference
 
 GRAVITY = 9.80665
-_RANGE = 32 * GRAVITY  # of the strongest common sensor, which movement up to 12 Hz does not reach
+# Ranges of common sensors; movement up to 12 Hz that is beyond them is a fault of the mocap.
+_MOST_FORCE, _MOST_RATE = 32 * GRAVITY, np.deg2rad(2000)
 
 # Place -> segment, how far along it from base (0) to tip (1), and metres to the front and outwards
 # (to the sensor's own side) from there: the skin lies off the joints' line.
@@ -61,7 +62,7 @@ class VirtualImu:
     imu : np.ndarray
         (P, N, 6) float32, m/s2 and rad/s, in each sensor's own axes; 0 where not `ok`.
     ok : np.ndarray
-        (P, N) bool, samples whose joints were seen, did not jump and felt no more than 32 g.
+        (P, N) bool, samples whose joints were seen and did not jump, within a sensor's range.
     bandwidth_hz : float
         What the mocap carries: above it the sensors measure nothing.
     """
@@ -221,9 +222,10 @@ def measure(position: np.ndarray, axes: np.ndarray, rate_hz: float) -> np.ndarra
 
 
 def in_range(imu: np.ndarray, rate_hz: float) -> np.ndarray:
-    """Samples (N) that are not within 50 ms of a force of more than 32 g."""
-    strong = (imu[:, :3] ** 2).sum(axis=1) > _RANGE**2
-    near: np.ndarray = ~maximum_filter1d(strong, 2 * int(0.05 * rate_hz) + 1)
+    """Samples (N) that are not within 50 ms of more than 32 g or 2000 degrees a second."""
+    force, rate = ((imu[:, part] ** 2).sum(axis=1) for part in (slice(3), slice(3, 6)))
+    beyond = (force > _MOST_FORCE**2) | (rate > _MOST_RATE**2)
+    near: np.ndarray = ~maximum_filter1d(beyond, 2 * int(0.05 * rate_hz) + 1)
     return near
 
 

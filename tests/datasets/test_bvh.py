@@ -1,5 +1,6 @@
 """BVH files written here: a small body, its flaws, and the real files of CMU."""
 
+import sys
 from collections import Counter
 
 import numpy as np
@@ -304,6 +305,13 @@ def test_wrong_folders_and_options_are_one_sentence(tmp_path):
         Adapter(Storage(tmp_path), {}).inventory()
     with pytest.raises(AuraError, match="Subjects"):
         Adapter(Storage(tmp_path), {"val": [1], "test": [1]})
+
+
+def test_without_pybvh_it_says_what_to_install(tmp_path, monkeypatch):
+    storage = write(tmp_path, {"01_01": walk(40)})
+    monkeypatch.setitem(sys.modules, "pybvh", None)
+    with pytest.raises(AuraError, match=r'pip install "aura\[mocap\]"'):
+        Adapter(storage, {})
 
 
 def test_virtual_sensors_of_a_file(tmp_path):
