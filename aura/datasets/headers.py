@@ -15,7 +15,7 @@ from aura.errors import CorruptFile
 
 DELIMITERS = (",", ";", "\t", "|")
 # What may stand about a cell; the last three letters are a byte-order mark read as Latin-1.
-AROUND = " \t\r\n\"'\ufeff\u00ef\u00bb\u00bf"
+AROUND = " \t\r\n\u00a0\"'\ufeff\u00ef\u00bb\u00bf"
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF16_LE: "utf-16",
