@@ -112,8 +112,8 @@ def _test(
     for source in {s: None for cell in cells for s in cell.sources}:
         leaks += copies.between(source, target)
     labelled = test.select(rows)
-    predicted = {
-        name: leftout.zero_shot(
+    scores = {
+        name: leftout.similarities(
             [folders[cell] for cell in cells if cell.recipe == name],
             windows, labelled, rows, teacher, target,
         )
@@ -121,13 +121,23 @@ def _test(
     }  # fmt: skip
     unit, unit_name = labelled.unit()
     classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
-
-    def compare(some: np.ndarray) -> dict[str, dict[str, Any]]:
-        part = {name: found[:, some] for name, found in predicted.items()}
-        return tasks.compare(part, labelled.label[some], unit[some], classes, draws, seed)
-
     place = np.array([name or "" for name in windows.place[rows]], str)
+    has_imu, weights = labelled.valid["imu"], leftout.movement(windows, rows)
+    by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
+    by_take = {name: leftout.vote(s, labelled.take, weights) for name, s in scores.items()}
+    _, first = np.unique(labelled.take, return_index=True)  # a window of each take
+
+    def compare(
+        predicted: Mapping[str, np.ndarray], of: np.ndarray, at: str = ""
+    ) -> dict[str, dict[str, Any]]:
+        some = np.flatnonzero(place[of] == at) if at else np.arange(len(of))
+        part = {name: found[:, some] for name, found in predicted.items()}
+        of = of[some]
+        return tasks.compare(part, labelled.label[of], unit[of], classes, draws, seed)
+
+    every = np.arange(len(rows))
     found = sorted({name for name in place.tolist() if name})
+    found = found if len(found) > 1 else []
     home = {c.sources[0]: _at_home(params, c, folders[c]) for c in cells if c.alone}
     heads: dict[str, Any] = {}
     if params.transfer.heads:
@@ -140,10 +150,10 @@ def _test(
         "classes": list(test.class_names),
         "interval": unit_name,
         "baselines": baselines(labelled.label, labelled.label, classes, seed),
-        "zero_shot": compare(np.arange(len(rows))),
-        "places": {name: compare(np.flatnonzero(place == name)) for name in found}
-        if len(found) > 1
-        else {},
+        "zero_shot": compare(by_window, every),
+        "takes": compare(by_take, first),
+        "places": {name: compare(by_window, every, name) for name in found},
+        "takes_at_places": {name: compare(by_take, first, name) for name in found},
         "home": home,
         **heads,
         "warnings": [*leaks, *heads.get("warnings", [])],
@@ -188,11 +198,12 @@ def _at_home(params: Params, cell: Cell, folder: Path) -> float | None:
     rows = np.flatnonzero((test.label >= 0) & (windows.split == "test"))
     if not len(rows):
         return None
-    predicted = leftout.zero_shot([folder], windows, test, rows, teacher, source)
-    scores = tasks.compare(
+    scores = leftout.similarities([folder], windows, test, rows, teacher, source)
+    predicted = np.where(test.valid["imu"][rows], scores.argmax(2), -1)
+    figures = tasks.compare(
         {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
     )
-    return float(scores[""]["macro-F1"]["value"]) if scores else None
+    return float(figures[""]["macro-F1"]["value"]) if figures else None
 
 
 def _heads(
