@@ -24,6 +24,7 @@ from aura.evaluation.measure import TestSet
 from aura.evaluation.zeroshot import baselines
 from aura.learning import training
 from aura.learning.batches import Windows
+from aura.learning.movement import movement
 from aura.report import transfer as tables
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
@@ -122,7 +123,7 @@ def _test(
     unit, unit_name = labelled.unit()
     classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
     place = np.array([name or "" for name in windows.place[rows]], str)
-    has_imu, weights = labelled.valid["imu"], leftout.movement(windows, rows)
+    has_imu, weights = labelled.valid["imu"], movement(windows, rows)
     by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
     by_take = {name: leftout.vote(s, labelled.take, weights) for name, s in scores.items()}
     _, first = np.unique(labelled.take, return_index=True)  # a window of each take
