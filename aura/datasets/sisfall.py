@@ -14,9 +14,11 @@ import numpy as np
 
 from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
+from aura.datasets.descriptions.sisfall import DESCRIPTIONS
 from aura.datasets.people import PeopleOptions
 from aura.datasets.tables import read_numbers, to_float32
 from aura.datasets.trials import Trial, usable_trials
+from aura.datasets.wording import Wording, captions, described
 from aura.errors import AuraError, CorruptFile
 from aura.storage import Storage
 
@@ -77,7 +79,7 @@ def every_sixth(remainder: int) -> tuple[str, ...]:
 
 
 class Options(PeopleOptions[str]):
-    """The split by person, and which accelerometer.
+    """The split by person, which accelerometer, and whether texts say what the body does.
 
     By default people 6, 12 and 18 of the adults and of the elderly are tested on, 5, 11, 17 and 23
     validate, and all others train.
@@ -86,17 +88,21 @@ class Options(PeopleOptions[str]):
     val: tuple[str, ...] = every_sixth(5)
     test: tuple[str, ...] = every_sixth(0)
     accelerometer: Literal["ADXL345", "MMA8451Q"] = "ADXL345"
+    descriptions: bool = False
 
 
 class Adapter:
     """Reads a folder with files such as `D01_SA01_R01.txt` in it, at any depth."""
 
-    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()}
+    classes: Mapping[str, Wording] = {label: label for label in ACTIVITIES.values()}
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter sisfall")
         self.splits = self.options.splits("sisfall")
+        if self.options.descriptions:
+            of_label = {ACTIVITIES[code]: texts for code, texts in DESCRIPTIONS.items()}
+            self.classes = described({a: a for a in ACTIVITIES.values()}, of_label)
 
     def inventory(self) -> Inventory:
         """One take a file, by its name; see `base.Adapter`."""
@@ -144,7 +150,10 @@ class Adapter:
             frame_rate_hz=30.0,
             frame_s=np.empty(0),
             videos=(),
-            texts=(Text(str(take.label), 0.0, "activity", duration),),
+            texts=(
+                Text(str(take.label), 0.0, "activity", duration),
+                *captions(self.classes[str(take.label)], 0.0, duration),
+            ),
             skips=(Skip("row is damaged", take.source, "row"),) * damaged,
             imu_saturated=np.asarray(((bits >= end - 1) | (bits <= -end)).any(axis=1)),
         )
