@@ -37,7 +37,7 @@ class Cell(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether it is the row of a single source."""
-        return self.recipe.startswith(ALONE)
+        return self.recipe == f"{ALONE}{self.sources[0]}"
 
 
 ALONE = "alone: "
@@ -68,6 +68,11 @@ def grid(params: Params, mixture: str, target: str) -> list[Cell]:
             rows[name] = kept
     if params.transfer.singles and len(others) > 1:
         rows |= {f"{ALONE}{source}": (source,) for source in others}
+    if not rows:
+        raise AuraError(
+            f"No row of the table is left for {target}: none of transfer.recipes has a source that "
+            "is of other files."
+        )
     return [Cell(name, kept, seed) for name, kept in rows.items() for seed in params.transfer.seeds]
 
 
