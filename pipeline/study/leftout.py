@@ -64,7 +64,7 @@ def grid(params: Params, mixture: str, target: str) -> list[Cell]:
                 f"transfer.recipes.{name}.sources: {min(unknown)} is no source of the mixture "
                 f"{mixture}."
             )
-        if kept := tuple(s for s in asked if s in others):
+        if kept := tuple(s for s in others if s in asked):  # in the mixture's order
             rows[name] = kept
     if params.transfer.singles and len(others) > 1:
         rows |= {f"{ALONE}{source}": (source,) for source in others}

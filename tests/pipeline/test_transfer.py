@@ -84,35 +84,31 @@ def test_an_interrupted_study_trains_and_tests_what_is_missing(place, params, mo
     trained, tested = [], []
     real_train, real_fold = leftout.train, folds.predict
 
-    def train_three(own, mixture, cell, folder):
-        if len(trained) == 3:
-            raise KeyboardInterrupt
-        trained.append(folder.name)
-        real_train(own, mixture, cell, folder)
+    def stopping(real, done, at, most):
+        def one(*args):
+            if len(done) == most:
+                raise KeyboardInterrupt
+            done.append(args[at].name)
+            real(*args)
 
-    def test_one(*args):
-        if len(tested) == 1:
-            raise KeyboardInterrupt
-        tested.append(args[-1].name)
-        real_fold(*args)
+        return one
 
-    monkeypatch.setattr(leftout, "train", train_three)
+    monkeypatch.setattr(leftout, "train", stopping(real_train, trained, 3, 3))
     with pytest.raises(KeyboardInterrupt):
         transfer.run(params, "all")
-    monkeypatch.setattr(
-        leftout, "train", lambda *a: (trained.append(a[3].name), real_train(*a)) and None
-    )
-    monkeypatch.setattr(folds, "predict", test_one)
+    assert len(trained) == 3
+    monkeypatch.setattr(leftout, "train", stopping(real_train, trained, 3, None))
+    monkeypatch.setattr(folds, "predict", stopping(real_fold, tested, -1, 1))
     with pytest.raises(KeyboardInterrupt):
         transfer.run(params, "all")
+    assert len(tested) == 1
     assert not (place / "reports/all/transfer").exists()
-    monkeypatch.setattr(
-        folds, "predict", lambda *a: (tested.append(a[-1].name), real_fold(*a)) and None
-    )
+    monkeypatch.setattr(folds, "predict", stopping(real_fold, tested, -1, None))
     transfer.run(params, "all")
-    # Per target 3 recipes, of which one is on the same sources as another, and shuffled pairs;
-    # three sources alone; two seeds each. Two targets of two folds.
-    assert len(trained) == len(set(trained))
+    # For utd-mhad, plain, one source, turned, shuffled and two sources alone, of which the first
+    # two are the same; for synthetic the same number, of which one source and both alone are two.
+    # One alone serves both targets; each is there with two seeds. Two targets have two folds.
+    assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1)
     assert len(tested) == len(set(tested)) == 4
     there = {path.name for path in (place / OUT).iterdir()}
     assert there == {*trained, *tested}
@@ -138,21 +134,18 @@ def test_a_model_that_is_trained_again_has_the_same_bytes_in_another_process(
 
 
 def test_models_are_of_other_sources_by_recipe_and_seed(place, params, details):
-    assert list(details) == ["utd-mhad", "synthetic"]
+    assert set(details) == {"utd-mhad", "synthetic"}
     names = ["plain", "one source", "turned", "shuffled pairs"]
-    assert list(details["utd-mhad"]["zero_shot"]) == [
-        *names, "alone: synthetic", "alone: sp-sw-har"
-    ]  # fmt: skip
-    assert list(details["synthetic"]["zero_shot"]) == [
-        *names, "alone: utd-mhad", "alone: sp-sw-har"
-    ]  # fmt: skip
+    for target, other in (("utd-mhad", "synthetic"), ("synthetic", "utd-mhad")):
+        rows = {*names, f"alone: {other}", "alone: sp-sw-har"}
+        assert set(details[target]["zero_shot"]) == rows
     assert details["synthetic"]["sources"] == ["utd-mhad", "sp-sw-har"]
     of = {}
     for target in details:
         for cell in leftout.grid(params, "all", target):
             assert target not in cell.sources
             _, card = training.load(place / OUT / leftout.key_of(params, "all", cell))
-            assert tuple(card["sources"]) == cell.sources
+            assert set(card["sources"]) == set(cell.sources)
             assert card["dataset"] == " + ".join(cell.sources)
             assert card["settings"]["seed"] == card["seed"] == cell.seed
             turned = card["settings"]["augment"]["rotation_deg"]
@@ -196,7 +189,9 @@ def test_a_control_is_trained_on_shuffled_pairs(place, params, monkeypatch):
         leftout.train(params, "all", cell, place / f"{name.partition(' ')[0]}-model")
     plain, shuffled = seen[0], seen[-1]
     assert torch.equal(plain.imu, shuffled.imu)
-    assert not plain.texts == shuffled.texts
+    assert not plain.order
+    row = np.arange(len(shuffled))
+    assert not np.array_equal(shuffled.order["text"].numpy(), row)
     assert set(plain.source.tolist()) == {"synthetic", "sp-sw-har"}
 
 
@@ -239,16 +234,16 @@ def test_zero_shot_is_the_mean_over_seeds_of_the_nearest_prompt(place, params, d
     row = details["utd-mhad"]["zero_shot"][name]
     assert row["n"] == len(truth)
     found = row["macro-F1"]["value"], row["accuracy"]["value"]
-    assert found == pytest.approx(np.mean(scores, axis=0))
+    assert found == pytest.approx(np.mean(scores, axis=0), abs=1e-6)
     places = details["utd-mhad"]["places"]
     assert list(places) == ["waist", "wrist-left"]
     found = [places[p][name]["accuracy"]["value"] for p in places]
-    assert found == pytest.approx(np.mean(by_place, axis=0))
+    assert found == pytest.approx(np.mean(by_place, axis=0), abs=1e-6)
     assert details["synthetic"]["places"] == {}  # all at the head
 
 
 def test_heads_are_tested_on_people_of_other_folds(place, params, details):
-    windows, texts, _ = joined.load(params, "utd-mhad", check=False)
+    windows, _, _ = joined.load(params, "utd-mhad", check=False)
     labelled = [i for i, label in enumerate(windows.label) if label is not None]
     cell = leftout.grid(params, "all", "utd-mhad")[0]
     key, people = leftout.key_of(params, "all", cell), set(windows.participant[labelled].tolist())
@@ -335,10 +330,8 @@ def test_drops_are_of_single_sources_at_home_less_away(place, params, details):
             home.append(f1_score(test.label[rows], answer, average="macro",
                                  labels=np.unique(test.label[rows])))  # fmt: skip
     away = details["utd-mhad"]["zero_shot"]["alone: synthetic"]["macro-F1"]["value"]
-    assert drops["synthetic", "utd-mhad"] == pytest.approx(np.mean(home) - away)
-    assert list(shift.recorded_drops(["synthetic", "utd-mhad"])) == [
-        ("utd-mhad", "synthetic"), ("synthetic", "utd-mhad")
-    ] or set(shift.recorded_drops(["synthetic", "utd-mhad"])) == {
+    assert drops["synthetic", "utd-mhad"] == pytest.approx(np.mean(home) - away, abs=1e-6)
+    assert set(shift.recorded_drops(["synthetic", "utd-mhad"])) == {
         ("synthetic", "utd-mhad"), ("utd-mhad", "synthetic")
     }  # fmt: skip
     shift.run(params.changed({"shift": {"study": ["synthetic", "utd-mhad"]}}, "test"))
@@ -354,10 +347,9 @@ def test_a_source_of_the_targets_own_files_is_left_out(params):
     for cell in leftout.grid(changed, "all", "utd-mhad"):
         assert cell.sources == ("synthetic",)
     assert not any(cell.alone for cell in leftout.grid(changed, "all", "utd-mhad"))
-    two = changed.changed({"mixtures": {"all": {"sources": ["utd-mhad", "sp-sw-har"],
-                                                "weights": {"synthetic": None}}}}, "test")  # fmt: skip
-    with pytest.raises(AuraError, match="All sources of the mixture all are of the files of utd"):
-        leftout.grid(two, "all", "utd-mhad")
+    two = {"mixtures": {"two": {"sources": ["utd-mhad", "sp-sw-har"]}}}
+    with pytest.raises(AuraError, match="All sources of the mixture two are of the files of utd"):
+        leftout.grid(changed.changed(two, "test"), "two", "utd-mhad")
 
 
 def test_what_cannot_be_studied_is_one_sentence_before_any_training(place, params, monkeypatch):
@@ -371,7 +363,9 @@ def test_what_cannot_be_studied_is_one_sentence_before_any_training(place, param
 
     refused("transfer.targets: pamap2 is no source", targets=["pamap2"])
     recipe = {"sources": ["synthetic", "pamap2"]}
-    refused(r"recipes\.other\.sources: pamap2 is no source of the mixture", recipes={"other": recipe})
+    refused(
+        r"recipes\.other\.sources: pamap2 is no source of the mixture", recipes={"other": recipe}
+    )
     own = {name: {"sources": ["utd-mhad"]} for name in params.transfer.recipes}
     refused("No row of the table is left for utd-mhad", singles=False, recipes=own)
     real = joined.load
