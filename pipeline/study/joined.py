@@ -193,7 +193,9 @@ def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
     """For each window the rows of `text` that name its class, or are one of its prompts (rule 4)."""
     captions = texts.column("text").to_pylist()
     columns = (texts.column(name).to_pylist() for name in ("kind", "label", "text"))
-    prompts = {(label, text) for kind, label, text in zip(*columns, strict=True) if kind == "prompt"}
+    prompts = {
+        (label, text) for kind, label, text in zip(*columns, strict=True) if kind == "prompt"
+    }
     return [
         {t for t in row if names_class(captions[t], label) or (label, captions[t]) in prompts}
         for row, label in zip(windows.texts, windows.label, strict=True)
