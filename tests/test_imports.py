@@ -42,7 +42,9 @@ EDGE = {
     "cost": ENGINE | PREPROCESSING,
     **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
     "fingerprint": ENGINE,
-    **dict.fromkeys(("train", "evaluate", "finetune", "report", "ablate", "transfer"), STUDY),
+    **dict.fromkeys(
+        ("train", "evaluate", "finetune", "report", "ablate", "transfer", "unseen"), STUDY
+    ),
     **dict.fromkeys(("shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
