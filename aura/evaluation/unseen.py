@@ -133,9 +133,11 @@ def figures(
         for rows in [np.isin(o.label, o.fold)]
     ])  # fmt: skip
     label = np.concatenate([o.label for o in kept])
-    columns = (np.concatenate([getattr(o, name) for o in kept])
-               for name in ("participant", "take", "moment"))  # fmt: skip
-    groups, unit = resampling_unit(*columns)
+    participant, take, moment = (
+        np.concatenate([getattr(o, name) for o in kept])
+        for name in ("participant", "take", "moment")
+    )
+    groups, unit = resampling_unit(participant, take, moment)
 
     def mean(values: Floats, rows: NDArray[np.bool_]) -> Callable[[Floats], float]:
         def statistic(weights: Floats) -> float:

@@ -70,8 +70,8 @@ def tables(
         by_class.append(f"| {classes[c]} | " + " | ".join(cells) + " |")
     page = [
         f"Classes that took no part in training; chance among {size} is {1 / size:.3f}. In "
-        f"brackets the 95 % bootstrap interval over {unit}. The control is trained and tested with the "
-        "texts of the classes permuted.",
+        f"brackets the 95 % bootstrap interval over {unit}. The control is trained and tested with "
+        "the texts of the classes permuted.",
         "\n".join(lines), f"## Recall among {size}", "\n".join(by_class),
     ]  # fmt: skip
     return "\n\n".join(page) + "\n", metrics, details

@@ -19,7 +19,7 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
-from pipeline.study import grid, joined, targets
+from pipeline.study import grid, joined, splits, targets
 from pipeline.study.cells import SENSORS
 
 LEFT_OUT = "left out"  # the split of windows that a model may not see
@@ -147,7 +147,7 @@ def _test(params: Params, windows: Windows, texts: Any, cell: Cell) -> dict[str,
     fold, unused = classes_of(cell, len(names), params.unseen.classes_per_fold)
     hidden = {*fold, *unused}
     windows = split(windows, label, cell, hidden, unused)
-    joined.check_splits(windows)
+    splits.check(windows)
     windows = _without_names(windows, texts, [names[c] for c in hidden])
     rows = windows.rows("test")
     if not len(rows):
