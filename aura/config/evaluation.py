@@ -76,7 +76,8 @@ class Transfer(Model):
     study : tuple of str
         The mixtures that `dvc exp run -S` takes through this stage, none by default.
     targets : tuple of str or None
-        The sources that are left out, one at a time; all of them where it is null.
+        The data sets to be tested on, whose files are left out of training; each of the sources
+        where it is null.
     seeds : tuple of int
         Each recipe is trained with each.
     singles : bool
