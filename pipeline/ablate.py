@@ -42,9 +42,8 @@ def run(params: Params, dataset: str) -> None:
         cells.carry_over(out, folder, {file.name for file in files.values()})
         todo = {cell: file for cell, file in files.items() if not file.is_file()}
         say(f"ablate: {len(wanted)} trainings, {len(wanted) - len(todo)} of them done already.")
-        for _ in track(
-            grid.train_all(cells.train, params, dataset, todo), "ablate", len(todo), "training"
-        ):
+        done = grid.train_all(cells.train, params, dataset, todo)
+        for _ in track(done, "ablate", len(todo), "training"):
             pass
         outcomes = {
             variant: [

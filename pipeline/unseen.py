@@ -7,7 +7,7 @@ the cells that are missing, and a cell whose code, settings and input are the sa
 import functools
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
-from aura.evaluation.unseen import Outcome
+from aura.evaluation.unseen import Outcome, calibrate
 from aura.report import unseen as tables
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
@@ -39,7 +39,9 @@ def run(params: Params, dataset: str) -> None:
         people = sorted(set(windows.participant.tolist()))
         if len(people) < 2:
             raise AuraError(f"{dataset} has one person; set unseen.people to given.")
-    wanted = words.cells_of(params, len(classes), people)
+    tests = words.cells_of(params, len(classes), people)
+    calibrating = words.calibration_of(params, tests, len(windows.rows("val")) > 1)
+    wanted = tests + calibrating
     keys = _hash_cells(params, dataset, wanted)
     out = paths.MODELS / "unseen" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
@@ -51,8 +53,11 @@ def run(params: Params, dataset: str) -> None:
         for _ in track(done, "unseen", len(todo), "training"):
             pass
         found = {cell: grid.read(file) for cell, file in files.items()}
+    raises = _raises(found, tests, calibrating)
     outcomes = {
-        control: _outcomes([o for cell, o in found.items() if cell.control == control])
+        control: _outcomes(
+            {c: found[c] for c in tests if c.control == control}, {} if control else raises
+        )
         for control in (False, True)
     }
     page, metrics, details = tables.tables(
@@ -67,10 +72,26 @@ def run(params: Params, dataset: str) -> None:
     say(f"unseen: {paths.report(dataset, 'unseen') / 'table.md'}")
 
 
-def _outcomes(cells: Sequence[dict[str, np.ndarray]]) -> dict[str, list[Outcome]]:
+def _raises(
+    found: Mapping[Cell, dict[str, np.ndarray]], tests: Sequence[Cell], calibrating: Sequence[Cell]
+) -> dict[tuple[Cell, str], float]:
+    """By how much each cell's unseen classes are raised, by sensor: from other people than its."""
+    raises: dict[tuple[Cell, str], float] = {}
+    for cell in tests:
+        others = {
+            c: found[c] for c in calibrating
+            if (c.partition, c.fold) == (cell.partition, cell.fold) and c.person != cell.person
+        }  # fmt: skip
+        raises |= {(cell, s): calibrate(outcomes) for s, outcomes in _outcomes(others, {}).items()}
+    return raises
+
+
+def _outcomes(
+    cells: Mapping[Cell, dict[str, np.ndarray]], raises: Mapping[tuple[Cell, str], float]
+) -> dict[str, list[Outcome]]:
     """The outcomes of each sensor, and of both by the sum of their cosines."""
     found: dict[str, list[Outcome]] = {}
-    for cell in cells:
+    for key, cell in cells.items():
         scores: dict[str, Any] = {
             sensor: cell[f"scores/{sensor}"].astype(np.float64)
             for sensor in SENSORS
@@ -81,7 +102,7 @@ def _outcomes(cells: Sequence[dict[str, np.ndarray]]) -> dict[str, list[Outcome]
         for name, values in scores.items():
             outcome = Outcome(
                 values, cell["label"], tuple(cell["fold"].tolist()), cell["participant"],
-                cell["take"], cell["moment"],
+                cell["take"], cell["moment"], raises.get((key, name), 0.0),
             )  # fmt: skip
             found.setdefault(name, []).append(outcome)
     return found

@@ -186,6 +186,10 @@ class Unseen(Model):
         Seeds of the training.
     control : bool
         Also train with the texts of the classes permuted, with the first seed.
+    calibrate : bool
+        Where all classes compete, raise the cosines of unseen ones by what is best for
+        pseudo-unseen classes of the remaining ones and other people; one more training a fold and
+        person, with the first seed.
     inner : int
         To choose settings: test so many folds of the classes that remain in place of each fold,
         which takes no part at all; 0 tests the folds themselves.
@@ -197,6 +201,7 @@ class Unseen(Model):
     people: Literal["given", "participants"] = "given"
     seeds: tuple[int, ...] = Field((0,), min_length=1)
     control: bool = True
+    calibrate: bool = True
     inner: int = Field(0, ge=0)
 
 

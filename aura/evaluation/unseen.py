@@ -6,7 +6,7 @@ whether a model can do both (Xian et al. 2017).
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import comb
 
 import numpy as np
@@ -79,6 +79,8 @@ class Outcome:
         The classes that are tested as unseen.
     participant, take, moment : (N,) str
         Of each window.
+    raise_by : float
+        What is added to the cosines of unseen classes where all classes compete; see `calibrate`.
     """
 
     scores: Floats
@@ -87,6 +89,54 @@ class Outcome:
     participant: NDArray[np.str_]
     take: NDArray[np.str_]
     moment: NDArray[np.str_]
+    raise_by: float = 0.0
+
+    @property
+    def raised(self) -> Floats:
+        """Scores with those of unseen classes raised."""
+        scores = self.scores.copy()
+        scores[:, list(self.fold)] += self.raise_by
+        return scores
+
+
+def calibrate(outcomes: Sequence[Outcome]) -> float:
+    """What to raise unseen classes by, for the best harmonic mean on these windows.
+
+    A model says the classes that it knows too often (calibrated stacking, Chao et al. 2016). To be
+    found with other classes and other people than those it is used on.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Of models that left out pseudo-unseen classes.
+
+    Returns
+    -------
+    float
+        In cosine; 0 where there are no windows of either kind.
+    """
+    gaps, right = [], []
+    for o in map(_usable, outcomes):
+        inside = np.zeros(o.scores.shape[1], bool)
+        inside[list(o.fold)] = True
+        known = np.where(inside | np.isnan(o.scores), -np.inf, o.scores)
+        new = np.where(inside, o.scores, -np.inf)
+        gaps.append(known.max(1) - new.max(1))  # a window is said to be new if raised by more
+        is_new = inside[o.label]
+        best = np.where(is_new, new.argmax(1), known.argmax(1))
+        right.append(np.stack([best == o.label, is_new]))
+    if not gaps or not sum(map(len, gaps)):
+        return 0.0
+    gap, (hit, is_new) = np.concatenate(gaps), np.concatenate(right, 1)
+    if is_new.all() or not is_new.any():
+        return 0.0
+    edges = np.unique(gap)
+    candidates = np.concatenate([edges[:1] - 1e-3, (edges[1:] + edges[:-1]) / 2, edges[-1:] + 1e-3])
+    said_new = candidates[:, None] > gap
+    unseen = (said_new & hit & is_new).sum(1) / is_new.sum()
+    seen = (~said_new & hit & ~is_new).sum(1) / (~is_new).sum()
+    scores = [harmonic(a, b) for a, b in zip(seen, unseen, strict=True)]
+    return float(candidates[int(np.argmax(scores))])
 
 
 def harmonic(a: float, b: float) -> float:
@@ -125,7 +175,7 @@ def figures(
     is_unseen = np.concatenate([np.isin(o.label, o.fold) for o in kept])
     if not is_unseen.any():
         return {}, {}, ""
-    hit = np.concatenate([np.nanargmax(o.scores, 1) == o.label for o in kept]).astype(float)
+    hit = np.concatenate([np.nanargmax(o.raised, 1) == o.label for o in kept]).astype(float)
     within = np.zeros(len(hit))
     within[is_unseen] = np.concatenate([
         among(o.scores[rows], o.label[rows], o.fold, size)
@@ -133,11 +183,11 @@ def figures(
         for rows in [np.isin(o.label, o.fold)]
     ])  # fmt: skip
     label = np.concatenate([o.label for o in kept])
-    participant, take, moment = (
-        np.concatenate([getattr(o, name) for o in kept])
-        for name in ("participant", "take", "moment")
+    groups, unit = resampling_unit(
+        np.concatenate([o.participant for o in kept]),
+        np.concatenate([o.take for o in kept]),
+        np.concatenate([o.moment for o in kept]),
     )
-    groups, unit = resampling_unit(participant, take, moment)
 
     def mean(values: Floats, rows: NDArray[np.bool_]) -> Callable[[Floats], float]:
         def statistic(weights: Floats) -> float:
@@ -162,6 +212,8 @@ def figures(
 def _usable(outcome: Outcome) -> Outcome:
     """The windows that have the sensor."""
     rows = np.flatnonzero(np.isfinite(outcome.scores).any(1))
-    columns = {name: getattr(outcome, name)[rows]
-               for name in ("scores", "label", "participant", "take", "moment")}  # fmt: skip
-    return Outcome(fold=outcome.fold, **columns)
+    columns = {
+        name: getattr(outcome, name)[rows]
+        for name in ("scores", "label", "participant", "take", "moment")
+    }
+    return replace(outcome, **columns)

@@ -1,6 +1,7 @@
 """Tables of classes that training left out, as Markdown for people and as numbers for DVC."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from aura.evaluation.bootstrap import Interval
@@ -58,6 +59,10 @@ def tables(
         if control:
             metrics[sensor]["control"] = round(control.value, 4)
             details[sensor]["control"] = _numbers(control)
+        plain = figures([replace(o, raise_by=0.0) for o in found], size, draws, seed)[0]
+        details[sensor]["not raised"] = {
+            name: _numbers(plain[name]) for name in ("seen", "unseen", "harmonic")
+        }
         details[sensor]["recall"] = {classes[c]: round(r, 4) for c, r in recall.items()}
         details[sensor]["folds"] = _folds(found, classes, size, seed)
     details["intervals_over"] = unit
@@ -70,8 +75,9 @@ def tables(
         by_class.append(f"| {classes[c]} | " + " | ".join(cells) + " |")
     page = [
         f"Classes that took no part in training; chance among {size} is {1 / size:.3f}. In "
-        f"brackets the 95 % bootstrap interval over {unit}. The control is trained and tested with "
-        "the texts of the classes permuted.",
+        f"brackets the 95 % bootstrap interval over {unit}. Where all classes compete, unseen ones "
+        "are raised by what is best for other classes and people. The control is trained and "
+        "tested with the texts of the classes permuted.",
         "\n".join(lines), f"## Recall among {size}", "\n".join(by_class),
     ]  # fmt: skip
     return "\n\n".join(page) + "\n", metrics, details

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
     """One training: seed, partition of the classes, fold, who is tested, and whether a control.
 
     `inner` is -1, or the fold of the remaining classes that is tested in place of the fold, which
-    then takes no part at all.
+    then takes no part at all. `person` is "test" or "val" for that split.
     """
 
     seed: int
@@ -83,6 +83,23 @@ def cells_of(params: Params, classes: int, people: Sequence[str]) -> list[Cell]:
     return cells
 
 
+def calibration_of(params: Params, cells: Sequence[Cell], has_val: bool) -> list[Cell]:
+    """The trainings that say by how much to raise unseen classes; see `Unseen.calibrate`.
+
+    With the test split given, they are tested on validation; without any there are none.
+    """
+    settings = params.unseen
+    if not settings.calibrate or settings.inner:
+        return []
+    seed = settings.seeds[0]
+    found = [
+        Cell(seed, cell.partition, cell.fold, 0, "val" if cell.person == "test" else cell.person)
+        for cell in cells
+        if cell.person != "test" or has_val
+    ]
+    return list(dict.fromkeys(found))
+
+
 def classes_of(cell: Cell, classes: int, size: int) -> tuple[list[int], list[int]]:
     """The classes that are tested as unseen, and those that take no part."""
     fold = folds_of(classes, size, cell.partition)[cell.fold]
@@ -114,7 +131,9 @@ def split(windows: Windows, label: np.ndarray, cell: Cell, hidden: Collection[in
         Classes that training may not see, and those of them that are not tested either.
     """
     new = np.array(windows.split, dtype=object)
-    if cell.person != "test":
+    if cell.person == "val":
+        new[windows.split == "test"], new[windows.split == "val"] = LEFT_OUT, "test"
+    elif cell.person != "test":
         new[:] = np.where(windows.participant == cell.person, "test", "train")
     test = new == "test"
     new[~test & (np.isin(label, list(hidden)) | (label < 0))] = LEFT_OUT
