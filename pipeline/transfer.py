@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from aura.config import Params
-from aura.downstream import tasks
+from aura.downstream.compare import compare
 from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
 from aura.evaluation.zeroshot import baselines
@@ -134,9 +134,9 @@ def _test(
     unit, unit_name = labelled.unit()
     classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
 
-    def compare(some: np.ndarray) -> dict[str, dict[str, Any]]:
+    def compared(some: np.ndarray) -> dict[str, dict[str, Any]]:
         part = {name: found[:, some] for name, found in predicted.items()}
-        return tasks.compare(part, labelled.label[some], unit[some], classes, draws, seed)
+        return compare(part, labelled.label[some], unit[some], classes, draws, seed)
 
     place = np.array([name or "" for name in windows.place[rows]], str)
     found = sorted({name for name in place.tolist() if name})
@@ -153,8 +153,8 @@ def _test(
         "classes": list(test.class_names),
         "interval": unit_name,
         "baselines": baselines(labelled.label, labelled.label, classes, seed),
-        "zero_shot": compare(np.arange(len(rows))),
-        "places": {name: compare(np.flatnonzero(place == name)) for name in found}
+        "zero_shot": compared(np.arange(len(rows))),
+        "places": {name: compared(np.flatnonzero(place == name)) for name in found}
         if len(found) > 1
         else {},
         "home": {source: home[source] for source in single},
@@ -173,7 +173,7 @@ def _at_home(params: Params, source: str, folders: Sequence[Path]) -> float | No
     if not len(rows):
         return None
     predicted = leftout.zero_shot(folders, windows, test, rows, teacher, source)
-    scores = tasks.compare(
+    scores = compare(
         {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
     )
     return float(scores[""]["macro-F1"]["value"]) if scores else None
