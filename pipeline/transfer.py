@@ -124,8 +124,8 @@ def _test(
     for source in {s: None for cell in cells for s in cell.sources}:
         leaks += copies.between(source, target)
     labelled = test.select(rows)
-    predicted = {
-        name: leftout.zero_shot(
+    scores = {
+        name: leftout.similarities(
             [folders[cell] for cell in cells if cell.recipe == name],
             windows, labelled, rows, teacher, target,
         )
@@ -133,13 +133,23 @@ def _test(
     }  # fmt: skip
     unit, unit_name = labelled.unit()
     classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
-
-    def compared(some: np.ndarray) -> dict[str, dict[str, Any]]:
-        part = {name: found[:, some] for name, found in predicted.items()}
-        return compare(part, labelled.label[some], unit[some], classes, draws, seed)
-
     place = np.array([name or "" for name in windows.place[rows]], str)
+    has_imu = labelled.valid["imu"]
+    by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
+    by_take = {name: leftout.vote(s, labelled.take, has_imu) for name, s in scores.items()}
+    _, first = np.unique(labelled.take, return_index=True)  # a window of each take
+
+    def compared(
+        predicted: Mapping[str, np.ndarray], of: np.ndarray, at: str = ""
+    ) -> dict[str, dict[str, Any]]:
+        some = np.flatnonzero(place[of] == at) if at else np.arange(len(of))
+        part = {name: found[:, some] for name, found in predicted.items()}
+        of = of[some]
+        return compare(part, labelled.label[of], unit[of], classes, draws, seed)
+
+    every = np.arange(len(rows))
     found = sorted({name for name in place.tolist() if name})
+    found = found if len(found) > 1 else []
     heads: dict[str, Any] = {}
     files: list[Path] = []
     if params.transfer.heads:
@@ -153,10 +163,10 @@ def _test(
         "classes": list(test.class_names),
         "interval": unit_name,
         "baselines": baselines(labelled.label, labelled.label, classes, seed),
-        "zero_shot": compared(np.arange(len(rows))),
-        "places": {name: compared(np.flatnonzero(place == name)) for name in found}
-        if len(found) > 1
-        else {},
+        "zero_shot": compared(by_window, every),
+        "takes": compared(by_take, first),
+        "places": {name: compared(by_window, every, name) for name in found},
+        "takes_at_places": {name: compared(by_take, first, name) for name in found},
         "home": {source: home[source] for source in single},
         **heads,
         "warnings": [*leaks, *heads.get("warnings", [])],
@@ -172,7 +182,8 @@ def _at_home(params: Params, source: str, folders: Sequence[Path]) -> float | No
     rows = np.flatnonzero((test.label >= 0) & (windows.split == "test"))
     if not len(rows):
         return None
-    predicted = leftout.zero_shot(folders, windows, test, rows, teacher, source)
+    found = leftout.similarities(folders, windows, test, rows, teacher, source)
+    predicted = np.where(test.valid["imu"][rows], found.argmax(2), -1)
     scores = compare(
         {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
     )

@@ -169,9 +169,10 @@ class Train(Model):
         Random changes of the windows.
     batch : int
         Windows of a step.
-    batches : {"random", "apart", "together"}
+    batches : {"random", "apart", "together", "balanced"}
         How batches are sampled: at random, with at most one window of a take in a batch where that
-        is possible, or with those of a take together.
+        is possible, with those of a take together, or so that each caption comes equally often,
+        and of a caption each take, and of a take rather the windows in which the sensor moves.
     weight_decay : float
         Of AdamW.
     warmup : float
@@ -206,7 +207,7 @@ class Train(Model):
     loss: Loss = Loss()
     augment: Augment = Augment()
     batch: int = Field(128, ge=2)
-    batches: Literal["random", "apart", "together"] = "random"
+    batches: Literal["random", "apart", "together", "balanced"] = "random"
     weight_decay: float = 0.05
     warmup: float = Field(0.1, ge=0, le=1)
     clip: float = Field(1.0, gt=0)

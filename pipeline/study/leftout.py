@@ -17,7 +17,6 @@ from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
-from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
 from pipeline.engine import paths
@@ -149,13 +148,12 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
     )
 
 
-def zero_shot(
+def similarities(
     folders: Sequence[Path], windows: Windows, test: TestSet, rows: np.ndarray, teacher: Any,
     target: str,
 ) -> np.ndarray:  # fmt: skip
-    """Classes (models, N) that models predict for `rows` of the target; -1 without IMU."""
-    has_imu = windows.has["imu"].numpy()[rows]
-    predicted = []
+    """Cosines (models, N, classes) float32 of `rows` of the target to its classes' prompts."""
+    found = []
     for folder in folders:
         model, card = training.load(folder)
         joined.check_model(card, teacher, card["dataset"], target)
@@ -166,5 +164,30 @@ def zero_shot(
                 "be the same."
             )
         vectors = training.embed(model, windows, rows, ["imu"])["imu"]
-        predicted.append(np.where(has_imu, predict(vectors, test.class_vectors), -1))
-    return np.stack(predicted)
+        found.append((vectors @ test.class_vectors.T).astype(np.float32))
+    return np.stack(found)
+
+
+def vote(scores: np.ndarray, takes: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Classes (models, takes) of whole takes, in the order of their names: by summed cosines.
+
+    Parameters
+    ----------
+    scores : ndarray
+        (models, N, classes) of windows.
+    takes : ndarray
+        (N,) take of each.
+    valid : ndarray
+        (N,) bool, which windows have an IMU.
+
+    Returns
+    -------
+    ndarray
+        (models, takes) int64, -1 where no window says anything.
+    """
+    names, code = np.unique(takes, return_inverse=True)
+    total = np.zeros((len(scores), len(names), scores.shape[2]))
+    for sums, rows in zip(total, scores, strict=True):
+        np.add.at(sums, code, rows * valid[:, None])
+    heard = np.bincount(code, valid, len(names)) > 0
+    return np.where(heard, total.argmax(2), -1)
