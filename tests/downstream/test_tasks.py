@@ -8,6 +8,7 @@ import torch
 
 from aura.config import Augment, Finetune, Loss
 from aura.downstream import tasks
+from aura.downstream.compare import compare
 from aura.downstream.tasks import Head
 from aura.learning import training
 from tests import small
@@ -88,7 +89,7 @@ def test_models_are_compared_with_the_first_on_the_same_windows():
         "second": np.array([[0, 0, 1, 1, 0, -1], [0, 0, 1, 0, 0, -1]]),
         "none": np.full((2, 6), -1),
     }
-    table = tasks.compare(predicted, label, unit, 2, 50, 0)
+    table = compare(predicted, label, unit, 2, 50, 0)
     assert list(table) == ["first", "second"]  # one that says nothing has no row
     assert "gain" not in table["first"]
     first, second = table["first"], table["second"]
@@ -99,9 +100,7 @@ def test_models_are_compared_with_the_first_on_the_same_windows():
     assert second["accuracy"]["value"] == pytest.approx(7 / 8)
     assert second["gain"]["value"] == pytest.approx(f1 - 0.5)
     assert second["gain"]["low"] <= second["gain"]["value"] <= second["gain"]["high"]
-    same = tasks.compare(
-        {"a": predicted["first"], "b": predicted["first"].copy()}, label, unit, 2, 50, 0
-    )
+    same = compare({"a": predicted["first"], "b": predicted["first"].copy()}, label, unit, 2, 50, 0)
     assert [same["b"]["gain"][key] for key in ("value", "low", "high")] == [0, 0, 0]  # paired
 
 
