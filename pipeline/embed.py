@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from aura import plugins
 from aura.config import Dataset, Params
 from aura.datasets.base import Skip, count_skips, open_dataset
+from aura.datasets.wording import prompts_of
 from aura.errors import AuraError, CorruptFile
 from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.storage import Storage
@@ -126,9 +127,9 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
     for action in sorted(actions):
         yield action, "action", None
     classes = open_dataset(settings.adapter, settings.root, settings.options).classes
-    for label, phrase in classes.items():
-        for prompt in prompts:
-            yield prompt.format(phrase), "prompt", label
+    for label, wording in classes.items():
+        for prompt in prompts_of(wording, prompts):
+            yield prompt, "prompt", label
 
 
 class Frozen(NamedTuple):

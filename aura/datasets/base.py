@@ -169,7 +169,8 @@ class Inventory:
 class Adapter(Protocol):
     """Reads one data set."""
 
-    classes: Mapping[str, str]  # label -> the phrase that a prompt uses for it
+    classes: Mapping[str, str | Sequence[str]]
+    """Label -> the phrase of prompts, or that and descriptions; see `datasets.wording`."""
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None: ...
 

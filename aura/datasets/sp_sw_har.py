@@ -15,6 +15,7 @@ Both devices stamp by one clock: over the executions of three people the activit
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -31,7 +32,9 @@ from aura.datasets.bouts import (
     list_bouts,
     sort_rows,
 )
+from aura.datasets.descriptions.sp_sw_har import DESCRIPTIONS
 from aura.datasets.tables import read_columns, to_float32
+from aura.datasets.wording import Wording, captions, described, phrases
 from aura.errors import AuraError
 from aura.storage import Storage
 
@@ -50,27 +53,34 @@ _PLACES: dict[str, str] = {"sw": "wrist", "sp": "pocket"}
 
 
 class Options(BoutOptions):
-    """Which device, or both as takes of one moment; and whether samples get an even clock."""
+    """Device, or both as takes of one moment; whether samples get an even clock; longer texts."""
 
     val: tuple[int, ...] = (2, 8, 14, 20)
     test: tuple[int, ...] = (3, 6, 9, 12, 15, 18, 21)
     min_bout_s: float = Field(0.5, gt=0)
     device: Device | Annotated[tuple[Device, ...], Field(min_length=1)] = "sw"
     clock: Literal["even", "stamps"] = "even"
+    descriptions: bool = False
+
+
+_PHRASES = {label: label for label in ACTIVITIES.values()} | {
+    "seated": "sitting still",
+    "turning": "turning around",
+}
 
 
 class Adapter:
     """Reads a folder with files `sXX_YY_sw.csv` and `sXX_YY_sp.csv` in it, at any depth."""
 
-    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()} | {
-        "seated": "sitting still",
-        "turning": "turning around",
-    }
+    classes: Mapping[str, Wording] = _PHRASES
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter sp-sw-har")
         self.splits = self.options.splits("sp-sw-har")
+        if self.options.descriptions:
+            of_label = {ACTIVITIES[name]: texts for name, texts in DESCRIPTIONS.items()}
+            self.classes = described(_PHRASES, of_label)
         self._cache = RowCache()
 
     def inventory(self) -> Inventory:
@@ -94,8 +104,11 @@ class Adapter:
         """The rows of a bout; the file it is in stays open for the bouts that follow."""
         _, first, end = take.source
         times, _, imu = self._cache.rows(take, self._rows)
-        text = f"A person is {self.classes[str(take.label)]}."
-        return bout_recording(times[first:end], imu[first:end], text)
+        wording = self.classes[str(take.label)]
+        text = f"A person is {phrases(wording)[0]}."
+        recording = bout_recording(times[first:end], imu[first:end], text)
+        more = captions(wording, 0.0, recording.duration_s)
+        return replace(recording, texts=recording.texts + more)
 
     def _rows(self, path: str, _: str | None) -> tuple[Rows, list[Skip]]:
         """Rows by time, and what was dropped; a file is of one place."""

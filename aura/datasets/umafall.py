@@ -17,9 +17,11 @@ import numpy as np
 from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
 from aura.datasets.delivery import pair_numbers, sample_times
+from aura.datasets.descriptions.umafall import DESCRIPTIONS
 from aura.datasets.people import PeopleOptions
 from aura.datasets.tables import read_numbers, to_float32
 from aura.datasets.trials import Trial, usable_trials
+from aura.datasets.wording import Wording, captions, described
 from aura.errors import AuraError, CorruptFile
 from aura.schema import PLACES
 from aura.storage import Storage
@@ -69,7 +71,7 @@ _PHONE = Device(198.2, accel=4 * GRAVITY)
 
 
 class Options(PeopleOptions[int]):
-    """The split by person, and which places are read; null is all.
+    """The split by person, which places are read (null is all), and longer texts or not.
 
     By default people 6, 12 and 18 are tested on, 5, 11 and 17 validate, and all others train.
     """
@@ -77,17 +79,21 @@ class Options(PeopleOptions[int]):
     val: tuple[int, ...] = (5, 11, 17)
     test: tuple[int, ...] = (6, 12, 18)
     places: tuple[str, ...] | None = None
+    descriptions: bool = False
 
 
 class Adapter:
     """Reads a folder with files such as `UMAFall_Subject_01_ADL_Walking_1_<date>.csv` in it."""
 
-    classes: Mapping[str, str] = {label: label for label in ACTIVITIES.values()}
+    classes: Mapping[str, Wording] = {label: label for label in ACTIVITIES.values()}
 
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter umafall")
         self.splits = self.options.splits("umafall")
+        if self.options.descriptions:
+            of_label = {ACTIVITIES[code]: texts for code, texts in DESCRIPTIONS.items()}
+            self.classes = described({a: a for a in ACTIVITIES.values()}, of_label)
         self._cached: tuple[str, np.ndarray, int] | None = None
 
     def inventory(self) -> Inventory:
@@ -154,7 +160,10 @@ class Adapter:
             frame_rate_hz=30.0,
             frame_s=np.empty(0),
             videos=(),
-            texts=(Text(str(take.label), 0.0, "activity", duration),),
+            texts=(
+                Text(str(take.label), 0.0, "activity", duration),
+                *captions(self.classes[str(take.label)], 0.0, duration),
+            ),
             skips=tuple(skips),
             imu_saturated=(np.abs(imu) >= ends).any(axis=1),
             counts=counts,

@@ -27,7 +27,9 @@ from aura.datasets.base import (
     empty_imu,
     empty_mocap,
 )
+from aura.datasets.descriptions.utd_mhad import DESCRIPTIONS
 from aura.datasets.headers import read_small_table
+from aura.datasets.wording import captions, described
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
 from aura.signals.lost import mask_lost
@@ -57,6 +59,7 @@ class Options(BaseModel):
     virtual IMUs measure true time. With `stretch_rates` angular rates are per second of the
     stretched clock, as when time is warped: integrated over it they give the angles that the sensor
     turned by, which the true ones do not. The accelerometer measures gravity above all and stays.
+    `descriptions` adds texts of what the body does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -65,6 +68,7 @@ class Options(BaseModel):
     validation_trials: tuple[int, ...] = (4,)
     stretch_s: float | None = Field(None, gt=0)
     stretch_rates: bool = False
+    descriptions: bool = False
 
 
 class Adapter:
@@ -79,7 +83,10 @@ class Adapter:
         if shared:
             raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")
         self.actions = read_actions(root)
-        self.classes: Mapping[str, str] = {a: a for a in self.actions.values()}
+        of_label = {a: DESCRIPTIONS.get(number, ()) for number, a in self.actions.items()}
+        self.classes = described(
+            {a: a for a in self.actions.values()}, of_label, self.options.descriptions
+        )
 
     def inventory(self) -> Inventory:
         """Pair inertial and skeleton files by name; see `base.Adapter`."""
@@ -161,7 +168,10 @@ class Adapter:
             frame_rate_hz=30.0,
             frame_s=np.empty(0),
             videos=(),
-            texts=(Text(str(take.label), duration / 2, "actions"),),
+            texts=(
+                Text(str(take.label), duration / 2, "actions"),
+                *captions(self.classes[str(take.label)], duration / 2),
+            ),
             skips=tuple(skips),
             counts=counts,
             stretch=stretch,

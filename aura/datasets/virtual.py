@@ -79,7 +79,7 @@ class VirtualAdapter:
     def __init__(self, adapter: base.Adapter, options: Options) -> None:
         self.adapter = adapter
         self.options = options
-        self.classes: Mapping[str, str] = adapter.classes
+        self.classes = adapter.classes
         self._opened: tuple[Take, Recording, VirtualImu | None] | None = None
 
     def inventory(self) -> Inventory:

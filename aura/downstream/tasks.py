@@ -132,17 +132,17 @@ def fit_predict(
                 logits = average(np.stack([logits, convolved]))
             tuned.append(logits)
             yield predictions("fine-tuned", None, logits)
+            rows = train[has[modality][train] & (labels[train] >= 0)]
             for k in params.tuned_shots:
                 few_logits = [
                     fine_tune_members(
-                        starts, windows, labels, train[draw_shots(labels[train], k, seed, draw)],
+                        starts, windows, labels, rows[draw_shots(labels[rows], k, seed, draw)],
                         test, classes, params.model_copy(update={"epochs": params.tuned_epochs}),
                         params.augment or augmentation, seed,
                     )
                     for draw in range(draws)
                 ]  # fmt: skip
                 yield predictions("fine-tuned", k, np.stack(few_logits))
-            rows = train[has[modality][train] & (labels[train] >= 0)]
             x_train, x_test = (embed(encoder, windows, r) for r in (rows, test))
             y_train, groups = labels[rows], windows.participant[rows]
             logits = heads.linear_probe(x_train, y_train, x_test, classes, groups)

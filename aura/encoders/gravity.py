@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aura.encoders.spans import fill, hold
+
 G, RATE = 9.80665, 3.0  # m/s2, rad/s
 INVARIANTS = (
     "vertical acceleration", "horizontal acceleration", "acceleration", "vertical rate",
@@ -16,52 +18,6 @@ INVARIANTS = (
 OF_GYROSCOPE = (3, 4, 5)
 """Which of `INVARIANTS` need a gyroscope."""
 _TRACK_S = 1.6  # over which the direction of gravity is averaged
-
-
-def decimate(imu_BTC: Tensor, valid_BT: Tensor, factor: int) -> tuple[Tensor, Tensor]:
-    """Mean of the valid samples of each `factor` (B, T // factor, 6), and whether there are any."""
-    B, T, C = imu_BTC.shape
-    steps = T // factor
-    mask = valid_BT[:, : steps * factor].reshape(B, steps, factor, 1).to(imu_BTC.dtype)
-    x = imu_BTC[:, : steps * factor].reshape(B, steps, factor, C)
-    # What is not valid may hold anything, NaN too.
-    total = torch.where(mask > 0, x, torch.zeros_like(x)).sum(2)
-    count = mask.sum(2)
-    return total / count.clamp(min=1), count[..., 0] > 0
-
-
-def fill(x_BTC: Tensor, valid_BT: Tensor) -> Tensor:
-    """Windows without gaps: a gap repeats what is before it, an end that is missing is mirrored.
-
-    A window that is short and padded becomes movement of the same kind for its whole length, whose
-    statistics and spectra are those of what was measured.
-
-    Parameters
-    ----------
-    x_BTC : (B, T, C) float
-        Signal.
-    valid_BT : (B, T) bool
-        What was measured.
-
-    Returns
-    -------
-    (B, T, C) float
-        Zeros where nothing of a window was measured.
-    """
-    T = valid_BT.shape[1]
-    steps = torch.arange(T, device=valid_BT.device).expand_as(valid_BT)
-    any_valid = valid_BT.any(1, keepdim=True)
-    first = torch.where(valid_BT, steps, T).amin(1, keepdim=True).clamp(max=T - 1)
-    last = torch.where(valid_BT, steps, -1).amax(1, keepdim=True)
-    span = (last - first).clamp(min=0)
-    # Mirrored at both ends of the measured span, as often as it takes.
-    period = (2 * span).clamp(min=1)
-    offset = (steps - first).remainder(period)
-    inside = first + torch.where(offset > span, period - offset, offset)
-    before = torch.where(valid_BT, steps, -1).cummax(1).values.clamp(min=0)
-    index = before.gather(1, inside.clamp(0, T - 1))
-    filled = x_BTC.gather(1, index[..., None].expand(-1, -1, x_BTC.shape[2]))
-    return torch.where(any_valid[..., None], filled, torch.zeros_like(filled))
 
 
 def invariants(imu_BTC: Tensor, rate_hz: float) -> Tensor:
@@ -104,8 +60,8 @@ def _moving_mean(x_BTC: Tensor, seconds: float, rate_hz: float) -> Tensor:
     return F.avg_pool1d(padded, 2 * half + 1, 1).transpose(1, 2)
 
 
-def level(imu_BTC: Tensor, rate_hz: float) -> Tensor:
-    """Complete windows in a frame that stands still, z up, (B, T, 9).
+def level(imu_BTC: Tensor, rate_hz: float, valid_BT: Tensor | None = None) -> Tensor:
+    """Windows in a frame that stands still, z up, (B, T, 9).
 
     The turns since the start are integrated from the gyroscope, and up is the median of the
     acceleration in that frame. The heading is that of the sensor at the start.
@@ -116,18 +72,26 @@ def level(imu_BTC: Tensor, rate_hz: float) -> Tensor:
         m/s2 and rad/s.
     rate_hz : float
         Samples a second.
+    valid_BT : (B, T) bool, optional
+        What was measured; the rest is filled (`spans.fill`) once it is levelled: turns that were
+        mirrored before would go on in place of back.
 
     Returns
     -------
     (B, T, 9) float
         Acceleration less gravity, angular rate, and where the sensor's x axis points.
     """
+    if valid_BT is not None:
+        imu_BTC = hold(imu_BTC, valid_BT)
     turns = cumulative_turns(imu_BTC[..., 3:] / rate_hz)
     accel = _rotate(turns, imu_BTC[..., :3] / G)
     rate = _rotate(turns, imu_BTC[..., 3:] / RATE)
     forward = torch.zeros_like(accel)
     forward[..., 0] = 1
     axis = _rotate(turns, forward)
+    if valid_BT is not None:
+        views = fill(torch.cat([accel, rate, axis], -1), valid_BT)
+        accel, rate, axis = views[..., :3], views[..., 3:6], views[..., 6:]
     median = accel.median(1).values
     length = median.norm(dim=-1, keepdim=True)
     up = median / length.clamp(min=1e-4)

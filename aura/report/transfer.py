@@ -42,8 +42,8 @@ def page(mixture: str, details: Details) -> str:
         "did any other data set of the same files. Macro-F1 and accuracy zero-shot, by the nearest "
         "prompt among all classes of the target; figures of several seeds are their mean. "
         "Intervals are 95 % of a bootstrap over people; a difference to the first row is paired. "
-        '"Alone" is a model of that one source. A take is given the class of its windows\' summed '
-        "cosines, each weighted by how much the sensor moves in it.",
+        '"Alone" is a model of that one source. A take is given one class, by the sum of its '
+        "windows' cosines.",
         "",
     ]
     for target, content in details.items():

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute
 import torch
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Train
@@ -190,10 +191,13 @@ def pairs_of(settings: Train, teacher: Identity, where: str = "train") -> tuple[
 
 
 def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
-    """For each window the rows of `text` that contain the name of its class (rule 4)."""
+    """For each window the rows of `text` that name its class or are its prompts (rule 4)."""
     captions = texts.column("text").to_pylist()
+    prompt = texts.filter(pa.compute.equal(texts.column("kind"), "prompt"))
+    columns = prompt.column("label").to_pylist(), prompt.column("text").to_pylist()
+    prompts = set(zip(*columns, strict=True))
     return [
-        {text for text in row if names_class(captions[text], label)}
+        {t for t in row if names_class(captions[t], label) or (label, captions[t]) in prompts}
         for row, label in zip(windows.texts, windows.label, strict=True)
     ]
 

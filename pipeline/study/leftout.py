@@ -36,7 +36,7 @@ class Cell(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether it is the row of a single source."""
-        return self.recipe.startswith(ALONE)
+        return self.recipe == f"{ALONE}{self.sources[0]}"
 
 
 ALONE = "alone: "
@@ -63,10 +63,15 @@ def grid(params: Params, mixture: str, target: str) -> list[Cell]:
                 f"transfer.recipes.{name}.sources: {min(unknown)} is no source of the mixture "
                 f"{mixture}."
             )
-        if kept := tuple(s for s in asked if s in others):
+        if kept := tuple(s for s in others if s in asked):  # in the mixture's order
             rows[name] = kept
     if params.transfer.singles and len(others) > 1:
         rows |= {f"{ALONE}{source}": (source,) for source in others}
+    if not rows:
+        raise AuraError(
+            f"No row of the table is left for {target}: none of transfer.recipes has a source that "
+            "is of other files."
+        )
     return [Cell(name, kept, seed) for name, kept in rows.items() for seed in params.transfer.seeds]
 
 
@@ -163,8 +168,8 @@ def similarities(
     return np.stack(found)
 
 
-def vote(scores: np.ndarray, takes: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Classes (models, takes) of whole takes, in the order of their names.
+def vote(scores: np.ndarray, takes: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Classes (models, takes) of whole takes, in the order of their names: by summed cosines.
 
     Parameters
     ----------
@@ -172,8 +177,8 @@ def vote(scores: np.ndarray, takes: np.ndarray, weights: np.ndarray) -> np.ndarr
         (models, N, classes) of windows.
     takes : ndarray
         (N,) take of each.
-    weights : ndarray
-        (N,) how much a window says for its take; 0 where it has no IMU.
+    valid : ndarray
+        (N,) bool, which windows have an IMU.
 
     Returns
     -------
@@ -183,6 +188,6 @@ def vote(scores: np.ndarray, takes: np.ndarray, weights: np.ndarray) -> np.ndarr
     names, code = np.unique(takes, return_inverse=True)
     total = np.zeros((len(scores), len(names), scores.shape[2]))
     for sums, rows in zip(total, scores, strict=True):
-        np.add.at(sums, code, rows * weights[:, None])
-    heard = np.bincount(code, weights, len(names)) > 0
+        np.add.at(sums, code, rows * valid[:, None])
+    heard = np.bincount(code, valid, len(names)) > 0
     return np.where(heard, total.argmax(2), -1)

@@ -161,3 +161,68 @@ def test_negative_transfer_is_named_only_where_the_interval_says_so():
     unclear = {**gain, "low": -0.15, "high": 0.02}
     (warning,) = tasks.negative_transfer([worse, unclear, {**gain, "low": None, "high": None}])
     assert "imu fine-tuned: the pretrained start is worse than a random one by 0.100" in warning
+
+
+def test_models_are_compared_with_the_first_on_the_same_windows():
+    label = np.array([0, 0, 1, 1, -1, 1])
+    unit = np.array(["a", "a", "b", "b", "c", "c"])
+    predicted = {
+        "first": np.array([[0, 1, 1, 0, 0, -1], [0, 1, 1, 0, 0, -1]]),
+        "second": np.array([[0, 0, 1, 1, 0, -1], [0, 0, 1, 0, 0, -1]]),
+        "none": np.full((2, 6), -1),
+    }
+    table = tasks.compare(predicted, label, unit, 2, 50, 0)
+    assert list(table) == ["first", "second"]  # one that says nothing has no row
+    assert "gain" not in table["first"]
+    first, second = table["first"], table["second"]
+    assert first["n"] == second["n"] == 4  # one has no label, one no class
+    f1 = (1 + (0.8 + 2 / 3) / 2) / 2  # mean over seeds
+    assert first["macro-F1"]["value"] == pytest.approx(0.5)
+    assert second["macro-F1"]["value"] == pytest.approx(f1)
+    assert second["accuracy"]["value"] == pytest.approx(7 / 8)
+    assert second["gain"]["value"] == pytest.approx(f1 - 0.5)
+    assert second["gain"]["low"] <= second["gain"]["value"] <= second["gain"]["high"]
+    same = tasks.compare(
+        {"a": predicted["first"], "b": predicted["first"].copy()}, label, unit, 2, 50, 0
+    )
+    assert [same["b"]["gain"][key] for key in ("value", "low", "high")] == [0, 0, 0]  # paired
+
+
+def test_few_labels_for_fine_tuning_are_of_windows_that_have_the_signal(monkeypatch):
+    windows = small.learnable()
+    label = (windows.video[:, 0] > 0).long().numpy()
+    train = np.flatnonzero(windows.split != "test")
+    has = windows.has["imu"].clone()
+    has[train[::2]] = False
+    windows = replace(windows, has={**windows.has, "imu": has})
+    torch.manual_seed(0)
+    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], small.DIM)
+    model = training.Model(shape, small.IMU, small.MOCAP, Loss())
+    asked, real = [], tasks.fine_tune
+
+    def remember(encoder, windows, labels, rows, test, classes, params, *rest):
+        asked.append((rows, params.epochs))
+        return real(encoder, windows, labels, rows, test, classes, params, *rest)
+
+    monkeypatch.setattr(tasks, "fine_tune", remember)
+    params = Finetune(epochs=1, shots=(1,), tuned_shots=(1, 2), tuned_epochs=2)
+    rows = windows.rows("test")
+    found = list(
+        tasks.fit_predict(
+            {"imu": model.imu}, windows, label, train, rows, 2, params, Augment(), 0, 3
+        )
+    )
+    few = [rows for rows, epochs in asked if epochs == 2]
+    assert len(few) == 2 * 2 * 3  # numbers of labels, starts, draws
+    for rows in few:
+        assert has[rows].all()
+        assert set(np.bincount(label[rows], minlength=2)) in ({1}, {2})
+    starts = np.array_split(np.arange(len(few)), 2)
+    for one, two in zip(*starts, strict=True):
+        assert np.array_equal(few[one], few[two])  # both starts see the same labels
+    tuned = [p.head for p in found if p.head.method == "fine-tuned"]
+    assert [(h.shots, h.start) for h in tuned] == [
+        (shots, start) for start in ("pretrained", "random") for shots in (None, 1, 2)
+    ]
+    assert tuned[1].name == "imu fine-tuned on 1 labels a class"
+    assert {p.predicted.shape[0] for p in found if p.head.shots} == {3}

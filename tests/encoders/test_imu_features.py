@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from aura import config, encoders
-from aura.encoders import Shape, gravity, imu_features
+from aura.encoders import Shape, gravity, imu_features, spans
 
 HZ = 25.0
 
@@ -79,7 +79,7 @@ def test_a_levelled_window_is_the_movement_in_the_room():
 def test_filling_repeats_and_mirrors_what_was_measured(valid, seed):
     x = torch.from_numpy(np.random.default_rng(seed).normal(size=(1, 12, 2)))
     mask = torch.tensor([valid])
-    found = gravity.fill(x.masked_fill(~mask[..., None], np.nan), mask)[0]
+    found = spans.fill(x.masked_fill(~mask[..., None], np.nan), mask)[0]
     if not any(valid):
         assert (found == 0).all()
         return
