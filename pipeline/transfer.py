@@ -44,8 +44,8 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
     sources = params.mixtures[dataset].sources
     names = params.transfer.targets or sources
-    if unknown := set(names) - set(sources):
-        raise AuraError(f"transfer.targets: {min(unknown)} is no source of the mixture {dataset}.")
+    for target in names:
+        params.dataset(target)
     grids = {target: leftout.grid(params, dataset, target) for target in names}
     keys = {
         cell: leftout.key_of(params, dataset, cell) for cells in grids.values() for cell in cells

@@ -43,7 +43,7 @@ EDGE = {
     **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
     "fingerprint": ENGINE,
     **dict.fromkeys(("mix", "train", "evaluate", "finetune", "report", "ablate"), STUDY),
-    **dict.fromkeys(("transfer", "shift", "export", "review"), STUDY),
+    **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from aura.config import Augment, Finetune
 from aura.downstream import heads
 from aura.downstream.classifier import embed, reinitialized
+from aura.downstream.convolutions import random_convolutions
 from aura.downstream.ensemble import average
-from aura.downstream.finetune import fine_tune
+from aura.downstream.finetune import fine_tune_members
 from aura.downstream.heads import draw_shots
 from aura.encoders import SensorEncoder
 from aura.evaluation.bootstrap import (
@@ -28,6 +29,7 @@ from aura.evaluation.bootstrap import (
 from aura.learning.batches import Windows
 
 STARTS = ("pretrained", "random")
+NO_ENCODER = "no encoder"
 METRICS = ("accuracy", "macro-F1")
 
 
@@ -35,9 +37,9 @@ class Head(NamedTuple):
     """A kind of head: on which modality, by which method, on how many labels of each class."""
 
     modality: str  # imu, mocap or fused
-    method: str  # fine-tuned, linear probe or k-shot
+    method: str  # fine-tuned, linear probe, k-shot or random convolutions
     shots: int | None  # labels of a class, None for all
-    start: str  # pretrained or random
+    start: str  # pretrained, random or no encoder
 
     @property
     def name(self) -> str:
@@ -97,13 +99,23 @@ def fit_predict(
     Yields
     ------
     Predictions
-        Of each head, those from pretrained encoders first.
+        Of each head, those from pretrained encoders first; random convolutions before all.
     """
     has = {modality: windows.has[modality].numpy() for modality in encoders}
+    convolved = None
+    if params.convolutions and "imu" in encoders:
+        convolved = random_convolutions(
+            windows, labels, train, test, classes, params.convolutions, seed
+        )
+        predicted = np.where(has["imu"][test], convolved.argmax(-1), -1)
+        yield Predictions(Head("imu", "random convolutions", None, NO_ENCODER), predicted[None])
     for start in STARTS:
         tuned = []
         for modality, pretrained in encoders.items():
-            encoder = pretrained if start == "pretrained" else reinitialized(pretrained, seed)
+            starts = [pretrained] * params.members
+            if start == "random":
+                starts = [reinitialized(pretrained, seed + i) for i in range(params.members)]
+            encoder = starts[0]
 
             def predictions(
                 method: str, shots: int | None, logits: NDArray[Any], modality: str = modality,
@@ -112,17 +124,19 @@ def fit_predict(
                 predicted = np.where(has[modality][test], logits.argmax(-1), -1)
                 return Predictions(Head(modality, method, shots, start), np.atleast_2d(predicted))
 
-            logits = fine_tune(
-                encoder, windows, labels, train, test, classes, params,
+            logits = fine_tune_members(
+                starts, windows, labels, train, test, classes, params,
                 params.augment or augmentation, seed,
             )  # fmt: skip
+            if convolved is not None and modality == "imu":
+                logits = average(np.stack([logits, convolved]))
             tuned.append(logits)
             yield predictions("fine-tuned", None, logits)
             rows = train[has[modality][train] & (labels[train] >= 0)]
             for k in params.tuned_shots:
                 few_logits = [
-                    fine_tune(
-                        encoder, windows, labels, rows[draw_shots(labels[rows], k, seed, draw)],
+                    fine_tune_members(
+                        starts, windows, labels, rows[draw_shots(labels[rows], k, seed, draw)],
                         test, classes, params.model_copy(update={"epochs": params.tuned_epochs}),
                         params.augment or augmentation, seed,
                     )

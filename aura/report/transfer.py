@@ -97,7 +97,8 @@ def _heads(content: Mapping[str, Any]) -> list[str]:
         _row(["---"] * 6),
     ]  # fmt: skip
     for head, shots in dict.fromkeys((r["head"], r["shots"]) for r in content["rows"]):
-        trained = "no encoder" if head == "length alone" else "pretrained"
+        without = ("length alone", "random convolutions")
+        trained = "no encoder" if head in without else "pretrained"
         name = f"{head}, {shots} labels a class" if shots else head
         cells = [
             _interval(row_of.get((head, shots, start, metric)))

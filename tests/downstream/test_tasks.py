@@ -5,10 +5,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.special import softmax
 
 from aura.config import Augment, Finetune, Loss
 from aura.downstream import tasks
+from aura.downstream.classifier import reinitialized
 from aura.downstream.compare import compare
+from aura.downstream.convolutions import random_convolutions
+from aura.downstream.ensemble import average
+from aura.downstream.finetune import fine_tune
 from aura.downstream.tasks import Head
 from aura.learning import training
 from tests import small
@@ -51,6 +56,84 @@ def test_a_window_without_the_signal_gets_no_class_but_from_the_fused_head(study
     for head, predicted in ((p.head, p.predicted) for p in study[1]):
         assert (predicted[:, 0] == -1).all() == (head.modality == "imu")
         assert (predicted[:, 1:] >= 0).all()
+
+
+@pytest.fixture
+def arguments():
+    windows = small.learnable()
+    label = (windows.video[:, 0] > 0).long().numpy()
+    torch.manual_seed(0)
+    shape = training.Shape(windows.window_samples, windows.mocap.shape[1], small.DIM)
+    model = training.Model(shape, small.IMU, small.MOCAP, Loss())
+    train = np.flatnonzero(windows.split != "test")
+    rows = windows.rows("test")
+    return {"imu": model.imu, "mocap": model.mocap}, (windows, label, train, rows, 2)
+
+
+def logits_of_heads(monkeypatch, arguments, params):
+    """What every head predicts, and the logits that the fused one averages, by start."""
+    encoders, args = arguments
+    fused = []
+
+    def watched(logits, present=None):
+        if present is not None:
+            fused.append(logits)
+        return average(logits, present)
+
+    monkeypatch.setattr(tasks, "average", watched)
+    return list(tasks.fit_predict(encoders, *args, params, Augment(), 5)), fused
+
+
+def test_members_are_networks_of_seeds_in_a_row_whose_probabilities_are_averaged(
+    monkeypatch, arguments
+):
+    params = Finetune(epochs=2, shots=(), members=2)
+    _, (pretrained, random) = logits_of_heads(monkeypatch, arguments, params)
+    encoders, args = arguments
+    for number, encoder in enumerate(encoders.values()):
+        for start, found in (("pretrained", pretrained), ("random", random)):
+            odds = []
+            for seed in (5, 6):
+                first = encoder if start == "pretrained" else reinitialized(encoder, seed)
+                odds.append(softmax(fine_tune(first, *args, params, Augment(), seed), axis=1))
+            assert np.abs(odds[0] - odds[1]).max() > 1e-3
+            np.testing.assert_allclose(
+                softmax(found[number], axis=1), np.mean(odds, axis=0), atol=1e-6
+            )
+
+
+def test_one_member_is_the_network_itself(monkeypatch, arguments):
+    params = Finetune(epochs=2, shots=())
+    _, (pretrained, random) = logits_of_heads(monkeypatch, arguments, params)
+    encoders, args = arguments
+    for found, encoder in (
+        (pretrained, encoders["imu"]),
+        (random, reinitialized(encoders["imu"], 5)),
+    ):
+        np.testing.assert_array_equal(found[0], fine_tune(encoder, *args, params, Augment(), 5))
+
+
+def test_random_convolutions_are_a_head_of_their_own_and_part_of_the_imu_s(monkeypatch, arguments):
+    params = Finetune(epochs=2, shots=(1,))
+    before, plain = logits_of_heads(monkeypatch, arguments, params)
+    heads, found = logits_of_heads(
+        monkeypatch, arguments, params.model_copy(update={"convolutions": 1})
+    )
+    _, args = arguments
+    convolved = random_convolutions(*args, 1, 5)
+    assert heads[0].head == Head("imu", "random convolutions", None, "no encoder")
+    assert heads[0].head.name == "imu random convolutions"
+    np.testing.assert_array_equal(heads[0].predicted[0], convolved.argmax(1))
+    assert [p.head for p in heads[1:]] == [p.head for p in before]
+    for (imu, mocap), (imu_before, mocap_before) in zip(found, plain, strict=True):
+        expected = (softmax(imu_before, axis=1) + softmax(convolved, axis=1)) / 2
+        np.testing.assert_allclose(softmax(imu, axis=1), expected, atol=1e-6)
+        np.testing.assert_array_equal(mocap, mocap_before)
+    rows, gains = tasks.score(
+        {p.head: p.predicted for p in heads}, args[1][args[3]], args[3], 2, 9, 0
+    )
+    assert {r["start"] for r in rows if r["head"] == "random convolutions"} == {"no encoder"}
+    assert "random convolutions" not in {g["head"] for g in gains}
 
 
 def test_scores_and_gains_by_hand():

@@ -373,7 +373,7 @@ def test_what_cannot_be_studied_is_one_sentence_before_any_training(place, param
         with pytest.raises(AuraError, match=sentence):
             transfer.run(params.changed({"transfer": changes}, "test"), "all")
 
-    refused("transfer.targets: pamap2 is no source", targets=["pamap2"])
+    refused("There is no data set .nobody. in params.yaml", targets=["nobody"])
     recipe = {"sources": ["synthetic", "pamap2"]}
     refused(
         r"recipes\.other\.sources: pamap2 is no source of the mixture", recipes={"other": recipe}
