@@ -26,7 +26,8 @@ from torch.nn import functional as F
 
 from aura.config import IMU_RATE_HZ
 from aura.downstream.heads import FOLDS, UNSEEN_LOGIT
-from aura.encoders.gravity import RATE, G, decimate, fill, level
+from aura.encoders.gravity import RATE, G, level
+from aura.encoders.spans import decimate, fill
 from aura.errors import AuraError
 from aura.learning.batches import Windows
 
