@@ -31,9 +31,8 @@ from aura.encoders.spans import decimate, fill
 from aura.errors import AuraError
 from aura.learning.batches import Windows
 
-FACTOR = 10  # 200 to 20 Hz
 TAPS, DILATIONS, BIASES, MOMENTS = 9, (1, 2, 4, 8), 3, 5
-MOST_CHANNELS = 4  # that a kernel sees
+FACTOR, MOST_CHANNELS = 10, 4  # 200 to 20 Hz; channels that a kernel sees
 ALPHA = 0.05
 """Ridge penalty for each feature, of features of deviation 1."""
 TEMPERATURES = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
