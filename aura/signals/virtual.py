@@ -245,6 +245,6 @@ def parse_place(place: str) -> tuple[str, str]:
     if name not in PLACES:
         raise AuraError(f"No place '{place}' for a virtual IMU; there are {', '.join(_PLACED)}.")
     if name not in _PLACED:
-        known = ", ".join(_PLACED)
-        raise AuraError(f"A virtual IMU at '{place}' needs markers of a foot; there are {known}.")
+        needs, known = "needs markers of heel and toe", ", ".join(_PLACED)
+        raise AuraError(f"A virtual IMU at '{place}' {needs}; there are {known}.")
     return name, side

@@ -57,8 +57,8 @@ def details():
             "rows": rows, "gains": gains, "warnings": ["Two takes are copies."],
         },
         "home": {
-            **common, "sources": ["street"], "places": {}, "takes_at_places": {},
-            "takes": {"all of it": first}, "warnings": [],
+            **common, "sources": ["street"], "warnings": [],
+            "places": {}, "takes_at_places": {}, "takes": {"all of it": first},
             "zero_shot": {"all of it": {"n": 9, "macro-F1": figures(0.2, None),
                                         "accuracy": figures(0.3, None)}},
         },
