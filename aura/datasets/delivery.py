@@ -77,10 +77,14 @@ def pair_numbers(
 
     Parameters
     ----------
-    first, second : np.ndarray
-        (N,) and (M,) int64, numbers, increasing.
-    first_s, second_s : np.ndarray
-        Their stamps, s.
+    first : np.ndarray
+        (N,) int64, numbers of the one's samples, increasing.
+    first_s : np.ndarray
+        (N,) their stamps, s.
+    second : np.ndarray
+        (M,) int64, those of the other.
+    second_s : np.ndarray
+        (M,) their stamps, s.
 
     Returns
     -------

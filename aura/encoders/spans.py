@@ -61,10 +61,14 @@ def course(x_BTC: Tensor, valid_BT: Tensor, points: int, span_BT: Tensor | None 
 
     Parameters
     ----------
-    x_BTC, valid_BT, span_BT
-        As for `fill`.
+    x_BTC : (B, T, C) float
+        Signal.
+    valid_BT : (B, T) bool
+        What was measured.
     points : int
         Moments, P, at least 2.
+    span_BT : (B, T) bool, optional
+        As for `fill`.
 
     Returns
     -------

@@ -112,10 +112,14 @@ def sample_weighted(
 
     Parameters
     ----------
-    rows, batch_size, rng
-        As for `sample_batches`.
+    rows : np.ndarray
+        (N,) int64 row numbers of the windows.
     weights : np.ndarray
         (N,) of `balanced_weights`.
+    batch_size : int
+        Windows of a batch.
+    rng : np.random.Generator
+        Draws them.
 
     Returns
     -------
@@ -144,12 +148,20 @@ def sample_by_source(
 
     Parameters
     ----------
-    rows, moments, batch_size, policy, rng
-        As for `sample_batches`.
+    rows : np.ndarray
+        (N,) int64 row numbers of the windows.
+    moments : np.ndarray
+        (N,) int64, the moment that each is of.
     sources : np.ndarray
         (N,) str, which source each window is of.
     shares : mapping of str to float
         What each source is of a batch; a source without rows has none.
+    batch_size : int
+        Windows of a batch.
+    policy : {"random", "apart", "together", "balanced"}
+        As of `sample_batches`, within each source.
+    rng : np.random.Generator
+        Decides the order.
     weights : np.ndarray, optional
         (N,) of `balanced_weights`, for the policy `balanced`.
 
