@@ -40,7 +40,10 @@ def run(params: Params, dataset: str) -> None:
         if len(people) < 2:
             raise AuraError(f"{dataset} has one person; set unseen.people to given.")
     tests = words.cells_of(params, len(classes), people)
-    calibrating = words.calibration_of(params, tests, len(windows.rows("val")) > 1)
+    has_val = len(windows.rows("val")) > 1
+    calibrating = words.calibration_of(params, tests, len(classes), has_val)
+    if settings.calibrate and not settings.inner and not calibrating:
+        say("unseen: without validation, or with too few classes, unseen ones are not calibrated.")
     wanted = tests + calibrating
     keys = _hash_cells(params, dataset, wanted)
     out = paths.MODELS / "unseen" / dataset
