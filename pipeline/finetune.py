@@ -38,6 +38,7 @@ def run(params: Params, dataset: str) -> None:
     if left_out := sorted(set(params.finetune.shots) - set(shots)):
         say(f"finetune: no class has {left_out[0]} labels; that few-shot head is left out.")
     total = 2 * (len(encoders) * (2 + len(shots)) + (len(encoders) > 1))
+    total += params.finetune.convolutions > 0 and "imu" in encoders
     predictions = {
         answer.head: answer.predicted for answer in track(answers, "finetune", total, "head")
     }

@@ -42,10 +42,8 @@ EDGE = {
     "cost": ENGINE | PREPROCESSING,
     **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
     "fingerprint": ENGINE,
-    **dict.fromkeys(
-        ("train", "evaluate", "finetune", "report", "ablate", "transfer", "unseen"), STUDY
-    ),
-    **dict.fromkeys(("shift", "export", "review"), STUDY),
+    **dict.fromkeys(("mix", "train", "evaluate", "finetune", "report", "ablate"), STUDY),
+    **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},

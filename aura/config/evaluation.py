@@ -35,6 +35,12 @@ class Finetune(Model):
         How many labels of a class the encoder itself is fine-tuned on, beside all of them.
     tuned_epochs : int
         Epochs of that.
+    members : int
+        Networks of a fine-tuned head, of seeds one after another, whose class probabilities are
+        averaged; from random weights each starts from its own.
+    convolutions : int
+        Sets of random convolutions over each view of the IMU, with a ridge classifier: a head
+        without an encoder, and averaged into the IMU's fine-tuned head; 0 for none.
     """
 
     shots: tuple[int, ...] = (1, 5, 10, 50)
@@ -48,6 +54,8 @@ class Finetune(Model):
     views: int = Field(1, ge=1)
     tuned_shots: tuple[int, ...] = ()
     tuned_epochs: int = Field(100, ge=1)
+    members: int = Field(1, ge=1)
+    convolutions: int = Field(0, ge=0)
 
 
 class Recipe(Model):
@@ -76,7 +84,8 @@ class Transfer(Model):
     study : tuple of str
         The mixtures that `dvc exp run -S` takes through this stage, none by default.
     targets : tuple of str or None
-        The sources that are left out, one at a time; all of them where it is null.
+        The data sets to be tested on, whose files are left out of training; each of the sources
+        where it is null.
     seeds : tuple of int
         Each recipe is trained with each.
     singles : bool

@@ -133,6 +133,8 @@ class Recording:
         (6,) bool, channels that the IMU has; `pipeline.screen` finds them.
     stretch : float
         Of true time: 2 where every time is twice what it was. Values keep their units.
+    rate_stretch : float
+        By which angular rates were divided: that of time, where they are to be those of its clock.
     """
 
     duration_s: float
@@ -153,6 +155,7 @@ class Recording:
     counts: Mapping[str, int] = field(default_factory=dict)
     imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
     stretch: float = 1.0
+    rate_stretch: float = 1.0
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,11 @@ from aura.datasets.headers import read_small_table
 from aura.datasets.people import PeopleOptions
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
+from aura.signals.heading import longest_turn
 from aura.storage import Storage
 
 NOT_A_NUMBER = "joint whose angles are not numbers"
+_TURN, _TURNING = ".turn", "turning around"
 _NAME = re.compile(r"(\d+)_(\d+)\.bvh")
 
 
@@ -34,7 +36,8 @@ class Options(PeopleOptions[int]):
 
     `scale_m` is metres a unit, null finds it; `up` is the axis that is up. The first `rest_frames`
     frames are left out: in CMU's, a T-pose and five that are blended with it. `joints` names a
-    file's joint for one of COCO-17, in place of the usual names.
+    file's joint for one of COCO-17, in place of the usual names. With `turns` the longest stretch
+    of a file in which somebody turns around is a take of its own, with that text.
     """
 
     val: tuple[int, ...] = ()
@@ -43,6 +46,7 @@ class Options(PeopleOptions[int]):
     up: Literal["y", "z"] = "y"
     rest_frames: int = Field(8, ge=0)
     joints: dict[str, str] = Field(default_factory=dict)
+    turns: bool = False
 
     @field_validator("joints")
     @classmethod
@@ -91,6 +95,9 @@ class Adapter:
             else:
                 label = self.labels.get(name)
                 takes[name] = Take(name, name, person, name, split, label, path)
+                if self.options.turns:
+                    turn = f"{name}{_TURN}"
+                    takes[turn] = Take(turn, turn, person, name, split, None, path)
                 if name not in self.texts:
                     skips.append(Skip("no description in texts.csv", name, "text"))
         there = {PurePosixPath(path).stem for path in paths}
@@ -98,29 +105,40 @@ class Adapter:
         return Inventory(tuple(takes[name] for name in sorted(takes)), tuple(skips))
 
     def load(self, take: Take) -> Recording:
-        """Read a file; one that is damaged, or has no body's joints, is `CorruptFile`."""
+        """Read a file; one that is damaged, or has no body's joints, is `CorruptFile`.
+
+        Of a take for its turn that stretch alone, and nothing where nobody turns around.
+        """
         motion = read_bvh(self.files, take.source)
         joints = to_coco(motion, self.options.scale_m, self.options.up, self.options.joints)
         joints = joints[self.options.rest_frames :]
         finite = np.isfinite(joints).all(axis=2)
         if not finite.any():
             raise CorruptFile("the BVH file has no pose.")
+        mocap_s = np.arange(len(joints)) * motion.frame_s
+        texts, skips = self.texts.get(take.take_id, ()), tuple[Skip, ...]()
+        if take.take_id.endswith(_TURN):
+            span = longest_turn(mocap_s, joints)
+            inside = (mocap_s >= span[0]) & (mocap_s < span[1]) if span else mocap_s < 0
+            joints, finite, mocap_s = joints[inside], finite[inside], mocap_s[inside]
+            mocap_s = mocap_s - (span[0] if span else 0)
+            texts = (_TURNING,) if span else ()
+            skips = () if span else (Skip("nobody turns around", take.take_name, "mocap"),)
         lost = int((~finite & finite.any(axis=0)).sum())
         duration = len(joints) * motion.frame_s
         imu_s, imu, imu_ok = empty_imu()
-        texts = self.texts.get(take.take_id, ())
         return Recording(
             duration_s=duration,
             imu_s=imu_s,
             imu=imu,
             imu_ok=imu_ok,
-            mocap_s=np.arange(len(joints)) * motion.frame_s,
+            mocap_s=mocap_s,
             mocap=joints,
             frame_rate_hz=1 / motion.frame_s,
             frame_s=np.empty(0),
             videos=(),
             texts=tuple(Text(text, 0.0, "texts", duration) for text in texts),
-            skips=(),
+            skips=skips,
             counts={NOT_A_NUMBER: lost} if lost else {},
         )
 

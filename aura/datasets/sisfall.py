@@ -7,8 +7,9 @@ damaged keeps its place in time. The trial is the capture; its text is the activ
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from aura.config.base import parse_options
 from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
 from aura.datasets.descriptions.sisfall import DESCRIPTIONS
 from aura.datasets.people import PeopleOptions
+from aura.datasets.sisfall_phases import cut, phases_of
 from aura.datasets.tables import read_numbers, to_float32
 from aura.datasets.trials import Trial, usable_trials
 from aura.datasets.wording import Wording, captions, described
@@ -81,14 +83,16 @@ def every_sixth(remainder: int) -> tuple[str, ...]:
 class Options(PeopleOptions[str]):
     """The split by person, which accelerometer, and whether texts say what the body does.
 
-    By default people 6, 12 and 18 of the adults and of the elderly are tested on, 5, 11, 17 and 23
-    validate, and all others train.
+    With `phases`, trials whose order is documented are also cut into takes of one movement each
+    (`sisfall_phases`), which have a text and no class. By default people 6, 12 and 18 of the adults
+    and of the elderly are tested on, 5, 11, 17 and 23 validate, and all others train.
     """
 
     val: tuple[str, ...] = every_sixth(5)
     test: tuple[str, ...] = every_sixth(0)
     accelerometer: Literal["ADXL345", "MMA8451Q"] = "ADXL345"
     descriptions: bool = False
+    phases: bool = False
 
 
 class Adapter:
@@ -129,10 +133,15 @@ class Adapter:
             )
             for trial, split in usable_trials(trials, self.options, self.splits, skips)
         ]
+        if self.options.phases:
+            takes += [_phase(take, name) for take in takes for name in phases_of(take.take_id[:3])]
         return Inventory(tuple(takes), tuple(skips))
 
     def load(self, take: Take) -> Recording:
-        """Read a file; rows that are damaged are dropped and counted."""
+        """Read a file, or a phase of it; rows that are damaged are dropped and counted."""
+        if isinstance(take.source, Phase):
+            code, trial = take.take_id[:3], self.load(take.source.trial)
+            return cut(trial, code, take.source.name, RATE_HZ)
         numbers, lines, damaged = read_rows(self.files.read(take.source), take.source)
         sensors = [_ACCELEROMETERS[self.options.accelerometer], _GYRO]
         bits = np.hstack([numbers[:, first : first + 3] for first, _, _ in sensors])
@@ -157,6 +166,22 @@ class Adapter:
             skips=(Skip("row is damaged", take.source, "row"),) * damaged,
             imu_saturated=np.asarray(((bits >= end - 1) | (bits <= -end)).any(axis=1)),
         )
+
+
+class Phase(NamedTuple):
+    """A phase of a trial."""
+
+    trial: Take
+    name: str
+
+
+def _phase(trial: Take, name: str) -> Take:
+    """A take of its own, of no class, and of the trial's moment: a piece of it is no copy."""
+    names = f"{trial.take_id}.{name}"
+    return replace(
+        trial, take_id=names, take_name=names, label=None, source=Phase(trial, name),
+        moment_id=trial.take_id,
+    )  # fmt: skip
 
 
 def read_rows(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray, int]:

@@ -56,7 +56,10 @@ class Options(BaseModel):
     `stretch_s` lays every sequence over so many seconds. IMU and skeleton of a sequence are of one
     length, and few sequences of a person share theirs: by length alone a sequence's counterpart
     is found. Stretched, they have to be matched by what happens in them. Values keep their units;
-    virtual IMUs measure true time. `descriptions` adds texts of what the body does.
+    virtual IMUs measure true time. With `stretch_rates` angular rates are per second of the
+    stretched clock, as when time is warped: integrated over it they give the angles that the sensor
+    turned by, which the true ones do not. The accelerometer measures gravity above all and stays.
+    `descriptions` adds texts of what the body does.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -64,6 +67,7 @@ class Options(BaseModel):
     test: tuple[int, ...] = (6,)
     validation_trials: tuple[int, ...] = (4,)
     stretch_s: float | None = Field(None, gt=0)
+    stretch_rates: bool = False
     descriptions: bool = False
 
 
@@ -73,6 +77,8 @@ class Adapter:
     def __init__(self, root: Storage, options: Mapping[str, Any]) -> None:
         self.files = root
         self.options: Options = parse_options(Options, options, "adapter utd-mhad")
+        if self.options.stretch_rates and self.options.stretch_s is None:
+            raise AuraError("The option stretch_rates of utd-mhad needs stretch_s.")
         shared = set(self.options.train) & set(self.options.test)
         if shared:
             raise AuraError(f"Subjects {sorted(shared)} are both in train and test of utd-mhad.")
@@ -144,9 +150,13 @@ class Adapter:
             if not np.isfinite(mocap).any():
                 skips.append(Skip("skeleton file has no joint", take.take_name, "mocap"))
         duration, stretch = len(imu) / IMU_HZ or len(mocap) / 30.0, 1.0
+        rate_stretch = 1.0
         if self.options.stretch_s and duration:
             duration, stretch = self.options.stretch_s, self.options.stretch_s / duration
             imu_s = np.linspace(0, duration, len(imu))
+            if self.options.stretch_rates:
+                rate_stretch = stretch
+                imu[:, 3:] /= rate_stretch
         mocap_s = np.linspace(0, duration, len(mocap))
         return Recording(
             duration_s=duration,
@@ -165,6 +175,7 @@ class Adapter:
             skips=tuple(skips),
             counts=counts,
             stretch=stretch,
+            rate_stretch=rate_stretch,
         )
 
     def _split(self, subject: int, trial: int) -> str | None:

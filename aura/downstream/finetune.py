@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from aura.config import Augment, Finetune
 from aura.downstream.classifier import Classifier, predict
+from aura.downstream.ensemble import average
 from aura.downstream.transforms import mixup, view_shifts
 from aura.encoders import ImuEncoder, SensorEncoder
 from aura.errors import AuraError
@@ -44,6 +45,21 @@ def fine_tune(
         fused, windows, labels, train, classes, params, augmentation, seed, batch, on_epoch_end
     )
     return predict(classifier, windows, test, view_shifts(params.views, augmentation.shift_s))
+
+
+def fine_tune_members(
+    starts: Sequence[SensorEncoder], windows: Windows, labels: np.ndarray, train: np.ndarray,
+    test: np.ndarray, classes: int, params: Finetune, augmentation: Augment, seed: int,
+) -> NDArray[np.float32]:  # fmt: skip
+    """Mean class probability of several networks, as logits; see `fine_tune` for the arguments.
+
+    Network i starts from `starts[i]`, and its seed is `seed + i`.
+    """
+    logits = [
+        fine_tune(start, windows, labels, train, test, classes, params, augmentation, seed + member)
+        for member, start in enumerate(starts)
+    ]
+    return average(np.stack(logits)) if len(logits) > 1 else logits[0]
 
 
 def fit(

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from aura.config import Augment, Finetune
 from aura.downstream import heads
 from aura.downstream.classifier import embed, reinitialized
+from aura.downstream.convolutions import random_convolutions
 from aura.downstream.ensemble import average
-from aura.downstream.finetune import fine_tune
+from aura.downstream.finetune import fine_tune_members
 from aura.downstream.heads import draw_shots
 from aura.encoders import SensorEncoder
 from aura.evaluation.bootstrap import (
@@ -28,6 +29,7 @@ from aura.evaluation.bootstrap import (
 from aura.learning.batches import Windows
 
 STARTS = ("pretrained", "random")
+NO_ENCODER = "no encoder"
 METRICS = ("accuracy", "macro-F1")
 
 
@@ -35,9 +37,9 @@ class Head(NamedTuple):
     """A kind of head: on which modality, by which method, on how many labels of each class."""
 
     modality: str  # imu, mocap or fused
-    method: str  # fine-tuned, linear probe or k-shot
+    method: str  # fine-tuned, linear probe, k-shot or random convolutions
     shots: int | None  # labels of a class, None for all
-    start: str  # pretrained or random
+    start: str  # pretrained, random or no encoder
 
     @property
     def name(self) -> str:
@@ -97,13 +99,23 @@ def fit_predict(
     Yields
     ------
     Predictions
-        Of each head, those from pretrained encoders first.
+        Of each head, those from pretrained encoders first; random convolutions before all.
     """
     has = {modality: windows.has[modality].numpy() for modality in encoders}
+    convolved = None
+    if params.convolutions and "imu" in encoders:
+        convolved = random_convolutions(
+            windows, labels, train, test, classes, params.convolutions, seed
+        )
+        predicted = np.where(has["imu"][test], convolved.argmax(-1), -1)
+        yield Predictions(Head("imu", "random convolutions", None, NO_ENCODER), predicted[None])
     for start in STARTS:
         tuned = []
         for modality, pretrained in encoders.items():
-            encoder = pretrained if start == "pretrained" else reinitialized(pretrained, seed)
+            starts = [pretrained] * params.members
+            if start == "random":
+                starts = [reinitialized(pretrained, seed + i) for i in range(params.members)]
+            encoder = starts[0]
 
             def predictions(
                 method: str, shots: int | None, logits: NDArray[Any], modality: str = modality,
@@ -112,23 +124,25 @@ def fit_predict(
                 predicted = np.where(has[modality][test], logits.argmax(-1), -1)
                 return Predictions(Head(modality, method, shots, start), np.atleast_2d(predicted))
 
-            logits = fine_tune(
-                encoder, windows, labels, train, test, classes, params,
+            logits = fine_tune_members(
+                starts, windows, labels, train, test, classes, params,
                 params.augment or augmentation, seed,
             )  # fmt: skip
+            if convolved is not None and modality == "imu":
+                logits = average(np.stack([logits, convolved]))
             tuned.append(logits)
             yield predictions("fine-tuned", None, logits)
+            rows = train[has[modality][train] & (labels[train] >= 0)]
             for k in params.tuned_shots:
                 few_logits = [
-                    fine_tune(
-                        encoder, windows, labels, train[draw_shots(labels[train], k, seed, draw)],
+                    fine_tune_members(
+                        starts, windows, labels, rows[draw_shots(labels[rows], k, seed, draw)],
                         test, classes, params.model_copy(update={"epochs": params.tuned_epochs}),
                         params.augment or augmentation, seed,
                     )
                     for draw in range(draws)
                 ]  # fmt: skip
                 yield predictions("fine-tuned", k, np.stack(few_logits))
-            rows = train[has[modality][train] & (labels[train] >= 0)]
             x_train, x_test = (embed(encoder, windows, r) for r in (rows, test))
             y_train, groups = labels[rows], windows.participant[rows]
             logits = heads.linear_probe(x_train, y_train, x_test, classes, groups)
@@ -184,7 +198,7 @@ def score(
             continue
         keys = {"modality": head.modality, "head": head.method, "shots": head.shots}
         for metric in METRICS:
-            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
+            statistic = statistic_of(predicted_DN[:, scored], labels[scored], classes, metric)
             interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
             row = {"start": head.start, "metric": metric, "value": interval.value}
             bounds = {"low": interval.low, "high": interval.high}
@@ -192,61 +206,12 @@ def score(
         random_DN = predicted.get(head._replace(start="random"))
         if head.start == "pretrained" and random_DN is not None:
             one, two = (
-                _statistic(p_DN[:, scored], labels[scored], classes, "accuracy")
+                statistic_of(p_DN[:, scored], labels[scored], classes, "accuracy")
                 for p_DN in (predicted_DN, random_DN)
             )
             gain = paired_bootstrap(one, two, unit[scored], draws, seed)
             gains.append({**keys, "value": gain.value, "low": gain.low, "high": gain.high})
     return rows, gains
-
-
-def compare(
-    predicted: Mapping[str, NDArray[np.int64]], labels: NDArray[np.int64], unit: NDArray[Any],
-    classes: int, draws: int, seed: int,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Macro-F1 and accuracy of several models on the same windows, and against the first of them.
-
-    Parameters
-    ----------
-    predicted : Mapping[str, (draws, N) int64]
-        By name, class numbers, -1 for none; a row a seed.
-    labels : (N,) int64
-        Class numbers, -1 where there is none.
-    unit : (N,)
-        What the bootstrap redraws.
-    classes : int
-        Number of classes.
-    draws : int
-        Draws of the bootstrap.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    dict of str to dict
-        By name, `n`, and for each of the metrics its `value`, `low` and `high`, and after the first
-        `gain`, the paired difference to the first in macro-F1 with `low` and `high`.
-    """
-    table: dict[str, dict[str, Any]] = {}
-    reference = next(iter(predicted.values()))
-    for name, predicted_DN in predicted.items():
-        scored = np.flatnonzero((predicted_DN >= 0).all(axis=0) & (labels >= 0))
-        if not len(scored):
-            continue
-        row: dict[str, Any] = {"n": len(scored)}
-        for metric in METRICS:
-            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
-            interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
-            row[metric] = {"value": interval.value, "low": interval.low, "high": interval.high}
-        if predicted_DN is not reference:
-            one, two = (
-                _statistic(p_DN[:, scored], labels[scored], classes, "macro-F1")
-                for p_DN in (predicted_DN, reference)
-            )
-            gain = paired_bootstrap(one, two, unit[scored], draws, seed)
-            row["gain"] = {"value": gain.value, "low": gain.low, "high": gain.high}
-        table[name] = row
-    return table
 
 
 def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -260,7 +225,7 @@ def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _statistic(
+def statistic_of(
     predicted_DN: NDArray[np.int64], labels: NDArray[np.int64], classes: int, metric: str
 ) -> Statistic:
     """A metric of weighted windows, its mean over draws."""

@@ -10,11 +10,14 @@ from aura import config
 from aura.errors import AuraError
 from aura.learning.augment import augment
 from aura.learning.batches import Batch, Windows
+from aura.learning.movement import movement
 from aura.learning.sampling import (
     Stream,
+    balanced_weights,
     numpy_generator,
-    sample_balanced,
     sample_batches,
+    sample_by_source,
+    sample_weighted,
     torch_seed,
 )
 
@@ -47,6 +50,12 @@ class Feed:
         self.windows, self.params, self.seed, self.scale = windows, params, seed, scale
         self._rows = split_rows(windows, "train")
         self._moments = windows.moment_code.numpy()[self._rows]
+        self._weights: np.ndarray | None = None
+        if params.batches == "balanced":
+            captions, takes = (
+                c.numpy()[self._rows] for c in (windows.caption_code, windows.take_code)
+            )
+            self._weights = balanced_weights(captions, takes, movement(windows, self._rows))
         self.steps_per_epoch = -(-len(self._rows) // params.batch)
         self.min_batch_size = len(self._rows) // self.steps_per_epoch
         self._sampled: tuple[int, list[np.ndarray]] = (-1, [])  # an epoch, and its batches
@@ -60,11 +69,13 @@ class Feed:
     def _sample(self, rng: np.random.Generator) -> list[np.ndarray]:
         """The batches of an epoch, those of a mixture balanced by source."""
         size, policy, windows = self.params.batch, self.params.batches, self.windows
+        if windows.source is None and self._weights is not None:
+            return sample_weighted(self._rows, self._weights, size, rng)
         if windows.source is None:
             return sample_batches(self._rows, self._moments, size, policy, rng)
         sources = windows.source[self._rows]
-        return sample_balanced(
-            self._rows, self._moments, sources, windows.shares, size, policy, rng
+        return sample_by_source(
+            self._rows, self._moments, sources, windows.shares, size, policy, rng, self._weights
         )
 
     def views(self, epoch: int, step: int) -> list[Batch]:

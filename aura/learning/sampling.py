@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+Policy = Literal["random", "apart", "together", "balanced"]
+
 
 class Stream(IntEnum):
     """What random numbers are for; each has a stream of its own."""
@@ -45,7 +47,7 @@ def sample_batches(
     rows: np.ndarray,
     moments: np.ndarray,
     batch_size: int,
-    policy: Literal["random", "apart", "together"],
+    policy: Policy,
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
     """Put each window into one of ceil(N / batch_size) batches, whose sizes differ by at most one.
@@ -82,14 +84,58 @@ def sample_batches(
     return [parts[i] for i in rng.permutation(batches)]
 
 
-def sample_balanced(
+def balanced_weights(captions: np.ndarray, takes: np.ndarray, movement: np.ndarray) -> np.ndarray:
+    """How often each window is drawn, (N,), the sum is 1.
+
+    Captions come equally often, and of a caption its takes; of a take each window by the square of
+    its movement.
+
+    Parameters
+    ----------
+    captions, takes : np.ndarray
+        (N,) int64, which caption and take each window is of.
+    movement : np.ndarray
+        (N,) standard deviation of the acceleration, m/s2; windows of 0 come as the least of others.
+    """
+    _, pair = np.unique(np.stack([captions, takes]), axis=1, return_inverse=True)
+    _, first = np.unique(pair, return_index=True)
+    _, of_pair, takes_of = np.unique(captions[first], return_inverse=True, return_counts=True)
+    energy = np.maximum(movement, movement[movement > 0].min(initial=1)) ** 2
+    share = energy / np.bincount(pair, energy)[pair]
+    return share / takes_of[of_pair][pair] / len(takes_of)
+
+
+def sample_weighted(
+    rows: np.ndarray, weights: np.ndarray, batch_size: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """As many batches as `sample_batches` makes, drawn by weights, with replacement.
+
+    Parameters
+    ----------
+    rows, batch_size, rng
+        As for `sample_batches`.
+    weights : np.ndarray
+        (N,) of `balanced_weights`.
+
+    Returns
+    -------
+    list of np.ndarray
+        The row numbers of each batch.
+    """
+    steps = -(-len(rows) // batch_size)
+    drawn = rng.choice(rows, steps * batch_size, p=weights)
+    return list(drawn.reshape(steps, batch_size))
+
+
+def sample_by_source(
     rows: np.ndarray,
     moments: np.ndarray,
     sources: np.ndarray,
     shares: Mapping[str, float],
     batch_size: int,
-    policy: Literal["random", "apart", "together"],
+    policy: Policy,
     rng: np.random.Generator,
+    weights: np.ndarray | None = None,
 ) -> list[np.ndarray]:
     """Batches in which each source has its share, as many as `sample_batches` makes.
 
@@ -104,6 +150,8 @@ def sample_balanced(
         (N,) str, which source each window is of.
     shares : mapping of str to float
         What each source is of a batch; a source without rows has none.
+    weights : np.ndarray, optional
+        (N,) of `balanced_weights`, for the policy `balanced`.
 
     Returns
     -------
@@ -115,6 +163,9 @@ def sample_balanced(
     parts = []
     for name, count in zip(present, _apportion(list(present.values()), batch_size), strict=True):
         inside, order = sources == name, np.empty(0, np.int64)
+        if weights is not None:
+            part = weights[inside] / weights[inside].sum()
+            order = rng.choice(rows[inside], steps * count, p=part)
         while len(order) < steps * count:
             batches = sample_batches(rows[inside], moments[inside], count, policy, rng)
             order = np.concatenate([order, *batches])

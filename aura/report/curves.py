@@ -94,6 +94,7 @@ def few_shot_figure(rows: Sequence[dict[str, Any]], heads: Sequence[str], name: 
     """
     shots = shots_of(rows)
     lines = [(head, start) for head in heads for start in ("pretrained", "random")]
+    lines += sorted({(r["head"], r["start"]) for r in rows if r["start"] == "no encoder"})
     with style.context(STYLE, after_reset=True):
         figure = new_figure(3.8, 2.8)
         axes = figure.subplots()
@@ -105,7 +106,7 @@ def few_shot_figure(rows: Sequence[dict[str, Any]], heads: Sequence[str], name: 
             colour = SERIES[heads.index(head) % len(SERIES)]
             shift = 0.06 * (number - (len(lines) - 1) / 2)  # so that intervals lie side by side
             x = [shots.index(r["shots"]) + shift for r in points]
-            filled = start == "pretrained"
+            filled = start != "random"
             for place, row in zip(x, points, strict=True):
                 if row.get("low") is not None and row.get("high") is not None:
                     axes.vlines(place, row["low"], row["high"], color=colour, lw=1)

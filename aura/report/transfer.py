@@ -17,7 +17,9 @@ def headline_metrics(details: Details) -> dict[str, dict[str, dict[str, float]]]
     """What `dvc metrics diff` shows: by target, macro-F1 zero-shot and what pretraining adds."""
     table: dict[str, dict[str, dict[str, float]]] = {}
     for target, content in details.items():
-        rows = {"zero_shot": next(iter(content["zero_shot"].values()))["macro-F1"]}
+        rows = {
+            name: next(iter(content[name].values()))["macro-F1"] for name in ("zero_shot", "takes")
+        }
         for gain in content.get("gains", []):
             if gain["head"] == "fine-tuned":
                 few = f"_{gain['shots']}" if gain["shots"] else ""
@@ -40,7 +42,8 @@ def page(mixture: str, details: Details) -> str:
         "did any other data set of the same files. Macro-F1 and accuracy zero-shot, by the nearest "
         "prompt among all classes of the target; figures of several seeds are their mean. "
         "Intervals are 95 % of a bootstrap over people; a difference to the first row is paired. "
-        '"Alone" is a model of that one source.',
+        '"Alone" is a model of that one source. A take is given one class, by the sum of its '
+        "windows' cosines.",
         "",
     ]
     for target, content in details.items():
@@ -50,7 +53,6 @@ def page(mixture: str, details: Details) -> str:
 
 def _target(content: Mapping[str, Any]) -> list[str]:
     chance = content["baselines"]
-    places = list(content["places"])
     lines = [
         f"{content['participants']} people, {content['windows']} windows, "
         f"{len(content['classes'])} classes, seeds {', '.join(map(str, content['seeds']))}; of "
@@ -58,26 +60,32 @@ def _target(content: Mapping[str, Any]) -> list[str]:
         f"{chance['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
         f"{chance['majority']['accuracy']:.3f}.",
         "",
-        _row(["zero-shot", "macro-F1", "difference to the first", "accuracy", *places]),
-        _row(["---"] * (4 + len(places))),
+        *_zero_shot("window", content["zero_shot"], content["places"]),
+        "",
+        *_zero_shot("take", content["takes"], content["takes_at_places"]),
     ]
-    for name, scores in content["zero_shot"].items():
-        at = [content["places"][place].get(name) for place in places]
-        lines.append(
-            _row(
-                [
-                    name,
-                    _interval(scores["macro-F1"]),
-                    _interval(scores.get("gain"), "+"),
-                    _interval(scores["accuracy"]),
-                    *(f"{row['macro-F1']['value']:.3f}" if row else "" for row in at),
-                ]
-            )
-        )
     if content.get("rows"):
         lines += ["", *_heads(content)]
     warnings = content.get("warnings", [])
     return [*lines, *([""] if warnings else []), *(f"- {warning}" for warning in warnings)]
+
+
+def _zero_shot(
+    unit: str, scores_of: Mapping[str, Any], at_places: Mapping[str, Mapping[str, Any]]
+) -> list[str]:
+    columns = [f"zero-shot, by {unit}", "macro-F1", "difference to the first", "accuracy"]
+    lines = [_row([*columns, *at_places]), _row(["---"] * (len(columns) + len(at_places)))]
+    for name, scores in scores_of.items():
+        at = [found.get(name) for found in at_places.values()]
+        cells = [
+            name,
+            _interval(scores["macro-F1"]),
+            _interval(scores.get("gain"), "+"),
+            _interval(scores["accuracy"]),
+            *(f"{row['macro-F1']['value']:.3f}" if row else "" for row in at),
+        ]
+        lines.append(_row(cells))
+    return lines
 
 
 def _heads(content: Mapping[str, Any]) -> list[str]:
@@ -89,7 +97,8 @@ def _heads(content: Mapping[str, Any]) -> list[str]:
         _row(["---"] * 6),
     ]  # fmt: skip
     for head, shots in dict.fromkeys((r["head"], r["shots"]) for r in content["rows"]):
-        trained = "no encoder" if head == "length alone" else "pretrained"
+        without = ("length alone", "random convolutions")
+        trained = "no encoder" if head in without else "pretrained"
         name = f"{head}, {shots} labels a class" if shots else head
         cells = [
             _interval(row_of.get((head, shots, start, metric)))

@@ -20,7 +20,7 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
-from pipeline.study import grid, joined, targets
+from pipeline.study import grid, joined, splits, targets
 
 RETRIEVALS = (
     ("imu", "mocap", False), ("mocap", "imu", False), ("imu", "text", True),
@@ -89,7 +89,7 @@ def _test(
     if not given_split:
         split = np.where(windows.participant == cell.fold, "test", "train")
         windows = replace(windows, split=split)
-        joined.check_splits(windows)
+        splits.check(windows)
     rows = windows.rows("test")
     test = targets.test_set(windows, texts, rows)
     torch.manual_seed(seed)

@@ -17,14 +17,13 @@ from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
-from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of
 from pipeline.engine.progress import say
-from pipeline.study import joined
+from pipeline.study import joined, splits
 
 
 class Cell(NamedTuple):
@@ -37,7 +36,7 @@ class Cell(NamedTuple):
     @property
     def alone(self) -> bool:
         """Whether it is the row of a single source."""
-        return self.recipe.startswith(ALONE)
+        return self.recipe == f"{ALONE}{self.sources[0]}"
 
 
 ALONE = "alone: "
@@ -64,10 +63,15 @@ def grid(params: Params, mixture: str, target: str) -> list[Cell]:
                 f"transfer.recipes.{name}.sources: {min(unknown)} is no source of the mixture "
                 f"{mixture}."
             )
-        if kept := tuple(s for s in asked if s in others):
+        if kept := tuple(s for s in others if s in asked):  # in the mixture's order
             rows[name] = kept
     if params.transfer.singles and len(others) > 1:
         rows |= {f"{ALONE}{source}": (source,) for source in others}
+    if not rows:
+        raise AuraError(
+            f"No row of the table is left for {target}: none of transfer.recipes has a source that "
+            "is of other files."
+        )
     return [Cell(name, kept, seed) for name, kept in rows.items() for seed in params.transfer.seeds]
 
 
@@ -131,7 +135,7 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
         "teacher": teacher.content(),
         "settings": settings.model_dump(mode="json"),
         "seed": cell.seed,
-        "sources": joined.source_counts(windows),
+        "sources": splits.source_counts(windows),
         "best": best,
     }
     partial = folder.with_name(f".{folder.name}.partial")
@@ -144,13 +148,12 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
     )
 
 
-def zero_shot(
+def similarities(
     folders: Sequence[Path], windows: Windows, test: TestSet, rows: np.ndarray, teacher: Any,
     target: str,
 ) -> np.ndarray:  # fmt: skip
-    """Classes (models, N) that models predict for `rows` of the target; -1 without IMU."""
-    has_imu = windows.has["imu"].numpy()[rows]
-    predicted = []
+    """Cosines (models, N, classes) float32 of `rows` of the target to its classes' prompts."""
+    found = []
     for folder in folders:
         model, card = training.load(folder)
         joined.check_model(card, teacher, card["dataset"], target)
@@ -161,5 +164,30 @@ def zero_shot(
                 "be the same."
             )
         vectors = training.embed(model, windows, rows, ["imu"])["imu"]
-        predicted.append(np.where(has_imu, predict(vectors, test.class_vectors), -1))
-    return np.stack(predicted)
+        found.append((vectors @ test.class_vectors.T).astype(np.float32))
+    return np.stack(found)
+
+
+def vote(scores: np.ndarray, takes: np.ndarray, valid: np.ndarray) -> np.ndarray:
+    """Classes (models, takes) of whole takes, in the order of their names: by summed cosines.
+
+    Parameters
+    ----------
+    scores : ndarray
+        (models, N, classes) of windows.
+    takes : ndarray
+        (N,) take of each.
+    valid : ndarray
+        (N,) bool, which windows have an IMU.
+
+    Returns
+    -------
+    ndarray
+        (models, takes) int64, -1 where no window says anything.
+    """
+    names, code = np.unique(takes, return_inverse=True)
+    total = np.zeros((len(scores), len(names), scores.shape[2]))
+    for sums, rows in zip(total, scores, strict=True):
+        np.add.at(sums, code, rows * valid[:, None])
+    heard = np.bincount(code, valid, len(names)) > 0
+    return np.where(heard, total.argmax(2), -1)

@@ -19,7 +19,7 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
-from pipeline.study import grid, joined, targets
+from pipeline.study import grid, joined, splits, targets
 from pipeline.study.cells import SENSORS
 
 LEFT_OUT = "left out"  # the split of windows that a model may not see
@@ -177,7 +177,7 @@ def _test(
     hidden = {*fold, *unused}
     windows = split(windows, label, cell, hidden, unused)
     # Validation may share people with training, as it does where a data set says so.
-    joined.check_splits(windows, "warn" if cell.person == "val" else params.entry(dataset).overlap)
+    splits.check(windows, "warn" if cell.person == "val" else params.entry(dataset).overlap)
     windows = _without_names(windows, texts, [names[c] for c in hidden])
     rows = windows.rows("test")
     if not len(rows):

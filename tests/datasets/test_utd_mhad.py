@@ -65,6 +65,25 @@ def test_stretched_sequences_tell_nothing_by_their_length(tmp_path):
             np.testing.assert_allclose(np.diff(times), 5 / (len(times) - 1))
 
 
+def test_rates_of_the_stretched_clock_give_the_angle_that_was_turned(tmp_path):
+    root = Storage(write(tmp_path, subjects=(1,), actions=(1,), trials=(1,)))
+
+    def load(**options):
+        adapter = Adapter(root, options)
+        recording = adapter.load(adapter.inventory().takes[0])
+        return recording, np.trapezoid(recording.imu[:, 3:], recording.imu_s, axis=0)
+
+    (true, angle), (kept, wrong) = load(), load(stretch_s=6.0)
+    (stretched, same) = load(stretch_s=6.0, stretch_rates=True)
+    np.testing.assert_array_equal(kept.imu, true.imu)
+    np.testing.assert_array_equal(stretched.imu[:, :3], true.imu[:, :3])
+    assert (true.rate_stretch, kept.rate_stretch, stretched.rate_stretch) == (1, 1, 2)
+    np.testing.assert_allclose(same, angle, rtol=0.01)  # 150 samples are 149 steps
+    np.testing.assert_allclose(wrong, 2 * angle, rtol=0.01)
+    with pytest.raises(AuraError, match="stretch_rates of utd-mhad needs stretch_s"):
+        load(stretch_rates=True)
+
+
 def test_kinect_joints_turn_upright_into_coco():
     kinect = np.zeros((1, 20, 3))
     kinect[0, 0] = (0.1, 1.6, 3.0)  # head: up is y

@@ -88,6 +88,18 @@ def test_forces_are_those_of_true_time_also_where_the_clock_is_stretched(tmp_pat
     np.testing.assert_allclose(np.diff(recording.imu_s), 1 / 200, rtol=1e-6)
 
 
+def test_rates_are_those_of_the_stretched_clock_where_the_measured_ones_are(tmp_path):
+    root = str(write(tmp_path, sway=0.1))
+
+    def imu(**options):
+        adapter = open_dataset("utd-mhad", root, {"virtual": ["chest"], "stretch_s": 6.0} | options)
+        return adapter.load(adapter.inventory().takes[0]).imu
+
+    true, stretched = imu(), imu(stretch_rates=True)
+    np.testing.assert_array_equal(stretched[:, :3], true[:, :3])
+    np.testing.assert_allclose(stretched[:, 3:], true[:, 3:] / 2, rtol=1e-6)
+
+
 def test_mounting_is_random_by_take_and_the_same_again(tmp_path):
     root = str(write(tmp_path, sway=0.1))
 

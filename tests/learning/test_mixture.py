@@ -76,7 +76,7 @@ def test_each_source_has_its_share_of_every_batch(sizes, weights, batch, policy,
     shares = {name: w / total for name, w in zip(names, weights, strict=False)}
     sources = np.repeat(names, sizes)
     rows = np.arange(len(sources)) * 3
-    batches = sampling.sample_balanced(
+    batches = sampling.sample_by_source(
         rows, rows // 9, sources, shares, batch, policy, np.random.default_rng(seed)
     )
     assert len(batches) == -(-len(rows) // batch)
@@ -98,7 +98,7 @@ def test_each_source_has_its_share_of_every_batch(sizes, weights, batch, policy,
 
 def test_a_source_without_training_windows_takes_no_part():
     rows, sources = np.arange(10), np.repeat(["a"], 10)
-    batches = sampling.sample_balanced(
+    batches = sampling.sample_by_source(
         rows, rows, sources, {"a": 0.5, "b": 0.5}, 5, "random", np.random.default_rng(0)
     )
     assert [len(part) for part in batches] == [5, 5]

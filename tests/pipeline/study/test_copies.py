@@ -15,9 +15,8 @@ from aura.learning.join import join_tables
 from aura.schema import CONTENT, SIGNALS, TAKES
 from pipeline import resample
 from pipeline.engine.output import read_table
-from pipeline.study import copies
-from pipeline.study.joined import check_splits
-from pipeline.transfer import check_folds
+from pipeline.study import copies, folds
+from pipeline.study.splits import check as check_splits
 from tests.conftest import tiny_params
 from tests.datasets.test_pamap2 import lines_of, session
 from tests.datasets.test_pamap2 import write as write_pamap2
@@ -51,7 +50,9 @@ def piece_of(root, source, target, first, last, modalities="is"):
         savemat(root / (name % target), {key: values})
 
 
-Windows = make_dataclass("Windows", ["take", "split", "copies", "participant", "capture"])
+NAMES = ["take", "moment", "split", "source", "copies", "participant", "capture"]
+ROWS = {"rows": lambda windows, split: np.flatnonzero(windows.split == split)}
+Windows = make_dataclass("Windows", NAMES, namespace=ROWS)
 STRETCHES = [5.0, "null"]
 
 
@@ -119,13 +120,13 @@ def test_a_participant_who_is_left_out_may_not_be_another_one_too(tmp_path, monk
     windows = pairs_of(tmp_path, monkeypatch, "utd-mhad", root)
     windows.participant = windows.capture = np.array([take.split("_")[1] for take in windows.take])
     windows = Windows(**vars(windows))
-    assert check_folds(windows, ["s1", "s2", "s6"], "error") == []
+    assert folds.check(windows, ["s1", "s2", "s6"], "error") == []
     piece_of(root, "a1_s1_t1", "a1_s2_t1", 20, 150)
     found = pairs_of(tmp_path, monkeypatch, "utd-mhad", root).copies
     windows = replace(windows, copies=found)
     with pytest.raises(AuraError, match=r"1 recordings.+ a1_s1_t1 \(test\) and a1_s2_t1 \(train\)"):
-        check_folds(windows, ["s1", "s2", "s6"], "error")
-    warnings = check_folds(windows, ["s1", "s2", "s6"], "warn")
+        folds.check(windows, ["s1", "s2", "s6"], "error")
+    warnings = folds.check(windows, ["s1", "s2", "s6"], "warn")
     assert ["in two splits" in warning for warning in warnings].count(True) == 2
     assert copies.check(windows, "error")[0].startswith("1 takes of the train split")
 
