@@ -20,7 +20,7 @@ from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
 from pipeline.study import grid, joined, splits, targets
-from pipeline.study.cells import SENSORS
+from pipeline.study.grid import SENSORS
 
 LEFT_OUT = "left out"  # the split of windows that a model may not see
 
