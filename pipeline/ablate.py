@@ -39,7 +39,7 @@ def run(params: Params, dataset: str) -> None:
     out = paths.MODELS / "ablate" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
         files = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in wanted}
-        cells.carry_over(out, folder, {file.name for file in files.values()})
+        grid.carry_over(out, folder, {file.name for file in files.values()})
         todo = {cell: file for cell, file in files.items() if not file.is_file()}
         say(f"ablate: {len(wanted)} trainings, {len(wanted) - len(todo)} of them done already.")
         done = grid.train_all(cells.train, params, dataset, todo)

@@ -21,8 +21,8 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
-from pipeline.study import cells, grid, joined, targets, words
-from pipeline.study.cells import SENSORS
+from pipeline.study import grid, joined, targets, words
+from pipeline.study.grid import SENSORS
 from pipeline.study.words import Cell
 
 
@@ -40,13 +40,16 @@ def run(params: Params, dataset: str) -> None:
         if len(people) < 2:
             raise AuraError(f"{dataset} has one person; set unseen.people to given.")
     tests = words.cells_of(params, len(classes), people)
-    calibrating = words.calibration_of(params, tests, len(windows.rows("val")) > 1)
+    has_val = len(windows.rows("val")) > 1
+    calibrating = words.calibration_of(params, tests, len(classes), has_val)
+    if settings.calibrate and not settings.inner and not calibrating:
+        say("unseen: without validation, or with too few classes, unseen ones are not calibrated.")
     wanted = tests + calibrating
     keys = _hash_cells(params, dataset, wanted)
     out = paths.MODELS / "unseen" / dataset
     with stage_output(out, {"dataset": dataset}) as folder:
         files = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in wanted}
-        cells.carry_over(out, folder, {file.name for file in files.values()})
+        grid.carry_over(out, folder, {file.name for file in files.values()})
         todo = {cell: file for cell, file in files.items() if not file.is_file()}
         say(f"unseen: {len(wanted)} trainings, {len(wanted) - len(todo)} of them done already.")
         done = grid.train_all(words.train, params, dataset, todo)

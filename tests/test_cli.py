@@ -8,7 +8,7 @@ from tests.conftest import ROOT, run
 WAYS = [("aura",), (sys.executable, "-m", "aura"), ("typer", "aura"), ("typer", "aura", "run")]
 COMMANDS = [
     "synthesize", "teach", "resample", "slice", "embed", "preprocess", "train", "evaluate",
-    "report", "doctor", "estimate", "export", "ablate", "review",
+    "report", "doctor", "estimate", "export", "ablate", "unseen", "review",
 ]  # fmt: skip
 
 

@@ -1,8 +1,6 @@
 """One training of an ablation, from settings to its predictions for each test window."""
 
-import shutil
 import time
-from collections.abc import Collection
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -21,12 +19,12 @@ from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
 from pipeline.study import grid, joined, splits, targets
+from pipeline.study.grid import SENSORS
 
 RETRIEVALS = (
     ("imu", "mocap", False), ("mocap", "imu", False), ("imu", "text", True),
     ("imu", "video", False), ("mocap", "text", True),
 )  # fmt: skip
-SENSORS = ("imu", "mocap")
 
 
 class Cell(NamedTuple):
@@ -40,19 +38,6 @@ class Cell(NamedTuple):
     def name(self) -> str:
         """What its file is called."""
         return f"{self.variant}.seed-{self.seed}.{self.fold}"
-
-
-def carry_over(out: Path, folder: Path, names: Collection[str]) -> None:
-    """Copy the files of these names from the last run to the new one's folder, and keep no other.
-
-    An interrupted run has left its own there already.
-    """
-    for file in folder.glob("*.npz"):
-        if file.name not in names:
-            file.unlink()
-    for name in names:
-        if (out / name).is_file() and not (folder / name).exists():
-            shutil.copy(out / name, folder / name)
 
 
 def settings_of(params: Params, name: str, seed: int) -> Params:

@@ -1,6 +1,7 @@
 """The cells of a study: trained where they are missing, several at once, and read back."""
 
-from collections.abc import Callable, Iterator, Mapping
+import shutil
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TypeVar
@@ -13,6 +14,7 @@ from pipeline.engine.output import temporary_path
 from pipeline.engine.processes import process_pool
 
 Cell = TypeVar("Cell")
+SENSORS = ("imu", "mocap")
 
 
 def train_all(
@@ -50,3 +52,16 @@ def read(file: Path) -> dict[str, np.ndarray]:
             return dict(content)
     except (OSError, ValueError, EOFError) as error:
         raise AuraError(f"{file} cannot be read: {error}; remove it and run again.") from None
+
+
+def carry_over(out: Path, folder: Path, names: Collection[str]) -> None:
+    """Copy the files of these names from the last run to the new one's folder, and keep no other.
+
+    An interrupted run has left its own there already.
+    """
+    for file in folder.glob("*.npz"):
+        if file.name not in names:
+            file.unlink()
+    for name in names:
+        if (out / name).is_file() and not (folder / name).exists():
+            shutil.copy(out / name, folder / name)

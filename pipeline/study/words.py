@@ -20,7 +20,7 @@ from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
 from pipeline.engine.progress import say
 from pipeline.study import grid, joined, splits, targets
-from pipeline.study.cells import SENSORS
+from pipeline.study.grid import SENSORS
 
 LEFT_OUT = "left out"  # the split of windows that a model may not see
 
@@ -83,13 +83,18 @@ def cells_of(params: Params, classes: int, people: Sequence[str]) -> list[Cell]:
     return cells
 
 
-def calibration_of(params: Params, cells: Sequence[Cell], has_val: bool) -> list[Cell]:
+def calibration_of(
+    params: Params, cells: Sequence[Cell], classes: int, has_val: bool
+) -> list[Cell]:
     """The trainings that say by how much to raise unseen classes; see `Unseen.calibrate`.
 
-    With the test split given, they are tested on validation; without any there are none.
+    With the test split given, they are tested on validation. There are none without it, or where
+    too few classes remain.
     """
     settings = params.unseen
-    if not settings.calibrate or settings.inner:
+    size = settings.classes_per_fold
+    largest = max(len(fold) for fold in folds_of(classes, size, settings.partitions[0]))
+    if not settings.calibrate or settings.inner or classes - largest < 2 * size:
         return []
     seed = settings.seeds[0]
     found = [
@@ -107,8 +112,11 @@ def classes_of(cell: Cell, classes: int, size: int) -> tuple[list[int], list[int
         return fold, []
     rest = [c for c in range(classes) if c not in fold]
     folds = folds_of(len(rest), size, (cell.partition, cell.fold))
-    if cell.inner >= len(folds):
-        raise AuraError(f"unseen.inner is more than the {len(folds)} folds of what remains.")
+    if cell.inner >= len(folds) or len(folds) < 2:
+        raise AuraError(
+            f"{len(rest)} classes remain beside a fold, which are {len(folds)} folds; unseen.inner "
+            f"is {cell.inner + 1}, and at least two folds are needed."
+        )
     return [rest[i] for i in folds[cell.inner]], fold
 
 
@@ -155,18 +163,21 @@ def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
     windows, texts, teacher = _loaded(params.model_dump_json(), dataset, str(Path.cwd()))
     settings = params.changed({"train": {"seed": cell.seed}}, "unseen.seeds")
     settings = settings.model_copy(update={"train": joined.pairs_of(settings.train, teacher)[0]})
-    grid.write(file, _test(settings, windows, texts, cell))
+    grid.write(file, _test(settings, dataset, windows, texts, cell))
     say(f"unseen: {cell.name} in {time.monotonic() - start:.0f} s")
 
 
-def _test(params: Params, windows: Windows, texts: Any, cell: Cell) -> dict[str, np.ndarray]:
+def _test(
+    params: Params, dataset: str, windows: Windows, texts: Any, cell: Cell
+) -> dict[str, np.ndarray]:
     all_rows = np.arange(len(windows))
     everything = targets.test_set(windows, texts, all_rows)
     names, label = everything.class_names, everything.label
     fold, unused = classes_of(cell, len(names), params.unseen.classes_per_fold)
     hidden = {*fold, *unused}
     windows = split(windows, label, cell, hidden, unused)
-    splits.check(windows)
+    # Validation may share people with training, as it does where a data set says so.
+    splits.check(windows, "warn" if cell.person == "val" else params.entry(dataset).overlap)
     windows = _without_names(windows, texts, [names[c] for c in hidden])
     rows = windows.rows("test")
     if not len(rows):
