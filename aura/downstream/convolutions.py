@@ -26,7 +26,8 @@ from torch.nn import functional as F
 
 from aura.config import IMU_RATE_HZ
 from aura.downstream.heads import FOLDS, UNSEEN_LOGIT
-from aura.encoders.gravity import RATE, G, decimate, fill, level
+from aura.encoders.gravity import RATE, G, level
+from aura.encoders.spans import decimate, fill
 from aura.errors import AuraError
 from aura.learning.batches import Windows
 
@@ -103,9 +104,10 @@ def views(imu_BTC: Tensor, valid_BT: Tensor, channels_BC: Tensor) -> list[Tensor
     A channel that a sensor lacks is zero: without a gyroscope the frame does not turn.
     """
     signal = imu_BTC.masked_fill(~channels_BC[:, None], 0)
-    x = fill(*decimate(signal, valid_BT, FACTOR))
+    x, measured = decimate(signal, valid_BT, FACTOR)
     rate_hz = IMU_RATE_HZ / FACTOR
-    levelled = level(x, rate_hz)
+    levelled = level(x, rate_hz, measured)
+    x = fill(x, measured)
     acceleration = levelled[..., :3] * G
     velocity = (acceleration - acceleration.mean(1, keepdim=True)).cumsum(1) / rate_hz
     velocity = velocity - velocity.mean(1, keepdim=True)
