@@ -162,6 +162,12 @@ def ablate(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
     _run("ablate", dataset, None, overrides)
 
 
+@command("aura unseen --dataset utd-mhad-words --set unseen.people=participants")
+def unseen(dataset: Dataset = "synthetic", overrides: Overrides = None) -> None:
+    """Classes left out of training in turn, and told from their words alone."""
+    _run("unseen", dataset, None, overrides)
+
+
 @command("aura transfer --dataset bodies --set 'transfer.seeds=[0,1,2]'")
 def transfer(
     dataset: Annotated[str, typer.Option("--dataset", "-d", help="A mixture of params.yaml.")],

@@ -27,7 +27,7 @@ from aura.schema import MODALITIES
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say
-from pipeline.study import actions, joined, targets
+from pipeline.study import actions, joined, splits, targets
 from pipeline.study.vectors import write_vectors
 
 
@@ -88,7 +88,7 @@ def run(params: Params, dataset: str) -> None:
                 **({"places": [asdict(line) for line in places]} if places else {}),
                 **({"sources": [asdict(line) for line in sources]} if sources else {}),
                 "warnings": [
-                    *joined.check_splits(windows, params.entry(dataset).overlap),
+                    *splits.check(windows, params.entry(dataset).overlap),
                     *naming_warning(named),
                     *actions.warning(actions.share_named(windows, texts)),
                     *caption_warning(test.group[texted]),
@@ -101,7 +101,7 @@ def run(params: Params, dataset: str) -> None:
                 "held_out_class": held_out,
                 "fine_grained": actions.fine_grained(vectors, windows, texts, test, rows, params),
                 "retrieval": [*pairs, *class_prior(pairs)],
-                "splits": joined.split_counts(windows),
+                "splits": splits.counts(windows),
                 "test": fingerprint_test(ids, windows.label[rows].tolist()),
             },
         )

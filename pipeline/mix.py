@@ -8,7 +8,7 @@ from aura.errors import AuraError
 from pipeline.engine import manifest, paths
 from pipeline.engine.output import write_json
 from pipeline.engine.progress import say
-from pipeline.study import joined
+from pipeline.study import joined, splits
 
 
 def run(params: Params, dataset: str) -> None:
@@ -31,7 +31,7 @@ def run(params: Params, dataset: str) -> None:
         "teacher": teacher.content(),
     }
     write_json(paths.MANIFESTS / f"{dataset}.json", content)
-    for name, counts in joined.source_counts(windows).items():
+    for name, counts in splits.source_counts(windows).items():
         say(
             f"mix: {name}, {counts['windows']} training windows of {counts['participants']} "
             f"people, {100 * counts['share']:.0f} % of each batch"

@@ -17,7 +17,7 @@ from aura.report.verdict import against_last_run
 from pipeline.engine import paths
 from pipeline.engine.output import write_text
 from pipeline.engine.progress import say
-from pipeline.study import joined
+from pipeline.study import joined, splits
 from pipeline.study.counts import preprocessing, read_json
 from pipeline.study.curves import curves_of
 from pipeline.study.plots import write_plots
@@ -123,7 +123,7 @@ def _checks(windows: Windows, details: dict[str, Any], sliced: dict[str, Any]) -
     return [
         *(
             Check(f"{name.title()}s shared by test and training", str(len(shared)), not shared)
-            for name, shared, _ in joined.overlaps(windows)
+            for name, shared, _ in splits.overlaps(windows)
         ),
         Check("Training texts that name their class", f"{100 * named:.0f} %", None),
         Check("Texts with any word of their class", f"{100 * hints:.0f} %", None),

@@ -25,14 +25,14 @@ from pipeline.engine import paths, workers
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, stage_output, write_json, write_text
 from pipeline.engine.progress import say
-from pipeline.study import joined
+from pipeline.study import joined, splits
 from pipeline.study.curves import Curves
 
 
 def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
     windows, texts, teacher = joined.load(params, dataset)
-    for warning in joined.check_splits(windows, params.entry(dataset).overlap):
+    for warning in splits.check(windows, params.entry(dataset).overlap):
         say(f"train: {warning}")
     settings, without_video = joined.pairs_of(params.train, teacher)
     if without_video:
@@ -54,11 +54,11 @@ def run(params: Params, dataset: str) -> None:
         card: dict[str, Any] = {
             "dataset": dataset,
             "adapter": ", ".join(sorted({s.adapter for s in params.sources(dataset).values()})),
-            **({"sources": joined.source_counts(windows)} if windows.shares else {}),
+            **({"sources": splits.source_counts(windows)} if windows.shares else {}),
             "resample": params.resample.model_dump(
                 mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}
             ),
-            "data": joined.split_counts(windows),
+            "data": splits.counts(windows),
             "shape": asdict(shape),
             "teacher": teacher.content(),
         }

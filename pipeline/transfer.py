@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from aura.config import Params
-from aura.downstream import tasks
+from aura.downstream.compare import compare
 from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
 from aura.evaluation.zeroshot import baselines
@@ -44,8 +44,8 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
     sources = params.mixtures[dataset].sources
     names = params.transfer.targets or sources
-    if unknown := set(names) - set(sources):
-        raise AuraError(f"transfer.targets: {min(unknown)} is no source of the mixture {dataset}.")
+    for target in names:
+        params.dataset(target)
     grids = {target: leftout.grid(params, dataset, target) for target in names}
     keys = {
         cell: leftout.key_of(params, dataset, cell) for cells in grids.values() for cell in cells
@@ -139,13 +139,13 @@ def _test(
     by_take = {name: leftout.vote(s, labelled.take, has_imu) for name, s in scores.items()}
     _, first = np.unique(labelled.take, return_index=True)  # a window of each take
 
-    def compare(
+    def compared(
         predicted: Mapping[str, np.ndarray], of: np.ndarray, at: str = ""
     ) -> dict[str, dict[str, Any]]:
         some = np.flatnonzero(place[of] == at) if at else np.arange(len(of))
         part = {name: found[:, some] for name, found in predicted.items()}
         of = of[some]
-        return tasks.compare(part, labelled.label[of], unit[of], classes, draws, seed)
+        return compare(part, labelled.label[of], unit[of], classes, draws, seed)
 
     every = np.arange(len(rows))
     found = sorted({name for name in place.tolist() if name})
@@ -163,10 +163,10 @@ def _test(
         "classes": list(test.class_names),
         "interval": unit_name,
         "baselines": baselines(labelled.label, labelled.label, classes, seed),
-        "zero_shot": compare(by_window, every),
-        "takes": compare(by_take, first),
-        "places": {name: compare(by_window, every, name) for name in found},
-        "takes_at_places": {name: compare(by_take, first, name) for name in found},
+        "zero_shot": compared(by_window, every),
+        "takes": compared(by_take, first),
+        "places": {name: compared(by_window, every, name) for name in found},
+        "takes_at_places": {name: compared(by_take, first, name) for name in found},
         "home": {source: home[source] for source in single},
         **heads,
         "warnings": [*leaks, *heads.get("warnings", [])],
@@ -184,7 +184,7 @@ def _at_home(params: Params, source: str, folders: Sequence[Path]) -> float | No
         return None
     found = leftout.similarities(folders, windows, test, rows, teacher, source)
     predicted = np.where(test.valid["imu"][rows], found.argmax(2), -1)
-    scores = tasks.compare(
+    scores = compare(
         {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
     )
     return float(scores[""]["macro-F1"]["value"]) if scores else None

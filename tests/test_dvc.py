@@ -21,6 +21,11 @@ STAGES = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
 CODE = ("aura", "pipeline")
 
 
+def module_of(stage: str) -> str:
+    """The same for a stage over data sets and for the one over mixtures."""
+    return stage.removesuffix("_mixture")
+
+
 def sources(stage: str) -> list[Path]:
     """Source files of a stage, without those that a fingerprint among its deps stands for."""
     prints = {
@@ -29,7 +34,7 @@ def sources(stage: str) -> list[Path]:
     }
     named = {Path(dep).name for dep in STAGES[stage]["deps"]} & set(prints)
     covered = {file for name in named for file in prints[name]["files"]}
-    modules = [f"pipeline.{stage}"]
+    modules = [f"pipeline.{module_of(stage)}"]
     if stage == "teach":  # which is of one data set, whose adapter stands in its deps itself
         modules.append(plugins.find("adapter", "ego-exo4d").module)
     files = [p.relative_to(ROOT) for module in modules for p in source_files(module)]
@@ -43,7 +48,7 @@ def is_of(file: Path, dep: str) -> bool:
 @pytest.mark.parametrize("stage", STAGES)
 def test_deps_cover_the_first_party_imports(stage):
     files = sources(stage)
-    assert Path(f"pipeline/{stage}.py") in files
+    assert Path(f"pipeline/{module_of(stage)}.py") in files
     assert not [f for f in files if not any(is_of(f, dep) for dep in STAGES[stage]["deps"])]
 
 
@@ -73,10 +78,12 @@ def test_deps_exist_and_are_sorted_by_package(stage):
 
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_is_a_module_a_command_and_a_section(stage):
-    assert STAGES[stage]["cmd"].split()[:2] == ["aura", stage]
+    name = module_of(stage)
+    assert STAGES[stage]["cmd"].split()[:2] == ["aura", name]
+    section = "mixtures" if name == "mix" else name
     if stage != "fingerprint":  # it has no settings: it reads which code all others name
-        assert any(str(p).split(".")[0] == stage for p in STAGES[stage]["params"])
-    assert callable(import_module(f"pipeline.{stage}").run)
+        assert any(str(p).split(".")[0] == section for p in STAGES[stage]["params"])
+    assert callable(import_module(f"pipeline.{name}").run)
 
 
 def lock(folder: Path) -> str:

@@ -20,6 +20,7 @@ from aura.config.evaluation import (
     Report,
     Shift,
     Transfer,
+    Unseen,
     Variant,
 )
 from aura.config.preprocessing import (
@@ -37,8 +38,8 @@ from aura.errors import AuraError
 __all__ = [
     "IMU_RATE_HZ", "MOCAP_RATE_HZ", "Ablate", "Augment", "Dataset", "Embed", "Encoder", "Evaluate",
     "Finetune", "Loss", "Mix", "Mixture", "Params", "Phase", "Ray", "Recipe", "Report", "Resample",
-    "Shift", "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Variant",
-    "load",
+    "Shift", "Slice", "Synthesize", "Teach", "Teacher", "Train", "Transfer", "Twins", "Unseen",
+    "Variant", "load",
 ]  # fmt: skip
 
 
@@ -64,6 +65,7 @@ class Params(Model):
     ablate: Ablate = Ablate()
     transfer: Transfer = Transfer()
     shift: Shift = Shift()
+    unseen: Unseen = Unseen()
 
     def changed(self, changes: dict[str, Any], where: str) -> "Params":
         """Parameters with some keys changed, checked as if they were written so.

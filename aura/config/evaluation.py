@@ -84,7 +84,8 @@ class Transfer(Model):
     study : tuple of str
         The mixtures that `dvc exp run -S` takes through this stage, none by default.
     targets : tuple of str or None
-        The sources that are left out, one at a time; all of them where it is null.
+        The data sets to be tested on, whose files are left out of training; each of the sources
+        where it is null.
     seeds : tuple of int
         Each recipe is trained with each.
     singles : bool
@@ -173,6 +174,43 @@ class Ablate(Model):
     folds: Literal["given", "participants"] = "given"
     seeds: tuple[int, ...] = (0, 1, 2)
     variants: dict[str, Variant] = Field(default_factory=lambda: {"default": Variant()})
+
+
+class Unseen(Model):
+    """Classes left out of training in turn, and told from their words alone.
+
+    Attributes
+    ----------
+    study : tuple of str
+        The data sets that `dvc exp run -S` takes through this stage, none by default.
+    classes_per_fold : int
+        How many classes are left out at a time; what remains is spread over the folds.
+    partitions : tuple of int
+        Seeds of the folds of classes, which are random; figures are over all of them.
+    people : {"given", "participants"}
+        `given` tests on the test split, with the best epoch chosen on validation; `participants`
+        leaves out one participant at a time as well, and keeps the last epoch.
+    seeds : tuple of int
+        Seeds of the training.
+    control : bool
+        Also train with the texts of the classes permuted, with the first seed.
+    calibrate : bool
+        Where all classes compete, raise the cosines of unseen ones by what is best for
+        pseudo-unseen classes of the remaining ones and other people; one more training a fold and
+        person, with the first seed.
+    inner : int
+        To choose settings: test so many folds of the classes that remain in place of each fold,
+        which takes no part at all; 0 tests the folds themselves.
+    """
+
+    study: tuple[str, ...] = ()
+    classes_per_fold: int = Field(5, ge=2)
+    partitions: tuple[int, ...] = Field((0,), min_length=1)
+    people: Literal["given", "participants"] = "given"
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    control: bool = True
+    calibrate: bool = True
+    inner: int = Field(0, ge=0)
 
 
 class Report(Model):

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aura.config.base import Model
+from aura.config.preprocessing import IMU_RATE_HZ
 
 
 class Encoder(Model):
@@ -100,6 +101,16 @@ class Augment(Model):
         The body turned about the vertical by at most this.
     drop_joints : float
         Chance of each joint to be masked for the window.
+    bandwidth_hz : float
+        Half of the windows lose what is above a frequency between this and half of the common
+        rate, as of a sensor of twice that rate.
+    crop : float
+        All but one piece of a window's valid time is masked, IMU and mocap alike; the piece is
+        between 1 - crop and all of it.
+    drop_gyro : float
+        Chance that a window loses its gyroscope.
+    turn_deg : float
+        The sensor turned about the vertical, as the mean acceleration shows it, by at most this.
     """
 
     rotation_deg: float = Field(0.0, ge=0, le=180)
@@ -112,6 +123,10 @@ class Augment(Model):
     time_mask: float = Field(0.0, ge=0, lt=1)
     yaw_deg: float = Field(0.0, ge=0, le=180)
     drop_joints: float = Field(0.0, ge=0, lt=1)
+    bandwidth_hz: float = Field(0.0, ge=0, lt=IMU_RATE_HZ / 2)
+    crop: float = Field(0.0, ge=0, lt=1)
+    drop_gyro: float = Field(0.0, ge=0, le=1)
+    turn_deg: float = Field(0.0, ge=0, le=180)
 
 
 class Twins(Model):

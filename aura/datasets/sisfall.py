@@ -176,10 +176,12 @@ class Phase(NamedTuple):
 
 
 def _phase(trial: Take, name: str) -> Take:
-    """A take of its own, of no class."""
+    """A take of its own, of no class, and of the trial's moment: a piece of it is no copy."""
     names = f"{trial.take_id}.{name}"
-    source = Phase(trial, name)
-    return replace(trial, take_id=names, take_name=names, label=None, source=source)
+    return replace(
+        trial, take_id=names, take_name=names, label=None, source=Phase(trial, name),
+        moment_id=trial.take_id,
+    )  # fmt: skip
 
 
 def read_rows(content: bytes, where: str) -> tuple[np.ndarray, np.ndarray, int]:

@@ -28,22 +28,15 @@ from aura.storage import Storage
 
 GRAVITY = 9.80665
 ACTIVITIES = {
-    "Aplausing": "clapping the hands",
-    "Bending": "bending down and straightening up",
-    "GoDownstairs": "walking downstairs",
-    "GoUpstairs": "walking upstairs",
-    "HandsUp": "raising both hands",
-    "Hopping": "hopping",
-    "Jogging": "jogging",
+    "Aplausing": "clapping the hands", "Bending": "bending down and straightening up",
+    "GoDownstairs": "walking downstairs", "GoUpstairs": "walking upstairs",
+    "HandsUp": "raising both hands", "Hopping": "hopping", "Jogging": "jogging",
     "LyingDown_OnABed": "lying down on a bed and getting up",
-    "MakingACall": "making a phone call",
-    "OpeningDoor": "opening a door",
-    "Sitting_GettingUpOnAChair": "sitting down on a chair and getting up",
-    "Walking": "walking",
-    "backwardFall": "falling backward",
-    "forwardFall": "falling forward",
+    "MakingACall": "making a phone call", "OpeningDoor": "opening a door",
+    "Sitting_GettingUpOnAChair": "sitting down on a chair and getting up", "Walking": "walking",
+    "backwardFall": "falling backward", "forwardFall": "falling forward",
     "lateralFall": "falling sideways",
-}
+}  # fmt: skip
 _LABELS = {name.casefold(): label for name, label in ACTIVITIES.items()}
 _NAME = re.compile(
     r"(Subject_(\d+)_(?:ADL|Fall)_(\w+?)_\d+(?:_\d+-\d+-\d+_\d+-\d+-\d+)?)\.csv", re.IGNORECASE

@@ -126,7 +126,7 @@ class VirtualAdapter:
             imu_s, imu, imu_ok = sensors.time_s, sensors.imu[row], sensors.ok[row]
             if self.options.mount is not None:
                 imu = mount(imu, self.options.mount, take.take_id)
-        imu = imu / np.float32([1, 1, 1, *[recording.rate_stretch] * 3])
+        imu = imu / np.array([1, 1, 1, *[recording.rate_stretch] * 3], np.float32)
         return replace(
             recording,
             imu_s=imu_s * recording.stretch,

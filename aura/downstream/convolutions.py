@@ -31,9 +31,8 @@ from aura.encoders.spans import decimate, fill
 from aura.errors import AuraError
 from aura.learning.batches import Windows
 
-FACTOR = 10  # 200 to 20 Hz
 TAPS, DILATIONS, BIASES, MOMENTS = 9, (1, 2, 4, 8), 3, 5
-MOST_CHANNELS = 4  # that a kernel sees
+FACTOR, MOST_CHANNELS = 10, 4  # 200 to 20 Hz; channels that a kernel sees
 ALPHA = 0.05
 """Ridge penalty for each feature, of features of deviation 1."""
 TEMPERATURES = (0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 4.0)
@@ -237,9 +236,7 @@ def _folds(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Rows to fit on and rows of other people, where the former have two classes."""
     count = min(FOLDS, len(np.unique(groups)))
-    if count < 2:
-        return
-    for fitted, left_out in GroupKFold(count).split(labels, labels, groups):
+    for fitted, left_out in GroupKFold(count).split(labels, labels, groups) if count > 1 else ():
         if len(np.unique(labels[fitted])) > 1:
             yield fitted, left_out
 

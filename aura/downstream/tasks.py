@@ -198,7 +198,7 @@ def score(
             continue
         keys = {"modality": head.modality, "head": head.method, "shots": head.shots}
         for metric in METRICS:
-            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
+            statistic = statistic_of(predicted_DN[:, scored], labels[scored], classes, metric)
             interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
             row = {"start": head.start, "metric": metric, "value": interval.value}
             bounds = {"low": interval.low, "high": interval.high}
@@ -206,61 +206,12 @@ def score(
         random_DN = predicted.get(head._replace(start="random"))
         if head.start == "pretrained" and random_DN is not None:
             one, two = (
-                _statistic(p_DN[:, scored], labels[scored], classes, "accuracy")
+                statistic_of(p_DN[:, scored], labels[scored], classes, "accuracy")
                 for p_DN in (predicted_DN, random_DN)
             )
             gain = paired_bootstrap(one, two, unit[scored], draws, seed)
             gains.append({**keys, "value": gain.value, "low": gain.low, "high": gain.high})
     return rows, gains
-
-
-def compare(
-    predicted: Mapping[str, NDArray[np.int64]], labels: NDArray[np.int64], unit: NDArray[Any],
-    classes: int, draws: int, seed: int,
-) -> dict[str, dict[str, Any]]:  # fmt: skip
-    """Macro-F1 and accuracy of several models on the same windows, and against the first of them.
-
-    Parameters
-    ----------
-    predicted : Mapping[str, (draws, N) int64]
-        By name, class numbers, -1 for none; a row a seed.
-    labels : (N,) int64
-        Class numbers, -1 where there is none.
-    unit : (N,)
-        What the bootstrap redraws.
-    classes : int
-        Number of classes.
-    draws : int
-        Draws of the bootstrap.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    dict of str to dict
-        By name, `n`, and for each of the metrics its `value`, `low` and `high`, and after the first
-        `gain`, the paired difference to the first in macro-F1 with `low` and `high`.
-    """
-    table: dict[str, dict[str, Any]] = {}
-    reference = next(iter(predicted.values()))
-    for name, predicted_DN in predicted.items():
-        scored = np.flatnonzero((predicted_DN >= 0).all(axis=0) & (labels >= 0))
-        if not len(scored):
-            continue
-        row: dict[str, Any] = {"n": len(scored)}
-        for metric in METRICS:
-            statistic = _statistic(predicted_DN[:, scored], labels[scored], classes, metric)
-            interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
-            row[metric] = {"value": interval.value, "low": interval.low, "high": interval.high}
-        if predicted_DN is not reference:
-            one, two = (
-                _statistic(p_DN[:, scored], labels[scored], classes, "macro-F1")
-                for p_DN in (predicted_DN, reference)
-            )
-            gain = paired_bootstrap(one, two, unit[scored], draws, seed)
-            row["gain"] = {"value": gain.value, "low": gain.low, "high": gain.high}
-        table[name] = row
-    return table
 
 
 def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -274,7 +225,7 @@ def negative_transfer(gains: Sequence[Mapping[str, Any]]) -> list[str]:
     ]
 
 
-def _statistic(
+def statistic_of(
     predicted_DN: NDArray[np.int64], labels: NDArray[np.int64], classes: int, metric: str
 ) -> Statistic:
     """A metric of weighted windows, its mean over draws."""

@@ -5,7 +5,6 @@ axes of the accelerometer, three of the gyroscope) and F mocap frames of J joint
 rates of `aura.config`; both start at the same moment. A sensor has all of its axes or none.
 """
 
-import math
 from dataclasses import replace
 
 import torch
@@ -14,20 +13,24 @@ from torch.nn import functional as F
 
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Augment
 from aura.learning.batches import Batch
+from aura.learning.lowpass import narrow
+from aura.learning.rotation import rotate_body, rotate_sensors, turn_sensors
 from aura.learning.sampling import uniform
 from aura.learning.timewarp import resample, shift_time, warp_time
 
 _AXES = 3  # of a sensor; those of the accelerometer come first
 _FRAME = IMU_RATE_HZ // MOCAP_RATE_HZ  # samples
+_FIRST = 10  # fields of `Augment` whose seeds come from the common generator itself
 
 
 def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Generator) -> Batch:
     """Apply what is on: first time, then space and gain, then noise, last what is masked.
 
-    Noise comes after interpolation, which would smooth it. What is not valid is zero in a signal
-    that is changed or masked; a tensor that nothing changes is that of `batch`, which itself is
-    never changed. Each augmentation draws from a generator of its own, whose seed `generator`
-    gives whether it is on or not, so that none changes the numbers of another.
+    Noise comes after interpolation, which would smooth it, and before the bandwidth, which limits a
+    sensor's noise too. What is not valid is zero in a signal that is changed or masked; a tensor
+    that nothing changes is that of `batch`, which itself is never changed. Each augmentation draws
+    from a generator of its own, whose seed `generator` gives whether it is on or not, so that none
+    changes the numbers of another.
 
     Parameters
     ----------
@@ -45,17 +48,17 @@ def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Gener
     Batch
         The augmented windows.
     """
-    names = list(Augment.model_fields)
-    seeds = torch.randint(2**63 - 1, (len(names),), generator=generator)
     generators = {
         name: torch.Generator(batch.imu.device).manual_seed(seed)
-        for name, seed in zip(names, seeds.tolist(), strict=True)
+        for name, seed in _seeds(generator).items()
     }
     moved = _change_time(batch, params, generators)
     imu, imu_valid, channels = moved.imu, moved.imu_valid, moved.imu_channels
     mocap, mocap_valid = moved.mocap, moved.mocap_valid
     if params.rotation_deg:
         imu = rotate_sensors(imu, params.rotation_deg, generators["rotation_deg"])
+    if params.turn_deg:
+        imu = turn_sensors(imu, imu_valid, params.turn_deg, generators["turn_deg"])
     if params.yaw_deg:
         mocap = rotate_body(mocap, params.yaw_deg, generators["yaw_deg"])
     if params.scale:
@@ -63,6 +66,10 @@ def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Gener
         mocap = scale_body(mocap, params.scale, generators["scale"])
     if params.jitter:
         imu = jitter(imu, imu_valid, params.jitter * scale[1], generators["jitter"])
+    if params.bandwidth_hz:
+        imu = narrow(imu, imu_valid, params.bandwidth_hz, generators["bandwidth_hz"])
+    if params.crop:
+        imu_valid, mocap_valid = crop(imu_valid, mocap_valid, params.crop, generators["crop"])
     if params.time_mask:
         imu_valid = mask_span(imu_valid, params.time_mask, generators["time_mask"])
         mocap_valid = mask_span(mocap_valid, params.time_mask, generators["time_mask"])
@@ -70,6 +77,8 @@ def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Gener
         mocap_valid = drop_joints(mocap_valid, params.drop_joints, generators["drop_joints"])
     if params.drop_sensor:
         channels = drop_sensor(channels, params.drop_sensor, generators["drop_sensor"])
+    if params.drop_gyro:
+        channels = drop_gyro(channels, params.drop_gyro, generators["drop_gyro"])
     if not (imu is batch.imu and imu_valid is batch.imu_valid and channels is batch.imu_channels):
         imu = imu.masked_fill(~(imu_valid[..., None] & channels[:, None]), 0)
     if mocap is not batch.mocap or mocap_valid is not batch.mocap_valid:
@@ -78,6 +87,22 @@ def augment(batch: Batch, params: Augment, scale: Tensor, generator: torch.Gener
         batch, imu=imu, imu_valid=imu_valid, imu_channels=channels,
         mocap=mocap, mocap_valid=mocap_valid,
     )  # fmt: skip
+
+
+def _seeds(generator: torch.Generator) -> dict[str, int]:
+    """A seed for each field of `Augment`, by its place among them.
+
+    A field that is added at the end changes no seed of those before it, in this batch or the next:
+    those after the first ten are drawn from the last of these.
+    """
+    names = list(Augment.model_fields)
+    seeds = torch.randint(2**63 - 1, (_FIRST,), generator=generator)
+    more = torch.randint(
+        2**63 - 1,
+        (len(names) - _FIRST,),
+        generator=torch.Generator().manual_seed(int(seeds[-1])),
+    )
+    return dict(zip(names, [*seeds.tolist(), *more.tolist()], strict=True))
 
 
 def _change_time(batch: Batch, params: Augment, generators: dict[str, torch.Generator]) -> Batch:
@@ -116,61 +141,6 @@ def scale_turn_rates(imu: Tensor, speed_BT: Tensor) -> Tensor:
     return torch.cat([imu[..., :_AXES], imu[..., _AXES:] * speed_BT[..., None]], dim=-1)
 
 
-def rotations(count: int, max_deg: float, like: Tensor, generator: torch.Generator) -> Tensor:
-    """Random rotation matrices (count, 3, 3).
-
-    Below 180 degrees the axis is uniform on the sphere and the angle uniform up to `max_deg`. At
-    180 they are uniform on SO(3): four normal numbers are a quaternion without any preferred
-    direction, so scaled to length 1 it is uniform on the sphere in four dimensions.
-
-    Parameters
-    ----------
-    count : int
-        How many.
-    max_deg : float
-        Largest angle, degrees.
-    like : Tensor
-        On the device where they are needed.
-    generator : torch.Generator
-        Draws axes and angles.
-
-    Returns
-    -------
-    Tensor
-        (count, 3, 3) float32.
-    """
-    normal = torch.randn((count, 4), generator=generator, device=generator.device).to(like.device)
-    if max_deg < 180:
-        half = uniform((count, 1), 0, math.radians(max_deg) / 2, like, generator)
-        normal = torch.cat([half.cos(), half.sin() * F.normalize(normal[:, 1:], dim=1)], dim=1)
-    w, x, y, z = F.normalize(normal, dim=1).unbind(dim=1)
-    rows = [
-        1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y),
-        2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x),
-        2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y),
-    ]  # fmt: skip
-    return torch.stack(rows, dim=1).view(count, 3, 3)
-
-
-def rotate_sensors(imu: Tensor, max_deg: float, generator: torch.Generator) -> Tensor:
-    """Another mounting of the device: one rotation a window, for both of its sensors."""
-    return _rotate(imu, rotations(len(imu), max_deg, imu, generator))
-
-
-def rotate_body(mocap: Tensor, max_deg: float, generator: torch.Generator) -> Tensor:
-    """Another heading: poses turned about the vertical z by up to `max_deg` either way."""
-    limit = math.radians(max_deg)
-    angle_B = uniform((len(mocap),), -limit, limit, mocap, generator)
-    cos_B, sin_B, zero_B = angle_B.cos(), angle_B.sin(), torch.zeros_like(angle_B)
-    rows = [cos_B, -sin_B, zero_B, sin_B, cos_B, zero_B, zero_B, zero_B, zero_B + 1]
-    return _rotate(mocap, torch.stack(rows, dim=1).view(-1, 3, 3))
-
-
-def _rotate(vectors: Tensor, rotation_B33: Tensor) -> Tensor:
-    """Rotate each three numbers that lie together in (B, ..., 3 n)."""
-    return (vectors.reshape(len(vectors), -1, 3) @ rotation_B33.transpose(1, 2)).view(vectors.shape)
-
-
 def gain(imu: Tensor, strength: float, generator: torch.Generator) -> Tensor:
     """Gain of the accelerometer and of the gyroscope, each within 1 - strength and 1 + strength."""
     factor_B2 = uniform((len(imu), 2), 1 - strength, 1 + strength, imu, generator)
@@ -202,6 +172,43 @@ def mask_span(valid: Tensor, max_fraction: float, generator: torch.Generator) ->
     return valid & ~masked.view(B, N, *[1] * (valid.ndim - 2))
 
 
+def crop(
+    imu_valid: Tensor, mocap_valid: Tensor, most: float, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Keep one piece of the time in which something is valid, of IMU and mocap alike.
+
+    Parameters
+    ----------
+    imu_valid : Tensor
+        (B, T) bool.
+    mocap_valid : Tensor
+        (B, F, J) bool.
+    most : float
+        The piece is between 1 - `most` and all of that time, and lies anywhere in it.
+    generator : torch.Generator
+        Draws lengths and places.
+
+    Returns
+    -------
+    imu_valid : Tensor
+        (B, T) bool.
+    mocap_valid : Tensor
+        (B, F, J) bool.
+    """
+    (B, T), frames = imu_valid.shape, mocap_valid.shape[1]
+    some_BN = mocap_valid.any(dim=2).repeat_interleave(_FRAME, dim=1)
+    count = max(T, some_BN.shape[1])
+    some_BN = F.pad(some_BN, (0, count - some_BN.shape[1]))
+    some_BN = some_BN | F.pad(imu_valid, (0, count - T))
+    passed_BN = some_BN.cumsum(dim=1)
+    total_B1 = passed_BN[:, -1:]
+    share_B1, start_B1 = uniform((2, B, 1), 0, 1, imu_valid, generator)
+    length_B1 = (total_B1 * (1 - most * share_B1)).ceil()
+    start_B1 = (start_B1 * (total_B1 - length_B1 + 1)).floor()
+    kept_BN = (passed_BN > start_B1) & (passed_BN <= start_B1 + length_B1) & some_BN
+    return imu_valid & kept_BN[:, :T], mocap_valid & kept_BN[:, ::_FRAME][:, :frames, None]
+
+
 def drop_sensor(channels: Tensor, probability: float, generator: torch.Generator) -> Tensor:
     """Mask the accelerometer or the gyroscope of (B, 6), with equal odds, where it has both."""
     B = len(channels)
@@ -209,6 +216,14 @@ def drop_sensor(channels: Tensor, probability: float, generator: torch.Generator
     both_B1 = channels.reshape(B, 2, _AXES).any(dim=2).all(dim=1, keepdim=True)
     accelerometer_6 = torch.arange(2 * _AXES, device=channels.device) < _AXES
     return channels & ~((hit_B1 < probability) & both_B1 & ((which_B1 < 0.5) == accelerometer_6))
+
+
+def drop_gyro(channels: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Mask the gyroscope of (B, 6), as of a cheap device, where there is an accelerometer."""
+    hit_B1 = uniform((len(channels), 1), 0, 1, channels, generator) < probability
+    has_B1 = channels[:, :_AXES].any(dim=1, keepdim=True)
+    gyroscope_6 = torch.arange(2 * _AXES, device=channels.device) >= _AXES
+    return channels & ~(hit_B1 & has_B1 & gyroscope_6)
 
 
 def drop_joints(valid: Tensor, probability: float, generator: torch.Generator) -> Tensor:

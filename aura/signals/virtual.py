@@ -3,9 +3,9 @@
 Positions are low-passed (Butterworth, forth and back, no delay), laid on the sensor's clock by a
 quintic spline and differentiated: twice for the specific force, +g upwards at rest and zero in free
 fall, and once in the segment's frame for the angular rate. Noise of a position grows with the
-square of frequency in its acceleration, so nothing above `bandwidth_hz` is to be believed: a sixth
-of the mocap's rate, and 12 Hz at most, where the movement of people ends and noise begins. A real
-sensor also feels impacts above that; low-pass it (`smooth.lowpass`) before the two are compared.
+square of frequency in its acceleration, so believe nothing above `bandwidth_hz`: a sixth of the
+mocap's rate, and 12 Hz at most, where movement ends and noise begins. A real sensor also feels
+impacts above that; low-pass it (`smooth.lowpass`) before the two are compared.
 """
 
 from collections.abc import Sequence
@@ -182,9 +182,9 @@ def marker_imu(
     """
     markers = np.asarray(markers, np.float64)
     grid = Grid.of(np.asarray(mocap_s, np.float64), cutoff_hz, rate_hz)
-    imu = np.zeros((1, len(grid.time_s), 6), np.float32)
-    ok = np.zeros(imu.shape[:2], bool)
-    if len(grid.time_s):
+    count = len(grid.time_s)
+    imu, ok = np.zeros((1, count, 6), np.float32), np.zeros((1, count), bool)
+    if count:
         smooth, known = grid.smooth(markers)
         ok[0] = known.all(axis=1)
         x = unit(smooth[:, 1] - smooth[:, 0])
@@ -245,8 +245,6 @@ def parse_place(place: str) -> tuple[str, str]:
     if name not in PLACES:
         raise AuraError(f"No place '{place}' for a virtual IMU; there are {', '.join(_PLACED)}.")
     if name not in _PLACED:
-        raise AuraError(
-            f"A virtual IMU at '{place}' needs markers of heel and toe, which the 17 joints have "
-            f"not; there are {', '.join(_PLACED)}."
-        )
+        needs, known = "needs markers of heel and toe", ", ".join(_PLACED)
+        raise AuraError(f"A virtual IMU at '{place}' {needs}; there are {known}.")
     return name, side

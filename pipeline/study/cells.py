@@ -19,9 +19,8 @@ from aura.evaluation.zeroshot import predict
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.teacher.identity import Identity
-from pipeline.engine.output import temporary_path
 from pipeline.engine.progress import say
-from pipeline.study import joined, targets
+from pipeline.study import grid, joined, splits, targets
 
 RETRIEVALS = (
     ("imu", "mocap", False), ("mocap", "imu", False), ("imu", "text", True),
@@ -79,10 +78,7 @@ def train(params: Params, dataset: str, cell: Cell, file: Path) -> None:
     seen = joined.pairs_of(settings.train, teacher)[0]
     changed = settings.model_copy(update={"train": seen})
     outcome = _test(changed, variant, windows, texts, cell)
-    temporary = temporary_path(file)
-    with temporary.open("wb") as stream:
-        np.savez_compressed(stream, **outcome)  # type: ignore[arg-type]
-    temporary.replace(file)
+    grid.write(file, outcome)
     say(f"ablate: {cell.name} in {time.monotonic() - start:.0f} s")
 
 
@@ -93,7 +89,7 @@ def _test(
     if not given_split:
         split = np.where(windows.participant == cell.fold, "test", "train")
         windows = replace(windows, split=split)
-        joined.check_splits(windows)
+        splits.check(windows)
     rows = windows.rows("test")
     test = targets.test_set(windows, texts, rows)
     torch.manual_seed(seed)

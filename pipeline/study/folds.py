@@ -21,7 +21,7 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of, temporary_path
 from pipeline.engine.progress import track
-from pipeline.study import joined
+from pipeline.study import splits
 
 LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
 
@@ -36,7 +36,7 @@ def check(windows: Windows, people: Sequence[str], on_overlap: str) -> list[str]
     people : sequence of str
         Those that are left out, each once.
     on_overlap : {"error", "warn"}
-        As for `joined.check_splits`.
+        As for `splits.check`.
 
     Returns
     -------
@@ -46,12 +46,12 @@ def check(windows: Windows, people: Sequence[str], on_overlap: str) -> list[str]
     Raises
     ------
     AuraError
-        As `joined.check_splits`.
+        As `splits.check`.
     """
     warnings: dict[str, None] = {}
     for person in people:
         split = np.where(windows.participant == person, "test", "train")
-        warnings |= dict.fromkeys(joined.check_splits(replace(windows, split=split), on_overlap))
+        warnings |= dict.fromkeys(splits.check(replace(windows, split=split), on_overlap))
     return list(warnings)
 
 

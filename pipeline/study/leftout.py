@@ -23,7 +23,7 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of
 from pipeline.engine.progress import say
-from pipeline.study import joined
+from pipeline.study import joined, splits
 
 
 class Cell(NamedTuple):
@@ -135,7 +135,7 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
         "teacher": teacher.content(),
         "settings": settings.model_dump(mode="json"),
         "seed": cell.seed,
-        "sources": joined.source_counts(windows),
+        "sources": splits.source_counts(windows),
         "best": best,
     }
     partial = folder.with_name(f".{folder.name}.partial")

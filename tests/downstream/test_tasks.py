@@ -10,6 +10,7 @@ from scipy.special import softmax
 from aura.config import Augment, Finetune, Loss
 from aura.downstream import tasks
 from aura.downstream.classifier import reinitialized
+from aura.downstream.compare import compare
 from aura.downstream.convolutions import random_convolutions
 from aura.downstream.ensemble import average
 from aura.downstream.finetune import fine_tune
@@ -171,7 +172,7 @@ def test_models_are_compared_with_the_first_on_the_same_windows():
         "second": np.array([[0, 0, 1, 1, 0, -1], [0, 0, 1, 0, 0, -1]]),
         "none": np.full((2, 6), -1),
     }
-    table = tasks.compare(predicted, label, unit, 2, 50, 0)
+    table = compare(predicted, label, unit, 2, 50, 0)
     assert list(table) == ["first", "second"]  # one that says nothing has no row
     assert "gain" not in table["first"]
     first, second = table["first"], table["second"]
@@ -182,9 +183,7 @@ def test_models_are_compared_with_the_first_on_the_same_windows():
     assert second["accuracy"]["value"] == pytest.approx(7 / 8)
     assert second["gain"]["value"] == pytest.approx(f1 - 0.5)
     assert second["gain"]["low"] <= second["gain"]["value"] <= second["gain"]["high"]
-    same = tasks.compare(
-        {"a": predicted["first"], "b": predicted["first"].copy()}, label, unit, 2, 50, 0
-    )
+    same = compare({"a": predicted["first"], "b": predicted["first"].copy()}, label, unit, 2, 50, 0)
     assert [same["b"]["gain"][key] for key in ("value", "low", "high")] == [0, 0, 0]  # paired
 
 

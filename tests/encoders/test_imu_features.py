@@ -156,3 +156,17 @@ def test_statistics_by_numpy():
     lags = np.array([(z[: 125 - k] * z[k:]).sum() for k in range(125)]) / (z**2).sum()
     np.testing.assert_allclose(found[0, 28, 1], squash(lags[6:36].max()), atol=1e-4)
     np.testing.assert_allclose(found[0, 30, 1], squash((6 + lags[6:36].argmax()) / HZ), atol=1e-4)
+
+
+def test_a_padded_window_is_levelled_before_it_is_mirrored():
+    """The turns of the mirrored part go back; integrated on, gravity would be lost."""
+    rate = np.array([0.0, 1.2, 0.0])
+    turns = Rotation.from_rotvec(np.arange(125)[:, None] * rate / HZ)
+    x = np.concatenate([turns.inv().apply([0, 0, 9.80665]), np.tile(rate, (125, 1))], 1)
+    x = torch.from_numpy(x.astype(np.float32))[None]
+    valid = torch.ones(1, 125, dtype=torch.bool)
+    valid[:, 50:] = False
+    found = gravity.level(x, HZ, valid)
+    torch.testing.assert_close(found[..., :3], torch.zeros(1, 125, 3), atol=2e-3, rtol=0)
+    torch.testing.assert_close(found[:, 50:99], found[:, :49].flip(1), atol=1e-5, rtol=0)
+    assert gravity.level(spans.fill(x, valid), HZ)[..., :3].abs().max() > 0.3

@@ -9,7 +9,7 @@ from aura import schema
 from aura.errors import AuraError
 from aura.learning.join import join_tables
 from aura.signals.mocap import canonicalize
-from pipeline.study.joined import check_splits
+from pipeline.study.splits import check as check_splits
 from tests.small import DIM, tables, windows
 
 VALIDATION = "aura.learning.trainer.validation_mrr"

@@ -9,7 +9,7 @@ from aura.errors import AuraError
 from aura.evaluation.diagnosis import diagnose, effective_rank
 from aura.evaluation.measure import measure
 from pipeline import evaluate
-from pipeline.study import joined, targets
+from pipeline.study import joined, splits, targets
 from tests import small
 
 
@@ -26,10 +26,10 @@ def content():
 
 def test_a_participant_of_training_in_the_test_split_is_refused(content):
     windows, _ = content
-    joined.check_splits(windows)
+    splits.check(windows)
     shared = np.where(windows.split == "train", windows.participant[-1], windows.participant)
     with pytest.raises(AuraError, match="shares 1 participants with training"):
-        joined.check_splits(replace(windows, participant=shared))
+        splits.check(replace(windows, participant=shared))
 
 
 def test_embeddings_that_collapse_are_named():

@@ -10,14 +10,11 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ
 from aura.report.card.example import example
 from aura.report.card.metadata import Result, front_matter, results
 from aura.report.card.teacher import reads_texts_alone, teacher_section, what_it_aligns
-from aura.schema import IMU_CHANNELS, JOINTS, SPLITS
+from aura.schema import IMU_CHANNELS, JOINTS, MODALITIES, SPLITS
 
 Card = Mapping[str, Any]
 _SENSORS = {"imu": "IMU", "mocap": "mocap"}
-_COUNTS = (
-    "participants", "takes", "windows", "hours", "with imu", "with mocap", "with video",
-    "with text",
-)  # fmt: skip
+_COUNTS = ("participants", "takes", "windows", "hours", *(f"with {m}" for m in MODALITIES))
 
 
 def sensors(card: Card) -> list[str]:

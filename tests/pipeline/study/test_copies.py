@@ -16,7 +16,7 @@ from aura.schema import CONTENT, SIGNALS, TAKES
 from pipeline import resample
 from pipeline.engine.output import read_table
 from pipeline.study import copies, folds
-from pipeline.study.joined import check_splits
+from pipeline.study.splits import check as check_splits
 from tests.conftest import tiny_params
 from tests.datasets.test_pamap2 import lines_of, session
 from tests.datasets.test_pamap2 import write as write_pamap2
@@ -50,7 +50,9 @@ def piece_of(root, source, target, first, last, modalities="is"):
         savemat(root / (name % target), {key: values})
 
 
-Windows = make_dataclass("Windows", ["take", "split", "copies", "participant", "capture"])
+NAMES = ["take", "moment", "split", "source", "copies", "participant", "capture"]
+ROWS = {"rows": lambda windows, split: np.flatnonzero(windows.split == split)}
+Windows = make_dataclass("Windows", NAMES, namespace=ROWS)
 STRETCHES = [5.0, "null"]
 
 
