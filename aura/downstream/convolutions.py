@@ -103,9 +103,10 @@ def views(imu_BTC: Tensor, valid_BT: Tensor, channels_BC: Tensor) -> list[Tensor
     A channel that a sensor lacks is zero: without a gyroscope the frame does not turn.
     """
     signal = imu_BTC.masked_fill(~channels_BC[:, None], 0)
-    x = fill(*decimate(signal, valid_BT, FACTOR))
+    x, measured = decimate(signal, valid_BT, FACTOR)
     rate_hz = IMU_RATE_HZ / FACTOR
-    levelled = level(x, rate_hz)
+    levelled = level(x, rate_hz, measured)
+    x = fill(x, measured)
     acceleration = levelled[..., :3] * G
     velocity = (acceleration - acceleration.mean(1, keepdim=True)).cumsum(1) / rate_hz
     velocity = velocity - velocity.mean(1, keepdim=True)
