@@ -236,9 +236,8 @@ def _folds(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Rows to fit on and rows of other people, where the former have two classes."""
     count = min(FOLDS, len(np.unique(groups)))
-    for fitted, left_out in GroupKFold(count).split(labels, labels, groups) if count > 1 else ():
-        if len(np.unique(labels[fitted])) > 1:
-            yield fitted, left_out
+    pairs = GroupKFold(count).split(labels, labels, groups) if count > 1 else ()
+    yield from ((fit, rest) for fit, rest in pairs if len(np.unique(labels[fit])) > 1)
 
 
 def _views(windows: Windows, rows: NDArray[np.int64], batch: int) -> list[Tensor]:

@@ -13,7 +13,6 @@ import torch
 from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
-from aura.evaluation.measure import TestSet
 from aura.evaluation.unseen import folds_of
 from aura.learning import training
 from aura.learning.batches import Windows
@@ -211,14 +210,10 @@ def _test(
     }
     for sensor in sensors:
         scores = vectors[sensor].astype(np.float64) @ vectors_of_classes.T
-        scores[~_valid(everything, sensor)[rows]] = np.nan
+        scores[~everything.valid[sensor][rows]] = np.nan
         scores[:, unused] = np.nan
         outcome[f"scores/{sensor}"] = scores.astype(np.float32)
     return outcome
-
-
-def _valid(test: TestSet, sensor: str) -> np.ndarray:
-    return np.asarray(test.valid[sensor], bool)
 
 
 def _without_names(windows: Windows, texts: Any, hidden: Sequence[str]) -> Windows:
