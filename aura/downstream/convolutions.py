@@ -106,11 +106,10 @@ def views(imu_BTC: Tensor, valid_BT: Tensor, channels_BC: Tensor) -> list[Tensor
     x, measured = decimate(signal, valid_BT, FACTOR)
     rate_hz = IMU_RATE_HZ / FACTOR
     levelled = level(x, rate_hz, measured)
-    x = fill(x, measured)
     acceleration = levelled[..., :3] * G
     velocity = (acceleration - acceleration.mean(1, keepdim=True)).cumsum(1) / rate_hz
     velocity = velocity - velocity.mean(1, keepdim=True)
-    raw = torch.cat([x[..., :3] / G, x[..., 3:] / RATE], -1)
+    raw = fill(x, measured) / x.new_tensor([G] * 3 + [RATE] * 3)
     return [raw, levelled, torch.cat([levelled, velocity], -1), levelled[..., 3:]]
 
 
