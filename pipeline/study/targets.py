@@ -57,7 +57,9 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
         valid={m: windows.has[m].numpy()[rows] for m in MODALITIES},
         class_names=names,
         # Class by class: the data sets of a mixture may have prompts of different numbers.
-        class_vectors=np.concatenate([class_embeddings(vectors[[some]]) for some in prompts_of]),
+        class_vectors=np.concatenate(
+            [np.empty((0, vectors.shape[1])), *(class_embeddings(vectors[[p]]) for p in prompts_of)]
+        ),
         train_labels=train[train >= 0],
         length_s=joined.lengths_s(windows, rows),
         split=windows.split[rows],
