@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# open_clip 3.3.0, Python 3.11. Argument: an interpreter that has it, by default the project's.
+# open_clip 3.3.0, torch 2.14.1, Python 3.11. Installs about 1 GB in a temporary folder.
 #
 # Guess: `pip install open_clip_torch` brings what the models in `list_models()` need, or an extra of
 # the package for those that need more.
@@ -9,14 +9,14 @@
 # Here: aura says in a sentence which package is missing (aura/teacher/tokens.py), and the README that
 # such models need `pip install transformers`.
 set -euo pipefail
-python=$(realpath -s "${1:-.venv/bin/python}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+python3.11 -m venv "$work/venv"
+"$work/venv/bin/pip" install -q --disable-pip-version-check \
+  open_clip_torch==3.3.0 torch==2.14.1 torchvision==0.29.1 2>/dev/null
 cat > "$work/tokenizers.py" <<'PY'
-import sys
 from importlib.metadata import requires
 
-sys.modules["transformers"] = None  # as where only open_clip was installed
 import open_clip
 
 print("requires:", [need for need in requires("open_clip_torch") if "transformers" in need])
@@ -30,7 +30,7 @@ for name in ("ViT-B-32", "ViT-B-16-SigLIP", "ViT-H-14-CLIPA"):
     except Exception as error:
         print(f"{name}: {type(error).__name__}")
 PY
-"$python" "$work/tokenizers.py" | tee "$work/seen.txt"
+"$work/venv/bin/python" "$work/tokenizers.py" | tee "$work/seen.txt"
 grep -qF "requires: ['transformers[sentencepiece]; extra == \"training\"']" "$work/seen.txt"
 grep -qx '49 of 144 models have a tokenizer of Hugging Face' "$work/seen.txt"
 grep -qx 'ViT-B-32: fine' "$work/seen.txt"
