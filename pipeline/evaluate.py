@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute
 
-from aura.config import Params
+from aura.config import Params, Train
 from aura.errors import AuraError
 from aura.evaluation import twins
 from aura.evaluation.breakdown import by_place, by_source
@@ -43,7 +43,8 @@ def run(params: Params, dataset: str) -> None:
     model, card = training.load(paths.MODELS / dataset / "joint")
     joined.check_model(card, teacher, dataset, dataset)
     test = targets.test_set(windows, texts, rows)
-    present = [m for m in MODALITIES if test.valid[m].any()]
+    trained = _trained(card["settings"])
+    present = [m for m in MODALITIES if test.valid[m].any() and m in trained]
     vectors = training.embed(model, windows, rows, present)
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
     figures = measure(vectors, test, settings.bootstrap_draws, seed)
@@ -115,6 +116,12 @@ def run(params: Params, dataset: str) -> None:
                          for i, j in zip(test.label[labelled], predicted, strict=True)]  # fmt: skip
                 table = to_csv(["actual", "predicted"], names)
                 write_text(folder / "plots" / f"confusion_{modality}.csv", table)
+
+
+def _trained(settings: Mapping[str, Any]) -> set[str]:
+    """The modalities that training reached, and the teacher's own."""
+    phases = Train.model_validate(settings).phases().values()
+    return {"video", "text", *(m for phase in phases for pair in phase.pairs for m in pair)}
 
 
 def headline_metrics(lines: Sequence[Headline]) -> dict[str, dict[str, float]]:

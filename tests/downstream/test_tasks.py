@@ -197,13 +197,13 @@ def test_few_labels_for_fine_tuning_are_of_windows_that_have_the_signal(monkeypa
     torch.manual_seed(0)
     shape = training.Shape(windows.window_samples, windows.mocap.shape[1], small.DIM)
     model = training.Model(shape, small.IMU, small.MOCAP, Loss())
-    asked, real = [], tasks.fine_tune
+    asked, real = [], tasks.fine_tune_members
 
-    def remember(encoder, windows, labels, rows, test, classes, params, *rest):
+    def remember(starts, windows, labels, rows, test, classes, params, *rest):
         asked.append((rows, params.epochs))
-        return real(encoder, windows, labels, rows, test, classes, params, *rest)
+        return real(starts, windows, labels, rows, test, classes, params, *rest)
 
-    monkeypatch.setattr(tasks, "fine_tune", remember)
+    monkeypatch.setattr(tasks, "fine_tune_members", remember)
     params = Finetune(epochs=1, shots=(1,), tuned_shots=(1, 2), tuned_epochs=2)
     rows = windows.rows("test")
     found = list(

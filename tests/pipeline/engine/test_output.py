@@ -136,7 +136,7 @@ def test_reading_what_is_not_there_names_the_stage(tmp_path):
 
 def test_the_codes_hash_sees_indirect_imports_and_added_modules():
     names = {path.stem for path in source_files("pipeline.resample")}
-    assert {"resample", "shards", "imu", "preprocessing", "schema"} <= names
+    assert {"resample", "shards", "imu", "preprocessing", "blocks"} <= names
     assert "ego_exo4d" not in names  # found by name at run time, so it is added by name
     assert code_hash("pipeline.resample") != code_hash(
         "pipeline.resample", "aura.datasets.ego_exo4d"
