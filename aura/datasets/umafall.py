@@ -201,17 +201,17 @@ def read_rows(content: bytes, where: str) -> tuple[np.ndarray, int]:
         There is no row.
     """
     start = _FIRST_ROW.search(content)
-    numbers = _ENDS.sub(b"", content[start.start() :]).rstrip() if start else b""
-    rows, _, damaged = read_numbers(numbers, ";", 7)
+    if start is None:
+        raise CorruptFile(f"{where} holds no rows behind its header.")
+    rows, _, damaged = read_numbers(_ENDS.sub(b"", content[start.start() :]).rstrip(), ";", 7)
     whole = np.isfinite(rows).all(axis=1)
     stamps = rows[whole, _MS]
-    if not len(stamps):
-        raise CorruptFile(f"{where} holds no rows behind its header.")
     # A digit too many makes a stamp that is far behind all others.
-    whole[whole] = (stamps >= 0) & (stamps <= _FAR * np.percentile(stamps, 99))
+    last = _FAR * np.percentile(stamps, 99) if len(stamps) else 0
+    whole[whole] = (stamps >= 0) & (stamps <= last)
     if whole.any():
         return rows[whole], damaged + int((~whole).sum())
-    raise CorruptFile(f"{where} holds no row with a stamp that can be.")
+    raise CorruptFile(f"{where} holds no rows behind its header.")
 
 
 def read_sensor(rows: np.ndarray, device: Device) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
