@@ -172,8 +172,12 @@ def test_weights_that_are_replaced_change_the_fingerprint_and_are_not_mixed(copy
     params = load(OWN)
     fingerprint.run(load(OWN, dataset=None))
     before = read("data/fingerprint/synthetic/teacher.json")
-    links = {path.resolve() for path in paths.OWN_WEIGHTS.iterdir() if path.is_symlink()}
-    assert links == set(sentence_files.own_files((copy / "weights/tiny").resolve()))
+
+    def watched():  # other data sets of params.yaml have teachers of their own as well
+        links = {path.resolve() for path in paths.OWN_WEIGHTS.iterdir() if path.is_symlink()}
+        return {path for path in links if path.is_relative_to(copy.resolve())}
+
+    assert watched() == set(sentence_files.own_files((copy / "weights/tiny").resolve()))
     embed.run(params, "synthetic")
     train.run(params, "synthetic")
     texts = next(Path("data/embeddings/synthetic").glob("texts-*.parquet"))
@@ -196,7 +200,7 @@ def test_weights_that_are_replaced_change_the_fingerprint_and_are_not_mixed(copy
         joined.load(params, "synthetic")
     fingerprint.run(load(dataset=None))
     assert read("data/fingerprint/synthetic/teacher.json") == {}
-    assert not [path for path in paths.OWN_WEIGHTS.iterdir() if path.is_symlink()]
+    assert not watched()
 
 
 def test_the_teacher_of_all_may_be_a_sentence_model(copy, capfd):
