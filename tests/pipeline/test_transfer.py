@@ -366,7 +366,7 @@ def test_a_source_of_the_targets_own_files_is_left_out(params):
 
 def test_what_cannot_be_studied_is_one_sentence_before_any_training(place, params, monkeypatch):
     monkeypatch.setattr(leftout, "train", lambda *_: pytest.fail("trained"))
-    with pytest.raises(AuraError, match=r"no mixture 'synthetic' in params.yaml; known: all\."):
+    with pytest.raises(AuraError, match=r"no mixture 'synthetic' in params.yaml; known: all, "):
         transfer.run(params, "synthetic")
 
     def refused(sentence, **changes):
