@@ -25,7 +25,6 @@ from pipeline import (
     synthesize,
     teach,
     train,
-    transfer,
 )
 from pipeline import slice as slice_stage
 from pipeline.study import joined
@@ -119,10 +118,10 @@ def test_a_teacher_of_another_width_goes_from_teach_to_load(copy, dim):
 def test_a_model_of_another_width_is_refused_by_what_meets_it(copy):
     embedded(of_width(384))
     train.run(of_width(384), "synthetic")
-    params = of_width(768, "transfer.source=synthetic", "transfer.phase=joint")
+    params = of_width(768)
     embedded(params)
     sentence = "was trained with another teacher .*to 384 numbers.* to 768 numbers"
-    for stage in (evaluate, finetune, transfer):
+    for stage in (evaluate, finetune):
         with pytest.raises(AuraError, match=sentence):
             stage.run(params, "synthetic")
     with pytest.raises(AuraError, match="is not the one that the model was trained with"):
@@ -176,7 +175,7 @@ def test_a_teacher_that_was_prepared_before_widths_were_said_is_taught_again(cop
 
 
 def test_an_export_and_a_shift_are_of_the_models_width(copy):
-    params = of_width(1024, "shift.study=[synthetic, twin]", "transfer.source=synthetic")
+    params = of_width(1024, "shift.study=[synthetic, twin]", "shift.source=synthetic")
     embedded(params)
     train.run(params, "synthetic")
     for part in ("signals", "windows", "embeddings"):
