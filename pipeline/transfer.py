@@ -25,6 +25,7 @@ from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
+from pipeline.engine.threads import limit_threads
 from pipeline.engine.workers import deterministic
 from pipeline.study import copies, folds, joined, leftout, targets
 from pipeline.study.leftout import Cell
@@ -84,7 +85,8 @@ def _train(params: Params, mixture: str, todo: Mapping[Path, Cell]) -> Any:
     workers = min(params.ray.local_workers(), len(todo))
     if workers <= 1:
         for folder, cell in todo.items():
-            leftout.train(params, mixture, cell, folder)
+            with limit_threads(1, deterministic=True):
+                leftout.train(params, mixture, cell, folder)
             yield cell
         return
     with process_pool(workers) as pool:

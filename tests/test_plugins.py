@@ -181,7 +181,7 @@ def offer(tmp_path, monkeypatch):
 
 
 ADAPTERS = ["bvh", "ego-exo4d", "pamap2", "sisfall", "sp-sw-har", "umafall", "utd-mhad"]
-ENCODERS = ["imu2clip", "imu-features", "imu-transformer", "mocap-transformer"]
+ENCODERS = ["imu2clip", "imu-features", "imu-transformer", "mocap-features", "mocap-transformer"]
 
 
 def names(kind):

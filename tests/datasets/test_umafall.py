@@ -266,7 +266,7 @@ CELLS = st.sampled_from([*(str(n) for n in range(12)), "-1.5", "x", "", "1e400",
 LINES = st.lists(CELLS, min_size=5, max_size=8).map(";".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(LINES, max_size=30).map("\n".join).map(str.encode) | st.binary(max_size=200))
 def test_any_bytes_are_rows_or_refused(content):
     """A file in which all is damaged is refused; what is read is finite and within its stamps."""
