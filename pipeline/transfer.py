@@ -6,7 +6,6 @@ Zero-shot by prompts, then heads on labels of the target beside the same from ra
 
 import shutil
 from collections.abc import Mapping, Sequence
-from concurrent.futures import as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,11 +22,9 @@ from aura.report import transfer as tables
 from aura.teacher.identity import Identity
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json, write_text
-from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
-from pipeline.engine.threads import limit_threads
 from pipeline.engine.workers import deterministic
-from pipeline.study import copies, folds, joined, leftout, targets
+from pipeline.study import copies, folds, grid, joined, leftout, targets
 from pipeline.study.leftout import Cell
 
 
@@ -58,7 +55,9 @@ def run(params: Params, dataset: str) -> None:
     folders = {cell: out / key for cell, key in keys.items()}
     todo = {folder: cell for cell, folder in folders.items() if not folder.is_dir()}
     say(f"transfer: {len(set(keys.values()))} models, {len(todo)} of them to be trained.")
-    for _ in track(_train(params, dataset, todo), "transfer", len(todo), "model"):
+    missing = {cell: folder for folder, cell in todo.items()}
+    done = grid.train_all(leftout.train, params, dataset, missing)
+    for _ in track(done, "transfer", len(todo), "model"):
         pass
     deterministic()
     alone: dict[str, dict[Path, None]] = {}
@@ -78,25 +77,6 @@ def run(params: Params, dataset: str) -> None:
         write_text(reports / "table.md", tables.page(dataset, details))
         write_text(reports / "figure.svg", tables.figure(details))
     say(f"transfer: {paths.report(dataset, 'transfer') / 'table.md'}")
-
-
-def _train(params: Params, mixture: str, todo: Mapping[Path, Cell]) -> Any:
-    """Train the models that are not there, one thread a process; yield each when it is done."""
-    workers = min(params.ray.local_workers(), len(todo))
-    if workers <= 1:
-        for folder, cell in todo.items():
-            with limit_threads(1, deterministic=True):
-                leftout.train(params, mixture, cell, folder)
-            yield cell
-        return
-    with process_pool(workers) as pool:
-        futures = {
-            pool.submit(leftout.train, params, mixture, cell, folder): cell
-            for folder, cell in todo.items()
-        }
-        for future in as_completed(futures):
-            future.result()
-            yield futures[future]
 
 
 def _load(

@@ -19,9 +19,9 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, temporary_path
+from pipeline.engine.output import files_of
 from pipeline.engine.progress import track
-from pipeline.study import splits
+from pipeline.study import grid, splits
 
 LENGTH_ALONE = Head("imu", "length alone", None, "no encoder")
 
@@ -108,8 +108,7 @@ def heads(
         files.append(file)
         if not file.is_file():
             predict(params, model, card, windows, test, fold, file)
-        with np.load(file, allow_pickle=False) as content:
-            outcomes.append(dict(content))
+        outcomes.append(grid.read(file))
     rows = np.concatenate([fold["rows"] for fold in outcomes])
     predictions = {
         Head(*json.loads(name)): np.concatenate([fold[name] for fold in outcomes], axis=1)
@@ -143,11 +142,5 @@ def predict(
         params.finetune, augment, params.train.seed, params.finetune.draws,
     ):  # fmt: skip
         predictions[answer.head] = answer.predicted
-    temporary = temporary_path(file)
-    with temporary.open("wb") as stream:
-        content = {
-            "rows": rows,
-            **{json.dumps(head): classes for head, classes in predictions.items()},
-        }
-        np.savez_compressed(stream, **content)  # type: ignore[arg-type]
-    temporary.replace(file)
+    of_heads = {json.dumps(head): classes for head, classes in predictions.items()}
+    grid.write(file, {"rows": rows, **of_heads})
