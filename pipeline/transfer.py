@@ -15,6 +15,7 @@ import numpy as np
 from aura.config import Params
 from aura.downstream.compare import compare
 from aura.errors import AuraError
+from aura.evaluation.balanced import balanced_classes
 from aura.evaluation.measure import TestSet
 from aura.evaluation.zeroshot import baselines
 from aura.learning.batches import Windows
@@ -24,8 +25,11 @@ from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import copies, folds, grid, joined, leftout, targets
+from pipeline.study import copies, folds, grid, joined, leftout, nested, targets, zero_shot
 from pipeline.study.leftout import Cell
+
+AVERAGED = "seeds averaged"
+BALANCED = "seeds averaged, classes balanced over the unlabelled target"
 
 
 def run(params: Params, dataset: str) -> None:
@@ -45,9 +49,9 @@ def run(params: Params, dataset: str) -> None:
     for target in names:
         params.dataset(target)
     grids = {target: leftout.grid(params, dataset, target) for target in names}
-    keys = {
-        cell: leftout.key_of(params, dataset, cell) for cells in grids.values() for cell in cells
-    }
+    inner = {target: nested.inner(params, dataset, target) for target in names}
+    every = [*grids.values(), *(cells for held in inner.values() for cells in held.values())]
+    keys = {cell: leftout.key_of(params, dataset, cell) for cells in every for cell in cells}
     for target in names:
         _load(params, target)  # what is wrong with one is said before hours of training
     out = paths.MODELS / "transfer" / dataset
@@ -64,10 +68,13 @@ def run(params: Params, dataset: str) -> None:
     for cell, folder in folders.items():
         if cell.alone:
             alone.setdefault(cell.sources[0], {})[folder] = None
-    home = {source: _at_home(params, source, list(of)) for source, of in alone.items()}
+    home = {
+        source: zero_shot.macro_f1(params, source, list(of), "test") for source, of in alone.items()
+    }
     details, kept = {}, set(folders.values())
     for target in names:
-        details[target], files = _test(params, target, grids[target], folders, home)
+        choice = nested.scores(params, inner[target], folders)
+        details[target], files = _test(params, target, grids[target], folders, home, choice)
         kept.update(files)
     for leftover in set(out.iterdir()) - kept:  # a model or a fold of other settings
         shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
@@ -99,26 +106,26 @@ def _load(
 
 def _test(
     params: Params, target: str, cells: Sequence[Cell], folders: Mapping[Cell, Path],
-    home: Mapping[str, float | None],
+    home: Mapping[str, float | None], choice: Mapping[str, Mapping[str, float]],
 ) -> tuple[dict[str, Any], list[Path]]:  # fmt: skip
     """All figures of one target, and the files that its heads are kept in."""
     windows, test, teacher, rows, people, leaks = _load(params, target)
     for source in {s: None for cell in cells for s in cell.sources}:
         leaks += copies.between(source, target)
     labelled = test.select(rows)
+    chosen = nested.best(choice) if choice else cells[0].recipe
+    of_chosen = [cell for cell in cells if cell.recipe == chosen]
     scores = {
-        name: leftout.similarities(
+        name: zero_shot.similarities(
             [folders[cell] for cell in cells if cell.recipe == name],
             windows, labelled, rows, teacher, target,
         )
-        for name in dict.fromkeys(cell.recipe for cell in cells)
+        for name in dict.fromkeys([chosen, *(cell.recipe for cell in cells)])
     }  # fmt: skip
     unit, unit_name = labelled.unit()
     classes, draws, seed = len(test.class_names), params.evaluate.bootstrap_draws, params.seed
     place = np.array([name or "" for name in windows.place[rows]], str)
-    has_imu = labelled.valid["imu"]
-    by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
-    by_take = {name: leftout.vote(s, labelled.take, has_imu) for name, s in scores.items()}
+    by_window, by_take = _answers(scores, labelled, place, params.transfer.transductive)
     _, first = np.unique(labelled.take, return_index=True)  # a window of each take
 
     def compared(
@@ -135,10 +142,12 @@ def _test(
     heads: dict[str, Any] = {}
     files: list[Path] = []
     if params.transfer.heads:
-        heads, files = folds.heads(params, windows, test, people, folders[cells[0]], target)
+        heads, files = folds.heads(params, windows, test, people, folders[of_chosen[0]], target)
     single = dict.fromkeys(cell.sources[0] for cell in cells if cell.alone)
     content = {
-        "sources": list(cells[0].sources),
+        "sources": list(of_chosen[0].sources),
+        "chosen": chosen,
+        "choice": choice,
         "seeds": list(params.transfer.seeds),
         "participants": len(people),
         "windows": len(rows),
@@ -156,17 +165,29 @@ def _test(
     return content, files
 
 
-def _at_home(params: Params, source: str, folders: Sequence[Path]) -> float | None:
-    """Zero-shot macro-F1 on a source's own test split, the mean of models of that source alone."""
-    own = params.changed(params.dataset(source).params, f"datasets.{source}.params")
-    windows, texts, teacher = joined.load(own, source, check=False)
-    test = targets.test_set(windows, texts, np.arange(len(windows)))
-    rows = np.flatnonzero((test.label >= 0) & (windows.split == "test"))
-    if not len(rows):
-        return None
-    found = leftout.similarities(folders, windows, test, rows, teacher, source)
-    predicted = np.where(test.valid["imu"][rows], found.argmax(2), -1)
-    scores = compare(
-        {"": predicted}, test.label[rows], windows.participant[rows], len(test.class_names), 2, 0
-    )
-    return float(scores[""]["macro-F1"]["value"]) if scores else None
+def _answers(
+    scores: Mapping[str, np.ndarray], test: TestSet, place: np.ndarray, transductive: bool
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Classes (models, N) of windows and (models, takes) of takes, by row of the table.
+
+    After the first row come the mean of its models, where it has several, and that mean with the
+    classes balanced among the unlabelled windows or takes of a place.
+    """
+    has_imu, mean = test.valid["imu"], next(iter(scores.values())).mean(0, keepdims=True)
+    by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
+    by_take = {name: zero_shot.vote(s, test.take, has_imu) for name, s in scores.items()}
+    more: list[dict[str, np.ndarray]] = [{}, {}]
+    if len(next(iter(scores.values()))) > 1:
+        more[0][AVERAGED] = np.where(has_imu, mean.argmax(2), -1)
+        more[1][AVERAGED] = zero_shot.vote(mean, test.take, has_imu)
+    if transductive:
+        takes, heard = zero_shot.of_takes(mean, test.take, has_imu)
+        _, first = np.unique(test.take, return_index=True)
+        more[0][BALANCED] = balanced_classes(mean[0], place, has_imu)[None]
+        more[1][BALANCED] = balanced_classes(takes[0], place[first], heard)[None]
+    first_name, *others = scores
+    found = [
+        {first_name: rows[first_name], **added, **{name: rows[name] for name in others}}
+        for rows, added in zip((by_window, by_take), more, strict=True)
+    ]
+    return found[0], found[1]

@@ -1,8 +1,8 @@
 """Sections of what is measured of a trained model, and of what is learned on top of it."""
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from aura.config.base import Model
 from aura.config.training import Augment
@@ -92,6 +92,11 @@ class Transfer(Model):
         Also train on each source alone.
     recipes : dict of str to Recipe
         By name; the first is what others are compared with, and the only one that gets heads.
+    candidates : tuple of str
+        Recipes of which one is chosen for each target, by leaving out each of the other targets
+        beside it, and takes the first's part; empty for no choice.
+    transductive : bool
+        Also a row whose classes are balanced over the unlabelled takes of the target.
     heads : bool
         Train heads on labels of the target, from the first recipe's encoder and from random
         weights.
@@ -106,8 +111,16 @@ class Transfer(Model):
     recipes: dict[str, Recipe] = Field(
         default_factory=lambda: {"all sources": Recipe()}, min_length=1
     )
+    candidates: tuple[str, ...] = ()
+    transductive: bool = False
     heads: bool = True
     folds: int | None = Field(None, ge=2)
+
+    @model_validator(mode="after")
+    def _known_candidates(self) -> Self:
+        if unknown := set(self.candidates) - set(self.recipes):
+            raise ValueError(f"candidates: {min(unknown)} is none of the recipes")
+        return self
 
 
 class Shift(Model):

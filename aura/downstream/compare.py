@@ -34,8 +34,9 @@ def compare(
     Returns
     -------
     dict of str to dict
-        By name, `n`, and for each of the metrics its `value`, `low` and `high`, and after the first
-        `gain`, the paired difference to the first in macro-F1 with `low` and `high`.
+        By name, `n`, for each of the metrics its `value`, `low` and `high`, `each` macro-F1 of the
+        draws, and after the first `gain`, the paired difference to the first in macro-F1 with `low`
+        and `high`.
     """
     table: dict[str, dict[str, Any]] = {}
     reference = next(iter(predicted.values()))
@@ -48,6 +49,12 @@ def compare(
             statistic = statistic_of(predicted_DN[:, scored], labels[scored], classes, metric)
             interval = cluster_bootstrap(statistic, unit[scored], draws, seed)
             row[metric] = {"value": interval.value, "low": interval.low, "high": interval.high}
+        row["each"] = [
+            float(
+                statistic_of(one[None], labels[scored], classes, "macro-F1")(np.ones(len(scored)))
+            )
+            for one in predicted_DN[:, scored]
+        ]
         if predicted_DN is not reference:
             one, two = (
                 statistic_of(p_DN[:, scored], labels[scored], classes, "macro-F1")

@@ -43,7 +43,10 @@ def page(mixture: str, details: Details) -> str:
         "prompt among all classes of the target; figures of several seeds are their mean. "
         "Intervals are 95 % of a bootstrap over people; a difference to the first row is paired. "
         '"Alone" is a model of that one source. A take is given one class, by the sum of its '
-        "windows' cosines.",
+        "windows' cosines. Where there are several recipes to choose from, the first row is that "
+        "of the best geometric mean on the other data sets, each left out of training as well: the "
+        "target has no part in the choice. A row that balances classes reads all unlabelled "
+        "windows of the target at once and takes its classes for equally common.",
         "",
     ]
     for target, content in details.items():
@@ -60,6 +63,7 @@ def _target(content: Mapping[str, Any]) -> list[str]:
         f"{chance['uniform']['macro_f1']:.3f}, always the commonest class accuracy "
         f"{chance['majority']['accuracy']:.3f}.",
         "",
+        *_choice(content),
         *_zero_shot("window", content["zero_shot"], content["places"]),
         "",
         *_zero_shot("take", content["takes"], content["takes_at_places"]),
@@ -68,6 +72,23 @@ def _target(content: Mapping[str, Any]) -> list[str]:
         lines += ["", *_heads(content)]
     warnings = content.get("warnings", [])
     return [*lines, *([""] if warnings else []), *(f"- {warning}" for warning in warnings)]
+
+
+def _choice(content: Mapping[str, Any]) -> list[str]:
+    """What each candidate scores on the other data sets, of which the first row was chosen."""
+    if not content.get("choice"):
+        return []
+    held = list(next(iter(content["choice"].values())))
+    return [
+        _row(["recipe, chosen on other data sets", *held]),
+        _row(["---"] * (1 + len(held))),
+        *(
+            _row([f"**{name}**" if name == content["chosen"] else name,
+                  *(f"{of[target]:.3f}" for target in held)])
+            for name, of in content["choice"].items()
+        ),
+        "",
+    ]  # fmt: skip
 
 
 def _zero_shot(

@@ -1,24 +1,21 @@
-"""Models of other data sets, and what they say of one that took no part in their training."""
+"""Models of a mixture without some of its data sets: which there are, and their training."""
 
 import hashlib
 import json
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
-from aura.evaluation.measure import TestSet
 from aura.learning import training
-from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of
@@ -51,28 +48,54 @@ def grid(params: Params, mixture: str, target: str) -> list[Cell]:
         Nothing is left to train on, or a recipe names what is no source of the mixture.
     """
     sources = params.mixtures[mixture].sources
-    own = joined.owner(params, target)
-    others = tuple(s for s in sources if joined.owner(params, s) != own)
+    others = _others(params, sources, {target})
     if not others:
         raise AuraError(f"All sources of the mixture {mixture} are of the files of {target}.")
-    rows: dict[str, tuple[str, ...]] = {}
-    for name, recipe in params.transfer.recipes.items():
-        asked = recipe.sources or sources
+    found = cells(params, mixture, {target}, list(params.transfer.recipes))
+    if params.transfer.singles and len(others) > 1:
+        found += [
+            Cell(f"{ALONE}{source}", (source,), seed)
+            for source in others
+            for seed in params.transfer.seeds
+        ]
+    if not found:
+        raise AuraError(
+            f"No row of the table is left for {target}: none of transfer.recipes has a source that "
+            "is of other files."
+        )
+    return found
+
+
+def cells(
+    params: Params, mixture: str, left_out: Collection[str], recipes: Sequence[str]
+) -> list[Cell]:
+    """Models of some recipes, without all files of some data sets.
+
+    A recipe of which nothing is left has none.
+
+    Raises
+    ------
+    AuraError
+        A recipe names what is no source of the mixture.
+    """
+    sources = params.mixtures[mixture].sources
+    others = _others(params, sources, left_out)
+    found = []
+    for name in recipes:
+        asked = params.transfer.recipes[name].sources or sources
         if unknown := set(asked) - set(sources):
             raise AuraError(
                 f"transfer.recipes.{name}.sources: {min(unknown)} is no source of the mixture "
                 f"{mixture}."
             )
         if kept := tuple(s for s in others if s in asked):  # in the mixture's order
-            rows[name] = kept
-    if params.transfer.singles and len(others) > 1:
-        rows |= {f"{ALONE}{source}": (source,) for source in others}
-    if not rows:
-        raise AuraError(
-            f"No row of the table is left for {target}: none of transfer.recipes has a source that "
-            "is of other files."
-        )
-    return [Cell(name, kept, seed) for name, kept in rows.items() for seed in params.transfer.seeds]
+            found += [Cell(name, kept, seed) for seed in params.transfer.seeds]
+    return found
+
+
+def _others(params: Params, sources: Sequence[str], left_out: Collection[str]) -> tuple[str, ...]:
+    owners = {joined.owner(params, name) for name in left_out}
+    return tuple(s for s in sources if joined.owner(params, s) not in owners)
 
 
 def settings_of(params: Params, cell: Cell) -> Params:
@@ -146,48 +169,3 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
         f"transfer: {cell.recipe}, seed {cell.seed}, of {', '.join(cell.sources)} in "
         f"{time.monotonic() - start:.0f} s"
     )
-
-
-def similarities(
-    folders: Sequence[Path], windows: Windows, test: TestSet, rows: np.ndarray, teacher: Any,
-    target: str,
-) -> np.ndarray:  # fmt: skip
-    """Cosines (models, N, classes) float32 of `rows` of the target to its classes' prompts."""
-    found = []
-    for folder in folders:
-        model, card = training.load(folder)
-        joined.check_model(card, teacher, card["dataset"], target)
-        if card["shape"]["samples"] != windows.window_samples:
-            raise AuraError(
-                f"The model of {card['dataset']} takes windows of {card['shape']['samples']} "
-                f"samples and those of {target} have {windows.window_samples}; slice.window_s must "
-                "be the same."
-            )
-        vectors = training.embed(model, windows, rows, ["imu"])["imu"]
-        found.append((vectors @ test.class_vectors.T).astype(np.float32))
-    return np.stack(found)
-
-
-def vote(scores: np.ndarray, takes: np.ndarray, valid: np.ndarray) -> np.ndarray:
-    """Classes (models, takes) of whole takes, in the order of their names: by summed cosines.
-
-    Parameters
-    ----------
-    scores : ndarray
-        (models, N, classes) of windows.
-    takes : ndarray
-        (N,) take of each.
-    valid : ndarray
-        (N,) bool, which windows have an IMU.
-
-    Returns
-    -------
-    ndarray
-        (models, takes) int64, -1 where no window says anything.
-    """
-    names, code = np.unique(takes, return_inverse=True)
-    total = np.zeros((len(scores), len(names), scores.shape[2]))
-    for sums, rows in zip(total, scores, strict=True):
-        np.add.at(sums, code, rows * valid[:, None])
-    heard = np.bincount(code, valid, len(names)) > 0
-    return np.where(heard, total.argmax(2), -1)

@@ -13,7 +13,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from aura.errors import AuraError
 from aura.learning import training
 from pipeline import shift, train, transfer
-from pipeline.study import folds, joined, leftout, targets
+from pipeline.study import folds, joined, leftout, nested, targets, zero_shot
 from tests.conftest import tiny_params
 
 COPIES = ("synthetic", "utd-mhad", "sp-sw-har")
@@ -24,6 +24,8 @@ STUDY = (
     "transfer.folds=2",
     "transfer.recipes={plain: {}, one source: {sources: [synthetic, sp-sw-har]}, "
     "turned: {train: {augment: {rotation_deg: 180}}}, shuffled pairs: {control: true}}",
+    "transfer.candidates=[turned, plain]",
+    "transfer.transductive=true",
     "finetune.tuned_shots=[1]",
     "finetune.tuned_epochs=1",
     "ray.workers=1",
@@ -108,7 +110,9 @@ def test_an_interrupted_study_trains_and_tests_what_is_missing(place, params, mo
     # For utd-mhad, plain, one source, turned, shuffled and two sources alone, of which the first
     # two are the same; for synthetic the same number, of which one source and both alone are two.
     # One alone serves both targets; each is there with two seeds. Two targets have two folds.
-    assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1)
+    # To choose between plain and turned, both are trained without either target as well, of which
+    # plain is sp-sw-har alone.
+    assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1 + 1)
     assert len(tested) == len(set(tested)) == 4
     there = {path.name for path in (place / OUT).iterdir()}
     assert there == {*trained, *tested}
@@ -138,7 +142,9 @@ def test_models_are_of_other_sources_by_recipe_and_seed(place, params, details):
     names = ["plain", "one source", "turned", "shuffled pairs"]
     for target, other in (("utd-mhad", "synthetic"), ("synthetic", "utd-mhad")):
         rows = {*names, f"alone: {other}", "alone: sp-sw-har"}
-        assert set(details[target]["zero_shot"]) == rows
+        added = {transfer.AVERAGED, transfer.BALANCED}
+        assert set(details[target]["zero_shot"]) == rows | added
+        assert set(details[target]["takes"]) == rows | added
     assert details["synthetic"]["sources"] == ["utd-mhad", "sp-sw-har"]
     of = {}
     for target in details:
@@ -249,10 +255,68 @@ def test_zero_shot_is_the_mean_over_seeds_of_the_nearest_prompt(place, params, d
     assert details["synthetic"]["places"] == {}  # all at the head
 
 
+def test_the_first_row_is_the_recipe_that_is_best_on_other_data_sets(place, params, details):
+    for target, held in (("utd-mhad", "synthetic"), ("synthetic", "utd-mhad")):
+        inner = nested.inner(params, "all", target)
+        assert set(inner) == {held}
+        assert {cell.sources for cell in inner[held]} == {("sp-sw-har",)}
+        choice = details[target]["choice"]
+        for name in ("plain", "turned"):
+            cells = [cell for cell in inner[held] if cell.recipe == name]
+            found = []
+            for cell in cells:
+                folder = place / OUT / leftout.key_of(params, "all", cell)
+                truth, answer = zero_shot_of(folder, params, held)[3]
+                f1 = f1_score(truth, answer, average="macro", labels=np.unique(truth))
+                found.append(f1)
+            assert len(found) == 2
+            assert choice[name][held] == pytest.approx(np.mean(found), abs=1e-6)
+        best = max(choice, key=lambda name: choice[name][held])
+        content = details[target]
+        assert content["chosen"] == best
+        assert "gain" not in content["zero_shot"][best]  # others are compared with it
+        assert set(content["zero_shot"]) - {best} == {
+            name for name, row in content["zero_shot"].items() if "gain" in row
+        }
+        page = (place / "reports/all/transfer/table.md").read_text()
+        assert f"| recipe, chosen on other data sets | {held} |" in page
+        assert f"| **{best}** | {choice[best][held]:.3f} |" in page
+
+
+def test_a_choice_is_by_the_geometric_mean_and_nothing_is_chosen_between_fewer_than_two(params):
+    table = {"even": {"a": 0.2, "b": 0.2}, "one": {"a": 0.5, "b": 0.05}, "none": {"a": 0.9, "b": 0}}
+    assert nested.best(table) == "even"
+    changed = params.changed({"transfer": {"candidates": ["plain"]}}, "test")
+    assert nested.inner(changed, "all", "utd-mhad") == {}
+    # sp-sw-har is left out beside synthetic: nothing remains of "one source".
+    changed = {"targets": ["synthetic", "sp-sw-har"], "candidates": ["plain", "one source"]}
+    changed = params.changed({"transfer": changed}, "test")
+    assert nested.inner(changed, "all", "synthetic") == {}
+    with pytest.raises(AuraError, match="nothing is none of the recipes"):
+        params.changed({"transfer": {"candidates": ["nothing"]}}, "test")
+
+
+def test_seeds_are_averaged_before_a_class_is_taken(place, params, details):
+    for target in details:
+        name = details[target]["chosen"]
+        cells = [c for c in leftout.grid(params, "all", target) if c.recipe == name]
+        own = params.changed(params.dataset(target).params, "test")
+        windows, texts, teacher = joined.load(own, target, check=False)
+        test = targets.test_set(windows, texts, np.arange(len(windows)))
+        rows = np.flatnonzero(test.label >= 0)
+        folders = [place / OUT / leftout.key_of(params, "all", cell) for cell in cells]
+        one, two = zero_shot.similarities(folders, windows, test, rows, teacher, target)
+        seen = test.valid["imu"][rows]
+        hit = ((one + two).argmax(1) == test.label[rows])[seen]
+        row = details[target]["zero_shot"][transfer.AVERAGED]
+        assert row["accuracy"]["value"] == pytest.approx(hit.mean(), abs=1e-6)
+        assert details[target]["zero_shot"][name]["each"] != row["each"]
+
+
 def test_a_take_is_given_the_class_of_the_largest_sum_of_those_windows_that_have_an_imu():
     scores = np.array([[[0.9, 0.1], [0.2, 0.3], [0.2, 0.5], [0.0, 9.0], [0.5, 0.4]]])
     takes = np.array(["b", "a", "a", "b", "c"])
-    votes = leftout.vote(scores, takes, np.array([True, True, True, False, False]))
+    votes = zero_shot.vote(scores, takes, np.array([True, True, True, False, False]))
     assert votes.tolist() == [[1, 0, -1]]  # in the order of names
 
 
