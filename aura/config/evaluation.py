@@ -94,7 +94,7 @@ class Transfer(Model):
         By name; the first is what others are compared with, and the only one that gets heads.
     candidates : tuple of str
         Recipes of which one is chosen for each target, by leaving out each of the other targets
-        beside it, and takes the first's part; empty for no choice.
+        beside it, by models of the first seed, and takes the first's part; empty for no choice.
     transductive : bool
         Also a row whose classes are balanced over the unlabelled takes of the target.
     heads : bool

@@ -15,7 +15,7 @@ from pipeline.study.leftout import Cell
 
 
 def inner(params: Params, mixture: str, target: str) -> dict[str, list[Cell]]:
-    """Cells of each candidate, by the data set that is left out beside the target.
+    """Cells of each candidate by the first seed, by what is left out beside the target.
 
     Parameters
     ----------
@@ -41,6 +41,7 @@ def inner(params: Params, mixture: str, target: str) -> dict[str, list[Cell]]:
         if joined.owner(params, held) == joined.owner(params, target):
             continue
         cells = leftout.cells(params, mixture, {target, held}, candidates)
+        cells = [cell for cell in cells if cell.seed == params.transfer.seeds[0]]
         if {cell.recipe for cell in cells} == set(candidates):
             found[held] = cells
     return found
@@ -69,7 +70,7 @@ def best(scores: Mapping[str, Mapping[str, float]]) -> str:
 def scores(
     params: Params, inner_cells: Mapping[str, Sequence[Cell]], folders: Mapping[Cell, Path]
 ) -> dict[str, dict[str, float]]:
-    """Zero-shot macro-F1 by take of each candidate on each data set, the mean over seeds."""
+    """Zero-shot macro-F1 by take of each candidate on each data set."""
     table: dict[str, dict[str, float]] = {}
     for held, cells in inner_cells.items():
         for name in dict.fromkeys(cell.recipe for cell in cells):

@@ -112,7 +112,7 @@ def test_an_interrupted_study_trains_and_tests_what_is_missing(place, params, mo
     # One alone serves both targets; each is there with two seeds. Two targets have two folds.
     # To choose between plain and turned, both are trained without either target as well, of which
     # plain is sp-sw-har alone.
-    assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1 + 1)
+    assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1) + 1
     assert len(tested) == len(set(tested)) == 4
     there = {path.name for path in (place / OUT).iterdir()}
     assert there == {*trained, *tested}
@@ -269,7 +269,7 @@ def test_the_first_row_is_the_recipe_that_is_best_on_other_data_sets(place, para
                 truth, answer = zero_shot_of(folder, params, held)[3]
                 f1 = f1_score(truth, answer, average="macro", labels=np.unique(truth))
                 found.append(f1)
-            assert len(found) == 2
+            assert len(found) == 1
             assert choice[name][held] == pytest.approx(np.mean(found), abs=1e-6)
         best = max(choice, key=lambda name: choice[name][held])
         content = details[target]
