@@ -23,6 +23,8 @@ class Finetune(Model):
         Of the head.
     encoder_rate : float
         Learning rate of the encoder, relative to that of the head; at 0 it stays as it is.
+    head : {"random", "probe"}
+        What the head of fine-tuning starts from: random weights, or a linear probe.
     label_smoothing : float
         Share of the target that goes to all classes alike.
     mixup : float
@@ -48,6 +50,7 @@ class Finetune(Model):
     epochs: int = Field(40, ge=1)
     learning_rate: float = Field(1e-3, gt=0)
     encoder_rate: float = Field(0.3, ge=0)
+    head: Literal["random", "probe"] = "random"
     label_smoothing: float = Field(0.1, ge=0, lt=1)
     mixup: float = Field(0.0, ge=0)
     augment: Augment | None = None

@@ -42,7 +42,11 @@ class Classifier(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """Logits (B, classes)."""
-        return self.head(torch.cat([self._features(m, batch) for m in self.encoders], dim=-1))
+        return self.head(self.features(batch))
+
+    def features(self, batch: Batch) -> Tensor:
+        """What the head sees, (B, sum of the encoders' widths)."""
+        return torch.cat([self._features(m, batch) for m in self.encoders], dim=-1)
 
     def _features(self, modality: str, batch: Batch) -> Tensor:
         """Features (B, width) of one modality."""

@@ -11,6 +11,7 @@ from torch.nn import functional as F
 from aura.config import Augment, Finetune
 from aura.downstream.classifier import Classifier, predict
 from aura.downstream.ensemble import average
+from aura.downstream.heads import fit_probe
 from aura.downstream.transforms import mixup, view_shifts
 from aura.encoders import ImuEncoder, SensorEncoder
 from aura.errors import AuraError
@@ -19,6 +20,8 @@ from aura.learning.batches import Windows
 from aura.learning.optim import warmup_cosine
 
 WEIGHT_DECAY, WARMUP, MAX_GRAD_NORM = 0.05, 0.1, 1.0
+MIN_BIAS = -10.0
+"""Of a class that a probe had no label of: unlikely, and not out of reach of training."""
 
 
 def fine_tune(
@@ -92,7 +95,7 @@ def fit(
     classes : int
         Number of classes.
     params : Finetune
-        Epochs, rates and mixup.
+        Epochs, rates, mixup, and what the head starts from.
     augmentation : Augment
         Augmentation of each batch, before `mixup`.
     seed : int
@@ -119,7 +122,10 @@ def fit(
     rng, generator = np.random.default_rng(seed), torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        classifier = Classifier(encoders, classes).train()
+        classifier = Classifier(encoders, classes)
+        if params.head == "probe":
+            start_from_probe(classifier, windows, labels, rows)
+        classifier.train()
         optimizer = _optimizer(classifier, params)
         weights = [p for group in optimizer.param_groups for p in group["params"]]
         per_epoch = -(-len(rows) // batch)
@@ -153,6 +159,42 @@ def fit(
                 mean, accuracy = float(loss_sum) / len(rows), float(correct) / len(rows)
                 on_epoch_end({"epoch": epoch, "loss": mean, "accuracy": accuracy})
     return classifier.eval()
+
+
+@torch.no_grad()
+def start_from_probe(
+    classifier: Classifier, windows: Windows, labels: np.ndarray, rows: np.ndarray, batch: int = 256
+) -> None:
+    """Give the head the weights of a linear probe on the encoders' features as they are.
+
+    Fine-tuning then starts where probing ends, and need not bend the features to a random head
+    first (Kumar et al., 2022, arXiv 2202.10054).
+
+    Parameters
+    ----------
+    classifier : Classifier
+        Its head is changed in place.
+    windows : Windows
+        All windows.
+    labels : (len(windows),) int64
+        Class of each window.
+    rows : (n,) int64
+        Windows to fit the probe on, with a label each.
+    batch : int
+        Windows in a forward pass.
+    """
+    classifier.eval()
+    parts = [
+        classifier.features(windows.batch(rows[i : i + batch])) for i in range(0, len(rows), batch)
+    ]
+    head = classifier.head
+    probe = fit_probe(
+        torch.cat(parts).numpy(), labels[rows], head.out_features, windows.participant[rows]
+    )
+    weight = probe.weight / probe.scale
+    bias = np.maximum(probe.bias, MIN_BIAS) - weight @ probe.mean
+    head.weight.copy_(torch.from_numpy(weight))
+    head.bias.copy_(torch.from_numpy(bias))
 
 
 def _usable(

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from aura import config
-from aura.downstream import classifier, finetune, transforms
+from aura.downstream import classifier, finetune, heads, transforms
 from aura.errors import AuraError
 from tests.downstream.planted import (
     CLASSES,
@@ -91,6 +91,30 @@ def test_encoders_move_at_their_own_rate():
         assert moved.abs().max().item() == pytest.approx(1e-3 * ratio, rel=0.01)
         if ratio == 0:
             assert equal(weights_of(trained.encoders["imu"]), weights_of(subject))
+
+
+def test_a_head_that_starts_from_a_probe_answers_as_the_probe_before_it_is_trained():
+    windows, label, train, test = windows_of_classes(60)
+    imu, mocap = encoder("imu"), encoder("mocap")
+    subject = classifier.Classifier([imu, mocap], CLASSES + 1)  # no window of the last class
+    finetune.start_from_probe(subject, windows, label, train)
+    with torch.no_grad():
+        features = [subject.features(windows.batch(rows)).numpy() for rows in (train, test)]
+    logits = classifier.predict(subject, windows, test)
+    people = windows.participant[train]
+    expected = heads.linear_probe(features[0], label[train], features[1], CLASSES + 1, people)
+    np.testing.assert_allclose(logits[:, :-1], expected[:, :-1], rtol=1e-4, atol=1e-3)
+    np.testing.assert_allclose(logits[:, -1], finetune.MIN_BIAS, atol=1e-3)
+    params = PARAMS.model_copy(update={"epochs": 1, "learning_rate": 1e-7, "head": "probe"})
+    tuned = finetune.fine_tune(
+        [imu, mocap], windows, label, train, test, CLASSES + 1, params, OFF, 0
+    )
+    assert np.array_equal(tuned.argmax(1), logits.argmax(1))
+    random = PARAMS.model_copy(update={"epochs": 1, "learning_rate": 1e-7})
+    tuned = finetune.fine_tune(
+        [imu, mocap], windows, label, train, test, CLASSES + 1, random, OFF, 0
+    )
+    assert not np.array_equal(tuned.argmax(1), logits.argmax(1))
 
 
 def test_a_window_without_a_label_or_the_modality_is_not_trained_on():
