@@ -150,10 +150,12 @@ def compose(
 
     Parameters
     ----------
-    prefix, fall : Samples
-        Whole recordings of one sensor.
+    prefix : Samples
+        A whole recording.
     interrupts : str
         What of `prefix` the piece is, of `CLAUSES`.
+    fall : Samples
+        Another one, of the same sensor.
     rng : np.random.Generator
         Where pieces begin and end.
 

@@ -12,6 +12,7 @@ import numpy as np
 FADE_S = 0.24
 _ENDS_S, _BEGINS_S = 0.52, 0.32  # over which acceleration is averaged to tell gravity
 _LEAST = 2.0  # m/s2 of that mean: of a sensor that falls it tells no direction
+_ROUNDING_S = 1e-6  # of stamps
 _HOLE = 2.5  # periods between samples at the seam
 
 
@@ -57,7 +58,7 @@ def join(before: Samples, after: Samples) -> Samples | str:
     if min(_length(before), _length(after)) < max(_ENDS_S, _BEGINS_S):
         return "parts of a composition are too short"
     end_s = float(before.time_s[-1])
-    first = int(np.searchsorted(before.time_s, end_s - FADE_S))
+    first = int(np.searchsorted(before.time_s, end_s - FADE_S - _ROUNDING_S))
     begin_s = float(before.time_s[first])
     if begin_s == end_s:
         return "parts of a composition are too short"

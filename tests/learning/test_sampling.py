@@ -64,3 +64,26 @@ def test_part_of_a_batch_is_the_batch_of_those_rows():
     assert {"imu", "has.text", "text_id"} <= part.keys()
     for name, tensor in part.items():
         assert torch.equal(tensor, expected[name]), name
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1), st.booleans(), st.integers(0, 3)), min_size=1),
+    st.floats(0.01, 1),
+)
+def test_windows_without_a_class_have_no_more_than_their_share(windows, most):
+    """Against a loop over the sources."""
+    weights, labelled, sources = (np.array(column) for column in zip(*windows, strict=True))
+    weights = weights / weights.sum()
+    got = sampling.limit_unlabelled(weights, labelled, sources, most)
+    assert got.sum() == pytest.approx(1)
+    for source in set(sources.tolist()):
+        own = sources == source
+        whole, share = weights[own].sum(), weights[own & ~labelled].sum() / weights[own].sum()
+        expected = min(share, most) if labelled[own].any() else share
+        assert got[own].sum() == pytest.approx(whole)
+        assert got[own & ~labelled].sum() / whole == pytest.approx(expected)
+        for kind in (own & labelled, own & ~labelled):  # among themselves as before
+            if kind.any():
+                np.testing.assert_allclose(
+                    got[kind] / got[kind].sum(), weights[kind] / weights[kind].sum()
+                )
