@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.learning import sampling
+from aura.learning.feed import Feed
+from tests.conftest import tiny_params
 from tests.small import short
 
 STUDIES = st.lists(st.integers(1, 12), min_size=1, max_size=9)
@@ -87,3 +90,19 @@ def test_windows_without_a_class_have_no_more_than_their_share(windows, most):
                 np.testing.assert_allclose(
                     got[kind] / got[kind].sum(), weights[kind] / weights[kind].sum()
                 )
+
+
+def test_batches_hold_as_many_windows_without_a_class_as_the_settings_say():
+    joined = short()
+    labels = joined.label.copy()
+    labels[: len(labels) // 2] = None
+    joined = replace(joined, label=labels)
+    train = tiny_params().train
+    shares = []
+    for most in (1.0, 0.25):
+        changed = train.model_copy(update={"batch": 16, "batches": "balanced", "unlabelled": most})
+        feed = Feed(joined, changed, seed=0, scale=torch.ones(2, 6))
+        rows = [feed.rows(e, n) for e in range(200) for n in range(feed.steps_per_epoch)]
+        shares.append(float(np.mean(labels[np.concatenate(rows)] == None)))  # noqa: E711
+    assert shares[0] > 0.4
+    assert shares[1] == pytest.approx(0.25, abs=0.02)
