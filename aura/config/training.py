@@ -173,6 +173,9 @@ class Train(Model):
         How batches are sampled: at random, with at most one window of a take in a batch where that
         is possible, with those of a take together, or so that each caption comes equally often,
         and of a caption each take, and of a take rather the windows in which the sensor moves.
+    unlabelled : float
+        Of `balanced` batches, what windows without a class are at most of a data set's windows,
+        where others of it have one: phases of trials and composed takes.
     weight_decay : float
         Of AdamW.
     warmup : float
@@ -208,6 +211,7 @@ class Train(Model):
     augment: Augment = Augment()
     batch: int = Field(128, ge=2)
     batches: Literal["random", "apart", "together", "balanced"] = "random"
+    unlabelled: float = Field(1.0, gt=0, le=1)
     weight_decay: float = 0.05
     warmup: float = Field(0.1, ge=0, le=1)
     clip: float = Field(1.0, gt=0)

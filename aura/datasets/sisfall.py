@@ -12,15 +12,17 @@ from pathlib import PurePosixPath
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from aura.config.base import parse_options
-from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
-from aura.datasets.descriptions.sisfall import DESCRIPTIONS
+from aura.datasets.base import Inventory, Recording, Skip, Take
+from aura.datasets.compositions import Composer, Composition
+from aura.datasets.descriptions.sisfall import DESCRIPTIONS, FALLS, HOLDS
 from aura.datasets.people import PeopleOptions
 from aura.datasets.sisfall_phases import cut, phases_of
 from aura.datasets.tables import read_numbers, to_float32
-from aura.datasets.trials import Trial, usable_trials
-from aura.datasets.wording import Wording, captions, described
+from aura.datasets.trials import Trial, activity_texts, of_imu, usable_trials
+from aura.datasets.wording import Wording, described
 from aura.errors import AuraError, CorruptFile
 from aura.storage import Storage
 
@@ -84,8 +86,10 @@ class Options(PeopleOptions[str]):
     """The split by person, which accelerometer, and whether texts say what the body does.
 
     With `phases`, trials whose order is documented are also cut into takes of one movement each
-    (`sisfall_phases`), which have a text and no class. By default people 6, 12 and 18 of the adults
-    and of the elderly are tested on, 5, 11, 17 and 23 validate, and all others train.
+    (`sisfall_phases`), which have a text and no class. With `compositions`, each fall of those who
+    train is also put behind each thing that it may interrupt, so many times. By default people 6,
+    12 and 18 of the adults and of the elderly are tested on, 5, 11, 17 and 23 validate, and all
+    others train.
     """
 
     val: tuple[str, ...] = every_sixth(5)
@@ -93,6 +97,7 @@ class Options(PeopleOptions[str]):
     accelerometer: Literal["ADXL345", "MMA8451Q"] = "ADXL345"
     descriptions: bool = False
     phases: bool = False
+    compositions: int = Field(0, ge=0)
 
 
 class Adapter:
@@ -107,6 +112,10 @@ class Adapter:
         if self.options.descriptions:
             of_label = {ACTIVITIES[code]: texts for code, texts in DESCRIPTIONS.items()}
             self.classes = described({a: a for a in ACTIVITIES.values()}, of_label)
+        falls = {ACTIVITIES[code]: direction for code, direction in FALLS.items()}
+        holds = {ACTIVITIES[code]: names for code, names in HOLDS.items()}
+        own = self.options
+        self.composer = Composer(own.compositions, falls, holds, self.load, own.descriptions)
 
     def inventory(self) -> Inventory:
         """One take a file, by its name; see `base.Adapter`."""
@@ -133,12 +142,15 @@ class Adapter:
             )
             for trial, split in usable_trials(trials, self.options, self.splits, skips)
         ]
+        composed = self.composer.takes(takes)
         if self.options.phases:
             takes += [_phase(take, name) for take in takes for name in phases_of(take.take_id[:3])]
-        return Inventory(tuple(takes), tuple(skips))
+        return Inventory((*takes, *composed), tuple(skips))
 
     def load(self, take: Take) -> Recording:
         """Read a file, or a phase of it; rows that are damaged are dropped and counted."""
+        if isinstance(take.source, Composition):
+            return self.composer.load(take)
         if isinstance(take.source, Phase):
             code, trial = take.take_id[:3], self.load(take.source.trial)
             return cut(trial, code, take.source.name, RATE_HZ)
@@ -147,24 +159,15 @@ class Adapter:
         bits = np.hstack([numbers[:, first : first + 3] for first, _, _ in sensors])
         scale = np.repeat([unit for _, unit, _ in sensors], 3)
         end = np.repeat([last for _, _, last in sensors], 3)
-        mocap_s, mocap = empty_mocap()
         duration = (int(lines[-1]) + 1) / RATE_HZ
-        return Recording(
-            duration_s=duration,
-            imu_s=lines / RATE_HZ,
-            imu=to_float32(bits * scale),
-            imu_ok=np.asarray(~((bits >= end) | (bits < -end)).any(axis=1)),
-            mocap_s=mocap_s,
-            mocap=mocap,
-            frame_rate_hz=30.0,
-            frame_s=np.empty(0),
-            videos=(),
-            texts=(
-                Text(str(take.label), 0.0, "activity", duration),
-                *captions(self.classes[str(take.label)], 0.0, duration),
-            ),
-            skips=(Skip("row is damaged", take.source, "row"),) * damaged,
-            imu_saturated=np.asarray(((bits >= end - 1) | (bits <= -end)).any(axis=1)),
+        return of_imu(
+            duration,
+            lines / RATE_HZ,
+            to_float32(bits * scale),
+            np.asarray(~((bits >= end) | (bits < -end)).any(axis=1)),
+            np.asarray(((bits >= end - 1) | (bits <= -end)).any(axis=1)),
+            activity_texts(str(take.label), self.classes, duration),
+            (Skip("row is damaged", take.source, "row"),) * damaged,
         )
 
 

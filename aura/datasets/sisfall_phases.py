@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from aura.datasets.base import Recording, Skip, Text
-from aura.signals.bursts import activity, bursts
+from aura.signals.bursts import activity, around_two, bursts
 
 TEXTS = {
     "standing": "standing still",
@@ -56,16 +56,10 @@ def spans(code: str, imu: np.ndarray, rate_hz: float) -> dict[str, tuple[float, 
         if int(np.argmax(peaks)) == len(moves) - 1:  # nobody gets up again
             found["on-the-floor"] = (moves[-1, 1] + _REST_S, end_s)
     elif code in _OF_CODE and len(moves) == 2:
-        (a, b), (c, d) = moves
-        first, rest, second = _OF_CODE[code][-3:]
-        found = {
-            "standing": (0.0, a - _MARGIN_S),
-            first: (max(0.0, a - _MARGIN_S), b + _MARGIN_S),
-            rest: (b + _MARGIN_S, c - _MARGIN_S),
-            second: (c - _MARGIN_S, min(end_s, d + _MARGIN_S)),
-        }
-    names = phases_of(code)
-    return {n: (a, b) for n, (a, b) in found.items() if n in names and b - a >= _SHORTEST_S}
+        names = "standing", *_OF_CODE[code][-3:]
+        found = dict(zip(names, around_two(moves, end_s, _MARGIN_S), strict=True))
+    known = phases_of(code)
+    return {n: (a, b) for n, (a, b) in found.items() if n in known and b - a >= _SHORTEST_S}
 
 
 def cut(recording: Recording, code: str, phase: str, rate_hz: float) -> Recording:

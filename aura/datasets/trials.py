@@ -3,8 +3,11 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic, NamedTuple
 
-from aura.datasets.base import Skip, by_depth
+import numpy as np
+
+from aura.datasets.base import Recording, Skip, Text, by_depth, empty_mocap
 from aura.datasets.people import PeopleOptions, Person
+from aura.datasets.wording import Wording, captions
 
 
 class Trial(NamedTuple, Generic[Person]):
@@ -51,3 +54,37 @@ def usable_trials(
         else:
             yield trial, split
         seen.add(trial.name)
+
+
+def activity_texts(
+    label: str, classes: Mapping[str, Wording], duration_s: float
+) -> tuple[Text, ...]:
+    """The activity as the text of a whole trial, and its descriptions."""
+    return (
+        Text(label, 0.0, "activity", duration_s),
+        *captions(classes[label], 0.0, duration_s),
+    )
+
+
+def of_imu(
+    duration_s: float, imu_s: np.ndarray, imu: np.ndarray, imu_ok: np.ndarray,
+    imu_saturated: np.ndarray, texts: tuple[Text, ...], skips: tuple[Skip, ...],
+    counts: Mapping[str, int] | None = None,
+) -> Recording:  # fmt: skip
+    """A recording by an IMU alone; what is given is as in `Recording`."""
+    mocap_s, mocap = empty_mocap()
+    return Recording(
+        duration_s=duration_s,
+        imu_s=imu_s,
+        imu=imu,
+        imu_ok=imu_ok,
+        mocap_s=mocap_s,
+        mocap=mocap,
+        frame_rate_hz=30.0,
+        frame_s=np.empty(0),
+        videos=(),
+        texts=texts,
+        skips=skips,
+        imu_saturated=imu_saturated,
+        counts=counts or {},
+    )

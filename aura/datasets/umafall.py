@@ -13,15 +13,17 @@ from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
+from pydantic import Field
 
 from aura.config.base import parse_options
-from aura.datasets.base import Inventory, Recording, Skip, Take, Text, empty_mocap
+from aura.datasets.base import Inventory, Recording, Skip, Take
+from aura.datasets.compositions import Composer, Composition
 from aura.datasets.delivery import pair_numbers, sample_times
-from aura.datasets.descriptions.umafall import DESCRIPTIONS
+from aura.datasets.descriptions.umafall import DESCRIPTIONS, FALLS, HOLDS
 from aura.datasets.people import PeopleOptions
 from aura.datasets.tables import read_numbers, to_float32
-from aura.datasets.trials import Trial, usable_trials
-from aura.datasets.wording import Wording, captions, described
+from aura.datasets.trials import Trial, activity_texts, of_imu, usable_trials
+from aura.datasets.wording import Wording, described
 from aura.errors import AuraError, CorruptFile
 from aura.schema import PLACES
 from aura.storage import Storage
@@ -66,13 +68,15 @@ _PHONE = Device(198.2, accel=4 * GRAVITY)
 class Options(PeopleOptions[int]):
     """The split by person, which places are read (null is all), and longer texts or not.
 
-    By default people 6, 12 and 18 are tested on, 5, 11 and 17 validate, and all others train.
+    With `compositions`, falls of those who train are also put behind what they may interrupt, so
+    many times. By default people 6, 12 and 18 are tested on, 5, 11 and 17 validate, the rest train.
     """
 
     val: tuple[int, ...] = (5, 11, 17)
     test: tuple[int, ...] = (6, 12, 18)
     places: tuple[str, ...] | None = None
     descriptions: bool = False
+    compositions: int = Field(0, ge=0)
 
 
 class Adapter:
@@ -87,6 +91,10 @@ class Adapter:
         if self.options.descriptions:
             of_label = {ACTIVITIES[code]: texts for code, texts in DESCRIPTIONS.items()}
             self.classes = described({a: a for a in ACTIVITIES.values()}, of_label)
+        falls = {ACTIVITIES[code]: direction for code, direction in FALLS.items()}
+        holds = {ACTIVITIES[code]: names for code, names in HOLDS.items()}
+        own = self.options
+        self.composer = Composer(own.compositions, falls, holds, self.load, own.descriptions)
         self._cached: tuple[str, np.ndarray, int] | None = None
 
     def inventory(self) -> Inventory:
@@ -126,12 +134,13 @@ class Adapter:
                         )
                     )
                     named = ()
-        return Inventory(tuple(takes), tuple(skips))
+        return Inventory((*takes, *self.composer.takes(takes)), tuple(skips))
 
     def load(self, take: Take) -> Recording:
         """The samples of one sensor; the file stays open for the sensors that follow."""
-        path, number, device, named = take.source
-        rows, damaged = self._rows(path)
+        if isinstance(take.source, Composition):
+            return self.composer.load(take)
+        (path, number, device, named), (rows, damaged) = take.source, self._rows(take.source[0])
         duration = float(rows[:, _MS].max()) / 1000
         imu_s, imu, counts = read_sensor(rows[rows[:, _SENSOR_ID] == number], device)
         skips = []
@@ -142,24 +151,15 @@ class Adapter:
         if not len(imu):
             skips.append(Skip("sensor has no rows", take.take_name, "imu"))
         ends = _SATURATED * np.repeat([device.accel, device.gyro], 3)
-        mocap_s, mocap = empty_mocap()
-        return Recording(
-            duration_s=duration,
-            imu_s=imu_s,
-            imu=imu,
-            imu_ok=np.ones(len(imu), bool),
-            mocap_s=mocap_s,
-            mocap=mocap,
-            frame_rate_hz=30.0,
-            frame_s=np.empty(0),
-            videos=(),
-            texts=(
-                Text(str(take.label), 0.0, "activity", duration),
-                *captions(self.classes[str(take.label)], 0.0, duration),
-            ),
-            skips=tuple(skips),
-            imu_saturated=(np.abs(imu) >= ends).any(axis=1),
-            counts=counts,
+        return of_imu(
+            duration,
+            imu_s,
+            imu,
+            np.ones(len(imu), bool),
+            (np.abs(imu) >= ends).any(axis=1),
+            activity_texts(str(take.label), self.classes, duration),
+            tuple(skips),
+            counts,
         )
 
     def _head(self, path: str) -> bytes:

@@ -14,6 +14,7 @@ from aura.learning.movement import movement
 from aura.learning.sampling import (
     Stream,
     balanced_weights,
+    limit_unlabelled,
     numpy_generator,
     sample_batches,
     sample_by_source,
@@ -56,6 +57,12 @@ class Feed:
                 c.numpy()[self._rows] for c in (windows.caption_code, windows.take_code)
             )
             self._weights = balanced_weights(captions, takes, movement(windows, self._rows))
+            self._weights = limit_unlabelled(
+                self._weights,
+                windows.label[self._rows] != None,  # noqa: E711, element by element
+                captions * 0 if windows.source is None else windows.source[self._rows],
+                params.unlabelled,
+            )
         self.steps_per_epoch = -(-len(self._rows) // params.batch)
         self.min_batch_size = len(self._rows) // self.steps_per_epoch
         self._sampled: tuple[int, list[np.ndarray]] = (-1, [])  # an epoch, and its batches

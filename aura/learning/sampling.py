@@ -105,6 +105,37 @@ def balanced_weights(captions: np.ndarray, takes: np.ndarray, movement: np.ndarr
     return share / takes_of[of_pair][pair] / len(takes_of)
 
 
+def limit_unlabelled(
+    weights: np.ndarray, labelled: np.ndarray, sources: np.ndarray, most: float
+) -> np.ndarray:
+    """The same weights with those of windows without a class no more than a share of a source.
+
+    Parameters
+    ----------
+    weights : np.ndarray
+        (N,) of `balanced_weights`.
+    labelled : np.ndarray
+        (N,) bool, which windows have a class.
+    sources : np.ndarray
+        (N,) which source each is of; one with no class at all stays as it is.
+    most : float
+        The share, above 0 and at most 1.
+
+    Returns
+    -------
+    np.ndarray
+        (N,), the sum is 1; that of each source stays what it was.
+    """
+    _, source = np.unique(sources, return_inverse=True)
+    whole, without = (np.bincount(source, w) for w in (weights, weights * ~labelled))
+    share = without / np.maximum(whole, np.finfo(float).tiny)
+    above = (share > most) & (share < 1)
+    down = np.where(above, most / np.maximum(share, most), 1.0)
+    up = np.where(above, (1 - most) / np.where(above, 1 - share, 1.0), 1.0)
+    limited: np.ndarray = weights * np.where(labelled, up[source], down[source])
+    return limited / limited.sum()
+
+
 def sample_weighted(
     rows: np.ndarray, weights: np.ndarray, batch_size: int, rng: np.random.Generator
 ) -> list[np.ndarray]:

@@ -52,5 +52,26 @@ def bursts(level: np.ndarray, rate_hz: float) -> np.ndarray:
     return edges[edges[:, 1] - edges[:, 0] >= _SHORTEST_S * rate_hz]
 
 
+def around_two(moves_s: np.ndarray, end_s: float, margin_s: float) -> list[tuple[float, float]]:
+    """Spans of rest, movement, rest and movement of a recording of two bursts, s.
+
+    Parameters
+    ----------
+    moves_s : np.ndarray
+        (2, 2) begin and end of both, s.
+    end_s : float
+        Of the recording.
+    margin_s : float
+        By which movements begin earlier and end later than their bursts.
+    """
+    (a, b), (c, d) = moves_s.tolist()
+    return [
+        (0.0, a - margin_s),
+        (max(0.0, a - margin_s), b + margin_s),
+        (b + margin_s, c - margin_s),
+        (c - margin_s, min(end_s, d + margin_s)),
+    ]
+
+
 def _odd(samples: float) -> int:
     return 2 * round(samples / 2) + 1

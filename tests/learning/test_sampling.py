@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aura.learning import sampling
+from aura.learning.feed import Feed
+from tests.conftest import tiny_params
 from tests.small import short
 
 STUDIES = st.lists(st.integers(1, 12), min_size=1, max_size=9)
@@ -64,3 +67,42 @@ def test_part_of_a_batch_is_the_batch_of_those_rows():
     assert {"imu", "has.text", "text_id"} <= part.keys()
     for name, tensor in part.items():
         assert torch.equal(tensor, expected[name]), name
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.01, 1), st.booleans(), st.integers(0, 3)), min_size=1),
+    st.floats(0.01, 1),
+)
+def test_windows_without_a_class_have_no_more_than_their_share(windows, most):
+    """Against a loop over the sources."""
+    weights, labelled, sources = (np.array(column) for column in zip(*windows, strict=True))
+    weights = weights / weights.sum()
+    got = sampling.limit_unlabelled(weights, labelled, sources, most)
+    assert got.sum() == pytest.approx(1)
+    for source in set(sources.tolist()):
+        own = sources == source
+        whole, share = weights[own].sum(), weights[own & ~labelled].sum() / weights[own].sum()
+        expected = min(share, most) if labelled[own].any() else share
+        assert got[own].sum() == pytest.approx(whole)
+        assert got[own & ~labelled].sum() / whole == pytest.approx(expected)
+        for kind in (own & labelled, own & ~labelled):  # among themselves as before
+            if kind.any():
+                np.testing.assert_allclose(
+                    got[kind] / got[kind].sum(), weights[kind] / weights[kind].sum()
+                )
+
+
+def test_batches_hold_as_many_windows_without_a_class_as_the_settings_say():
+    joined = short()
+    labels = joined.label.copy()
+    labels[: len(labels) // 2] = None
+    joined = replace(joined, label=labels)
+    train = tiny_params().train
+    shares = []
+    for most in (1.0, 0.25):
+        changed = train.model_copy(update={"batch": 16, "batches": "balanced", "unlabelled": most})
+        feed = Feed(joined, changed, seed=0, scale=torch.ones(2, 6))
+        rows = [feed.rows(e, n) for e in range(200) for n in range(feed.steps_per_epoch)]
+        shares.append(float(np.mean(labels[np.concatenate(rows)] == None)))  # noqa: E711
+    assert shares[0] > 0.4
+    assert shares[1] == pytest.approx(0.25, abs=0.02)

@@ -187,3 +187,19 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "A lateral fall from a chair after fainting.",
     ),
 }
+
+FALLS: dict[str, str] = {
+    **dict.fromkeys(("F01", "F04", "F05", "F08", "F10", "F13"), "forward"),
+    **dict.fromkeys(("F02", "F11", "F14"), "backward"),
+    **dict.fromkeys(("F03", "F09", "F12", "F15"), "sideways"),
+}
+"""Where a fall goes to; F06 goes straight down and of F07 it is not said."""
+
+HOLDS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("D01", "D02"), ("walking",)),
+    **dict.fromkeys(("D03", "D04"), ("jogging",)),
+    **dict.fromkeys(
+        ("D07", "D08", "D09", "D10"), ("standing", "sitting-down", "seated", "standing-up")
+    ),
+}
+"""What is done in an activity that a fall may interrupt, of `compositions.CLAUSES`."""

@@ -86,3 +86,13 @@ DESCRIPTIONS: dict[str, tuple[str, ...]] = {
         "A lateral fall.",
     ),
 }
+
+FALLS = {"backwardFall": "backward", "forwardFall": "forward", "lateralFall": "sideways"}
+"""Where a fall goes to."""
+
+HOLDS: dict[str, tuple[str, ...]] = {
+    "Walking": ("walking",),
+    "Jogging": ("jogging",),
+    "Sitting_GettingUpOnAChair": ("standing", "sitting-down", "seated", "standing-up"),
+}
+"""What is done in an activity that a fall may interrupt, of `compositions.CLAUSES`."""
