@@ -64,14 +64,17 @@ class SensorEncoder(nn.Module):
         Numbers that `features` gives.
     shape : Shape
         Sizes that the data gives.
+    projected : int, optional
+        How many of them, the first, the vectors are made of; all by default. The others are for
+        heads alone.
     """
 
     modality: ClassVar[Modality]
 
-    def __init__(self, width: int, shape: Shape) -> None:
+    def __init__(self, width: int, shape: Shape, projected: int | None = None) -> None:
         super().__init__()
         self.width, self.shape = width, shape
-        self.project = nn.Linear(width, shape.dim)
+        self.project = nn.Linear(projected or width, shape.dim)
 
     def fit(self, signal: Tensor, valid: Tensor, channels: Tensor) -> None:
         """Take from training windows what is no weight, such as their mean and deviation.
@@ -104,7 +107,8 @@ class SensorEncoder(nn.Module):
 
     def forward(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
         """Unit vectors (B, dim) float32."""
-        return F.normalize(self.project(self.features(signal, valid, channels)).float(), dim=-1)
+        features = self.features(signal, valid, channels)[:, : self.project.in_features]
+        return F.normalize(self.project(features).float(), dim=-1)
 
 
 class ImuEncoder(SensorEncoder):
@@ -119,8 +123,8 @@ class ImuEncoder(SensorEncoder):
     modality = "imu"
     scale: Tensor
 
-    def __init__(self, width: int, shape: Shape) -> None:
-        super().__init__(width, shape)
+    def __init__(self, width: int, shape: Shape, projected: int | None = None) -> None:
+        super().__init__(width, shape, projected)
         channels = len(IMU_CHANNELS)
         self.register_buffer("scale", torch.stack([torch.zeros(channels), torch.ones(channels)]))
 

@@ -76,7 +76,9 @@ class Encoder(ImuEncoder):
         count = len(statistics(torch.zeros(1, steps, 1), _RATE_HZ)[0]) + options.course
         count *= len(names)
         width = 2 * SIZES[settings.size].width
-        super().__init__(width if options.layers else count + 1, shape)
+        inputs = count + 1  # and whether there is a gyroscope
+        projected = width if options.layers else inputs
+        super().__init__(projected + (inputs if options.layers else 0), shape, projected)
         self.view, self.course = options.view, options.course
         of_gyroscope = [
             options.view == "levelled" or i in OF_GYROSCOPE or i >= len(INVARIANTS)
@@ -87,7 +89,6 @@ class Encoder(ImuEncoder):
         self.register_buffer("spread", torch.ones(count))
         self.input_dropout = nn.Dropout(options.input_dropout)
         layers: list[nn.Module] = []
-        inputs = count + 1  # and whether there is a gyroscope
         for _ in range(options.layers):
             layers += [
                 nn.Linear(inputs, width), nn.LayerNorm(width), nn.GELU(),
@@ -123,7 +124,11 @@ class Encoder(ImuEncoder):
         self.spread.copy_(found.std(0) + 1e-2)
 
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
-        """Features (B, width) of windows; see `SensorEncoder.features`."""
+        """Features (B, width) of windows; see `SensorEncoder.features`.
+
+        What the layers make of the statistics, then the statistics themselves: training keeps of
+        them what its pairs need, and another task may need more.
+        """
         has = torch.ones(len(signal), 1, dtype=torch.bool, device=signal.device)
         if channels is not None:
             has = channels[:, 3:].all(1, keepdim=True)
@@ -131,4 +136,5 @@ class Encoder(ImuEncoder):
             found = self.describe(signal, valid, channels)
             x = ((found - self.center) / self.spread).clamp(-_CLAMP, _CLAMP)
             x = x.masked_fill((self.of_gyroscope & ~has) | ~valid.any(1, keepdim=True), 0)
-        return self.layers(torch.cat([self.input_dropout(x), has.to(x.dtype)], 1))
+        x = torch.cat([self.input_dropout(x), has.to(x.dtype)], 1)
+        return torch.cat([self.layers(x), x], 1) if len(self.layers) else x

@@ -80,7 +80,8 @@ class Encoder(SensorEncoder):
         each = len(statistics(torch.zeros(1, shape.frames, 1), MOCAP_RATE_HZ)[0])
         count = channels * (2 * each + options.course)
         width = 2 * SIZES[settings.size].width
-        super().__init__(width if options.layers else count, shape)
+        projected = width if options.layers else count
+        super().__init__(projected + (count if options.layers else 0), shape, projected)
         self.course = options.course
         self.register_buffer("center", torch.zeros(count))
         self.register_buffer("spread", torch.ones(count))
@@ -122,12 +123,16 @@ class Encoder(SensorEncoder):
         self.spread.copy_(square.sqrt() + 1e-2)
 
     def features(self, signal: Tensor, valid: Tensor, channels: Tensor | None = None) -> Tensor:
-        """Features (B, width) of windows; see `SensorEncoder.features`."""
+        """Features (B, width) of windows; see `SensorEncoder.features`.
+
+        What the layers make of the statistics, then the statistics themselves, for heads.
+        """
         with torch.autocast(signal.device.type, enabled=False), torch.no_grad():
             found, known = self.describe(signal, valid)
             x = ((found - self.center) / self.spread).clamp(-_CLAMP, _CLAMP)
             x = x.masked_fill(~known, 0)
-        return self.layers(self.input_dropout(x))
+        x = self.input_dropout(x)
+        return torch.cat([self.layers(x), x], 1) if len(self.layers) else x
 
 
 def vectors(pose_BFJ3: Tensor, valid_BFJ: Tensor) -> tuple[Tensor, Tensor]:
