@@ -15,9 +15,9 @@ import numpy as np
 from aura.config import Params
 from aura.downstream.compare import compare
 from aura.errors import AuraError
+from aura.evaluation import zeroshot
 from aura.evaluation.balanced import balanced_classes
 from aura.evaluation.measure import TestSet
-from aura.evaluation.zeroshot import baselines
 from aura.learning.batches import Windows
 from aura.report import transfer as tables
 from aura.teacher.identity import Identity
@@ -153,10 +153,13 @@ def _test(
         "windows": len(rows),
         "classes": list(test.class_names),
         "interval": unit_name,
-        "baselines": baselines(labelled.label, labelled.label, classes, seed),
+        "baselines": zeroshot.baselines(labelled.label, labelled.label, classes, seed),
         "zero_shot": compared(by_window, every),
         "takes": compared(by_take, first),
         "places": {name: compared(by_window, every, name) for name in found},
+        "errors": zeroshot.errors(
+            labelled.label[first], next(iter(by_take.values())), test.class_names
+        ),
         "takes_at_places": {name: compared(by_take, first, name) for name in found},
         "home": {source: home[source] for source in single},
         **heads,

@@ -70,11 +70,14 @@ class Recipe(Model):
         Train on these of the mixture's sources; all where it is null.
     train : dict
         Keys of the section `train` that differ.
+    people : float
+        Train on this share of each source's people, drawn at random.
     control : bool
         Train on shuffled pairs.
     """
 
     sources: tuple[str, ...] | None = None
+    people: float = Field(1.0, gt=0, le=1)
     train: dict[str, Any] = Field(default_factory=dict)
     control: bool = False
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -198,4 +199,39 @@ def baselines(
         table[guesser] = {
             name: float(np.mean([getattr(score, name) for score in scores])) for name in names
         }
+    return table
+
+
+def errors(
+    labels: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str]
+) -> list[dict[str, Any]]:
+    """For each class that there is, how often it is found, and what it is mostly taken for.
+
+    Parameters
+    ----------
+    labels : (N,) int64
+        Class numbers, -1 where there is none.
+    predicted : (models, N) int64
+        Class numbers of each model, -1 for none.
+    names : Sequence[str]
+        Of the classes.
+
+    Returns
+    -------
+    list of dict
+        `label`, `n`, `recall`, and where there are errors `taken_for` and its share `of` all; the
+        mean of the models, classes in order.
+    """
+    known = (predicted >= 0).all(0) & (labels >= 0)
+    total = sum(confusion_matrix(labels[known], row[known], len(names)) for row in predicted)
+    table = []
+    for number, cells in enumerate(np.asarray(total) / len(predicted)):
+        if not cells.sum():
+            continue
+        share = cells / cells.sum()
+        row = {"label": names[number], "n": round(cells.sum()), "recall": float(share[number])}
+        others = np.where(np.arange(len(share)) == number, 0, share)
+        if others.any():
+            row |= {"taken_for": names[int(others.argmax())], "of": float(others.max())}
+        table.append(row)
     return table

@@ -1,6 +1,6 @@
 """The tables and the figure of the data sets that are left out one at a time."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ def _target(content: Mapping[str, Any]) -> list[str]:
         "",
         *_zero_shot("take", content["takes"], content["takes_at_places"]),
     ]
+    lines += ["", *_errors(content["errors"])]
     if content.get("rows"):
         lines += ["", *_heads(content)]
     warnings = content.get("warnings", [])
@@ -106,6 +107,16 @@ def _zero_shot(
             *(f"{row['macro-F1']['value']:.3f}" if row else "" for row in at),
         ]
         lines.append(_row(cells))
+    return lines
+
+
+def _errors(errors: Sequence[Mapping[str, Any]]) -> list[str]:
+    """By class, of the first row's takes."""
+    lines = [_row(["class, of the first row, by take", "takes", "found", "mostly taken for"]),
+             _row(["---"] * 4)]  # fmt: skip
+    for row in errors:
+        wrong = f"{row['taken_for']} ({row['of']:.2f})" if "of" in row else ""
+        lines.append(_row([row["label"], str(row["n"]), f"{row['recall']:.2f}", wrong]))
     return lines
 
 

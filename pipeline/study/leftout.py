@@ -5,17 +5,19 @@ import json
 import shutil
 import time
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 
 from aura import encoders
 from aura.config import Params
 from aura.errors import AuraError
 from aura.learning import training
+from aura.learning.batches import Windows
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import files_of
@@ -114,6 +116,7 @@ def key_of(params: Params, mixture: str, cell: Cell) -> str:
         "train": settings.train.model_dump(mode="json", exclude={"twins"}),
         "shares": shares_of(params, mixture, cell),
         "control": recipe is not None and recipe.control,
+        "people": 1.0 if recipe is None else recipe.people,
         "window_s": params.slice.window_s,
         "input": files_of(*paths.tables(*cell.sources)),
     }
@@ -141,12 +144,14 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
     settings = settings_of(params, cell).train
     shares = shares_of(params, mixture, cell)
     windows, teacher = _sources(params.model_dump_json(), tuple(shares.items()), str(Path.cwd()))
+    recipe = params.transfer.recipes.get(cell.recipe)
+    if recipe is not None and recipe.people < 1:
+        windows = fewer_people(windows, recipe.people, cell.seed)
     torch.manual_seed(settings.seed)
     model = training.Model(
         windows.shape, settings.imu_encoder, settings.mocap_encoder, settings.loss
     )
     training.fit_scale(model, windows, windows.rows("train"))
-    recipe = params.transfer.recipes.get(cell.recipe)
     seen = windows.shuffled(cell.seed) if recipe is not None and recipe.control else windows
     best: dict[str, float] = {}
     for phase in settings.phases().values():
@@ -169,3 +174,31 @@ def train(params: Params, mixture: str, cell: Cell, folder: Path) -> None:
         f"transfer: {cell.recipe}, seed {cell.seed}, of {', '.join(cell.sources)} in "
         f"{time.monotonic() - start:.0f} s"
     )
+
+
+def fewer_people(windows: Windows, share: float, seed: int) -> Windows:
+    """The windows with a share of each source's training people; the others' are in no split.
+
+    Parameters
+    ----------
+    windows : Windows
+        Those of a mixture.
+    share : float
+        Of the people of each source, at least one of whom stays.
+    seed : int
+        Of who stays; who does at a smaller share does at a larger.
+
+    Returns
+    -------
+    Windows
+        Validation and test are the same.
+    """
+    assert windows.source is not None
+    split, train = np.array(windows.split, dtype=object), windows.split == "train"
+    for source in windows.shares:
+        own = train & (windows.source == source)
+        people = np.unique(windows.participant[own])
+        order = np.random.default_rng(seed).permutation(people)
+        kept = order[: max(1, round(share * len(people)))]
+        split[own & ~np.isin(windows.participant, kept)] = splits.LEFT_OUT
+    return replace(windows, split=split.astype(str))

@@ -8,6 +8,8 @@ from aura.learning.batches import Windows
 from aura.schema import MODALITIES, SPLITS
 from pipeline.study import copies
 
+LEFT_OUT = "left out"  # the split of windows that a model may not see
+
 
 def check(windows: Windows, on_overlap: str = "error") -> list[str]:
     """Refuse a test split that shares a person or a capture with the others; warn for validation.

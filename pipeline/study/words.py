@@ -21,8 +21,6 @@ from pipeline.engine.progress import say
 from pipeline.study import grid, joined, splits, targets
 from pipeline.study.grid import SENSORS
 
-LEFT_OUT = "left out"  # the split of windows that a model may not see
-
 
 class Cell(NamedTuple):
     """One training: seed, partition of the classes, fold, who is tested, and whether a control.
@@ -139,12 +137,12 @@ def split(windows: Windows, label: np.ndarray, cell: Cell, hidden: Collection[in
     """
     new = np.array(windows.split, dtype=object)
     if cell.person == "val":
-        new[windows.split == "test"], new[windows.split == "val"] = LEFT_OUT, "test"
+        new[windows.split == "test"], new[windows.split == "val"] = splits.LEFT_OUT, "test"
     elif cell.person != "test":
         new[:] = np.where(windows.participant == cell.person, "test", "train")
     test = new == "test"
-    new[~test & (np.isin(label, list(hidden)) | (label < 0))] = LEFT_OUT
-    new[test & (np.isin(label, list(unused)) | (label < 0))] = LEFT_OUT
+    new[~test & (np.isin(label, list(hidden)) | (label < 0))] = splits.LEFT_OUT
+    new[test & (np.isin(label, list(unused)) | (label < 0))] = splits.LEFT_OUT
     return replace(windows, split=new.astype(str))
 
 

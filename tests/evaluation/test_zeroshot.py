@@ -9,6 +9,7 @@ from aura.evaluation.zeroshot import (
     class_embeddings,
     classification,
     confusion_matrix,
+    errors,
     zero_shot,
 )
 
@@ -89,3 +90,12 @@ def test_majority_follows_training_and_uniform_is_the_expectation():
     guesses = np.random.default_rng(9).integers(0, 4, (400, 100))
     expected = np.mean([metrics.f1_score(test, guess, average="macro") for guess in guesses])
     assert table["uniform"]["macro_f1"] == pytest.approx(expected, abs=0.01)
+
+
+def test_errors_by_class_are_shares_of_its_own_and_the_mean_of_models():
+    labels = np.array([0, 0, 0, 0, 1, 1, -1, 3])
+    one, two = np.array([0, 0, 1, 2, 1, 1, 0, -1]), np.array([0, 2, 2, 2, 1, 1, 1, 3])
+    assert errors(labels, np.stack([one, two]), ["a", "b", "c", "d"]) == [
+        {"label": "a", "n": 4, "recall": 3 / 8, "taken_for": "c", "of": 4 / 8},
+        {"label": "b", "n": 2, "recall": 1.0},
+    ]  # the last is no answer of both

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -184,6 +185,30 @@ def test_rows_that_train_the_same_share_a_model_and_others_do_not(params):
     assert not {k for (_, _, s), k in keys.items() if s} & {
         k for (_, _, s), k in keys.items() if not s
     }
+
+
+def test_a_share_of_each_sources_people_trains(place, params):
+    windows, _, _ = joined.mix(params, {"synthetic": 0.5, "sp-sw-har": 0.5})
+    train = windows.split == "train"
+    sources, people = windows.source.copy(), windows.participant.copy()
+    people[train] = [f"{i % 5}" for i in range(train.sum())]
+    windows = replace(windows, participant=people)
+    kept = {}
+    for share, count in ((0.8, 4), (0.4, 2), (0.01, 1)):
+        found = leftout.fewer_people(windows, share, 3)
+        for source in COPIES[::2]:
+            own = (found.split == "train") & (sources == source)
+            kept[source, count] = set(people[own])
+            assert len(kept[source, count]) == count
+            rows = train & (sources == source) & np.isin(people, list(kept[source, count]))
+            assert np.array_equal(own, rows)  # all of theirs
+        assert np.array_equal(found.split[~train], windows.split[~train])
+    for source in COPIES[::2]:
+        assert kept[source, 1] < kept[source, 2] < kept[source, 4]
+    recipes = {"all": {}, "half": {"people": 0.5}}
+    changed = params.changed({"transfer": {"recipes": recipes, "candidates": []}}, "test")
+    cells = [c for c in leftout.grid(changed, "all", "utd-mhad") if c.recipe in recipes]
+    assert len({leftout.key_of(changed, "all", cell) for cell in cells}) == 4
 
 
 def test_a_control_is_trained_on_shuffled_pairs(place, params, monkeypatch):
@@ -379,6 +404,9 @@ def test_copies_of_a_source_are_said_and_the_page_has_all_rows(place, details):
     assert any("holds too" in line for line in details["utd-mhad"]["warnings"])
     folder = place / "reports/all/transfer"
     page = (folder / "table.md").read_text()
+    for content in details.values():
+        for row in content["errors"]:
+            assert f"\n| {row['label']} | {row['n']} | {row['recall']:.2f} | " in page
     assert page.startswith("# all, one data set left out at a time\n")
     for target in details.values():
         for name in target["zero_shot"]:

@@ -12,7 +12,8 @@ from aura.errors import AuraError
 from pipeline import embed, resample, unseen
 from pipeline import slice as slice_stage
 from pipeline.study import joined, targets, words
-from pipeline.study.words import LEFT_OUT, Cell
+from pipeline.study.splits import LEFT_OUT
+from pipeline.study.words import Cell
 from tests.conftest import ROOT
 from tests.datasets.test_utd_mhad import write
 
