@@ -28,7 +28,7 @@ from aura.teacher.video import decode_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.watched import watch
 
@@ -54,7 +54,9 @@ def run(params: Params) -> None:
         "params": params.model_dump(mode="json"),
         "files": [(str(path), path.stat().st_mtime_ns) for path in files],
     }
-    with stage_output(paths.TEACHER, identity) as folder:
+    used = {"teach": params.teach.model_dump(mode="json"), "seed": params.seed}
+    made = Made("teach", "", used if settings.model == "stand-in" else {})
+    with stage_output(paths.TEACHER, identity, made) as folder:
         if sentences is not None:
             card = frozen.identify(settings, "fp32", "cut")
             say(f"teach: {card.model}, {card.pooling}, {card.max_tokens} tokens, no video.")

@@ -13,7 +13,7 @@ from aura.config import Encoder
 from aura.learning import training
 from aura.learning.join import join_tables
 from aura.teacher import identity
-from pipeline.engine import paths
+from pipeline.engine import manifest, paths
 from pipeline.engine.output import write_table
 
 DIM = 16
@@ -130,6 +130,7 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
     ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_table(folder / path, table, table.schema)
+    write_manifests(folder)
     params = config.Params.model_validate(
         {
             "study": ["tiny"],
@@ -143,6 +144,22 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
     )
     (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     return params
+
+
+def write_manifests(folder: Path, dataset: str = "tiny", window_s: float = 5.0) -> None:
+    """Write the manifests of tables that no stage wrote, or anew after a test changed them."""
+    teacher = {"model": dataset}
+    signals = _manifest(folder, manifest.Made("resample", dataset, {}), paths.SIGNALS)
+    used = {"window_s": window_s}
+    windows = _manifest(folder, manifest.Made("slice", dataset, used, [signals]), paths.WINDOWS)
+    made = manifest.Made("embed", dataset, {}, [signals, windows], teacher)
+    _manifest(folder, made, paths.EMBEDDINGS)
+
+
+def _manifest(folder: Path, made: manifest.Made, kind: Path) -> manifest.Manifest:
+    (folder / kind / made.dataset).mkdir(parents=True, exist_ok=True)
+    manifest.write(folder / kind / made.dataset, made)
+    return manifest.read(folder / kind / made.dataset, made.stage)
 
 
 def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **others):

@@ -46,9 +46,14 @@ def preprocessing(datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
 def read_json(path: Path, stage: str) -> Any:
     """What a stage wrote; where it has not run, an `AuraError` that says so."""
     try:
-        return json.loads(path.read_text())
-    except OSError:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
         raise AuraError(f"There is nothing at {path} yet; run `aura {stage}` first.") from None
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise AuraError(f"{path} is damaged: it is no JSON object; run `aura {stage}` again.")
+    return content
 
 
 def _sum(parts: Sequence[Any]) -> Any:

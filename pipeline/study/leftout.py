@@ -19,9 +19,8 @@ from aura.errors import AuraError
 from aura.evaluation.measure import TestSet
 from aura.learning import training
 from aura.learning.batches import Windows
-from pipeline.engine import paths
+from pipeline.engine import inputs, manifest
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
 
@@ -92,7 +91,9 @@ def key_of(params: Params, mixture: str, cell: Cell) -> str:
         "shares": shares_of(params, mixture, cell),
         "control": recipe is not None and recipe.control,
         "window_s": params.slice.window_s,
-        "input": files_of(*paths.tables(*cell.sources)),
+        "input": manifest.content_of(
+            *(found for source in cell.sources for found in inputs.own_tables_of(params, source))
+        ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 
