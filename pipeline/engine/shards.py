@@ -26,7 +26,8 @@ from pipeline.engine.session import describe_ray, ray_session
 from pipeline.engine.task import Add, Report, Shard, ShardTask, Work
 
 __all__ = [
-    "Add", "Report", "Shard", "Work", "add_counts", "file_shards", "group", "require_some", "run_shards",
+    "Add", "Report", "Shard", "Work", "add_counts", "file_shards", "group", "require_some",
+    "run_shards",
 ]  # fmt: skip
 
 T = TypeVar("T")
