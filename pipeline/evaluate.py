@@ -40,8 +40,7 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(
             f"The test split of {dataset} has {len(rows)} windows; nothing to evaluate."
         )
-    model, card = trained.load(params, dataset)
-    joined.check_model(card, teacher, dataset, dataset)
+    model, card = trained.load(params, dataset, teacher)
     test = targets.test_set(windows, texts, rows)
     reached = _trained(card["settings"])
     present = [m for m in MODALITIES if test.valid[m].any() and m in reached]

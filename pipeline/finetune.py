@@ -18,8 +18,7 @@ from pipeline.study import joined, targets, trained
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
     windows, texts, teacher = joined.load(params, dataset)
-    model, card = trained.load(params, dataset)
-    joined.check_model(card, teacher, dataset, dataset)
+    model, card = trained.load(params, dataset, teacher)
     all_rows, rows = np.arange(len(windows)), windows.rows("test")
     if len(rows) < 2:
         raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")

@@ -147,19 +147,27 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
 
 
 def write_manifests(folder: Path, dataset: str = "tiny", window_s: float = 5.0) -> None:
-    """Write the manifests of tables that no stage wrote, or anew after a test changed them."""
-    teacher = {"model": dataset}
-    signals = _manifest(folder, manifest.Made("resample", dataset, {}), paths.SIGNALS)
-    used = {"window_s": window_s}
-    windows = _manifest(folder, manifest.Made("slice", dataset, used, [signals]), paths.WINDOWS)
-    made = manifest.Made("embed", dataset, {}, [signals, windows], teacher)
-    _manifest(folder, made, paths.EMBEDDINGS)
+    """Write the manifests of tables that no stage wrote."""
+    signals = seal(folder / paths.SIGNALS / dataset, "resample")
+    windows = seal(folder / paths.WINDOWS / dataset, "slice", [signals], {"window_s": window_s})
+    seal(folder / paths.EMBEDDINGS / dataset, "embed", [signals, windows])
 
 
-def _manifest(folder: Path, made: manifest.Made, kind: Path) -> manifest.Manifest:
-    (folder / kind / made.dataset).mkdir(parents=True, exist_ok=True)
-    manifest.write(folder / kind / made.dataset, made)
-    return manifest.read(folder / kind / made.dataset, made.stage)
+def seal(folder: Path, stage: str, inputs=(), params=None) -> manifest.Manifest:
+    """Write the manifest of a folder that a test wrote, or changed: then it keeps its params."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if params is None and (folder / manifest.NAME).is_file():
+        params = manifest.read(folder, stage).params
+    manifest.write(folder, manifest.Made(stage, folder.name, params or {}, inputs))
+    return manifest.read(folder, stage)
+
+
+def seal_tables(folder: Path, dataset: str) -> None:
+    """Write all manifests of a data set anew, after a test has planted something in its tables."""
+    found: list[manifest.Manifest] = []
+    for kind, stage in ((paths.SIGNALS, "resample"), (paths.WINDOWS, "slice"),
+                        (paths.EMBEDDINGS, "embed")):  # fmt: skip
+        found.append(seal(folder / kind / dataset, stage, tuple(found)))
 
 
 def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **others):

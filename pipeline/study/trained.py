@@ -4,8 +4,10 @@ from typing import Any
 
 from aura.config import Params
 from aura.learning import model as learned
+from aura.teacher.identity import Identity
 from pipeline.engine import checks, inputs, paths
 from pipeline.engine.manifest import Manifest
+from pipeline.study import joined
 
 
 def check(params: Params, dataset: str) -> Manifest:
@@ -27,12 +29,12 @@ def alone(dataset: str, phase: str) -> tuple[learned.Model, dict[str, Any]]:
     return learned.load(paths.MODELS / dataset / phase)
 
 
-def load(
-    params: Params, dataset: str, phase: str = "joint"
-) -> tuple[learned.Model, dict[str, Any]]:
-    """Load a checked model and its card; `phase` is `imu`, `joint` or the name of a twin."""
+def load(params: Params, dataset: str, teacher: Identity) -> tuple[learned.Model, dict[str, Any]]:
+    """Load the joint model and its card; it must be of that teacher, and of the tables at hand."""
+    model, card = alone(dataset, "joint")
+    joined.check_model(card, teacher, dataset, dataset)
     check(params, dataset)
-    return learned.load(paths.MODELS / dataset / phase)
+    return model, card
 
 
 def twins(params: Params, dataset: str) -> dict[str, learned.Model]:

@@ -113,7 +113,9 @@ def kill(project: Path, place: Path, stage: str, number: int, wanted: dict[str, 
     return f"not as undisturbed: {', '.join(different[:3])}" if different else ""
 
 
-def sweep(project: Path, place: Path, stage: str, sample: int = 0, seed: int = 0) -> Iterator[Outcome]:
+def sweep(
+    project: Path, place: Path, stage: str, sample: int = 0, seed: int = 0
+) -> Iterator[Outcome]:
     """Kill a stage before each of its changes, or before a random sample of them.
 
     The last number stands for the end: before change n is after change n - 1.

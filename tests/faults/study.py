@@ -173,4 +173,3 @@ def copy(source: Path, target: Path) -> None:
     """Put a project in the place of another."""
     shutil.rmtree(target, ignore_errors=True)
     shutil.copytree(source, target, symlinks=True)
-
