@@ -196,6 +196,23 @@ def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrid
     typer.echo(_run("doctor", dataset, root, overrides))
 
 
+@command("aura verify --against /mnt/other-machine/aura")
+def verify(
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="One data set; all if none is named.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another project's folder to compare with instead.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Whether the outputs are whole and go together, or as another machine's. Writes nothing."""
+    from aura import config
+
+    params = config.load(overrides=list(overrides or []))
+    typer.echo(import_module("pipeline.verify").run(params, dataset, against))
+
+
 @command("aura estimate --dataset ego-exo4d --gpu-tflops 300")
 def estimate(
     dataset: Dataset = "ego-exo4d",

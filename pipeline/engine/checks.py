@@ -4,6 +4,7 @@ That the files are those of the manifest, by name and size; that their content i
 read; and that each folder was made of those that are there now.
 """
 
+from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 
@@ -33,22 +34,44 @@ def check(folder: Path, stage: str) -> Manifest:
         Something is not as the manifest says; the sentence says which stage to run again.
     """
     found = read(folder, stage)
+    for fault in _faults(found, stage):
+        raise AuraError(fault)
+    return found
+
+
+def faults(found: Manifest, stage: str) -> Iterator[str]:
+    """Yield a sentence for all that is not as a manifest says, the content of files too."""
+    yield from _faults(found, stage)
+    for name in sorted(set(found.files) & set(names_in(found.folder))):
+        if (found.folder / name).stat().st_size == found.files[name]["bytes"]:
+            try:
+                check_content(found.folder / name, found.folder)
+            except AuraError as error:
+                yield str(error)
+
+
+def _faults(found: Manifest, stage: str) -> Iterator[str]:
+    folder, names = found.folder, set(names_in(found.folder))
     if found.content["stage"] != stage:
-        raise AuraError(
-            f"{folder} was made by `aura {found.content['stage']}` and moved there; "
-            f"{again(folder, stage)}."
-        )
-    names = set(names_in(folder))
+        made = found.content["stage"]
+        yield f"{folder} was made by `aura {made}` and moved there; {again(folder, stage)}."
     for name in sorted(names | set(found.files)):
         if name not in found.files:
-            raise AuraError(
-                f"{folder / name} is of another run than the rest of {folder}: its {NAME} does not "
-                f"name it; remove the file, or {found.again}."
-            )
-        if name not in names:
-            raise AuraError(f"{folder / name} is missing; {found.again}.")
-        _check_size(folder / name, found)
-    return found
+            yield _foreign(folder / name, found)
+        elif name not in names:
+            yield f"{folder / name} is missing; {found.again}."
+        else:
+            try:
+                _check_size(folder / name, found)
+            except AuraError as error:
+                yield str(error)
+
+
+def _foreign(file: Path, found: Manifest) -> str:
+    return (
+        f"{file} is of another run than the rest of {found.folder}: its {NAME} does not name it; "
+        f"remove the file, or {found.again}."
+    )
 
 
 def check_all(folder: Path, stage: str) -> Manifest:
@@ -92,13 +115,9 @@ def check_content(file: Path, folder: Path | None = None) -> None:
     found = _remembered(folder, (stamp.st_ino, stamp.st_size, stamp.st_mtime_ns))
     name = file.relative_to(folder).as_posix()
     if name not in found.files:
-        raise AuraError(
-            f"{file} is of another run than the rest of {folder}: its {NAME} does not name it; "
-            f"remove the file, or {found.again}."
-        )
+        raise AuraError(_foreign(file, found))
     _check_size(file, found)
-    stat = file.stat()
-    if _hashed(file, (stat.st_ino, stat.st_size, stat.st_mtime_ns)) != found.files[name]["sha256"]:
+    if hash_of(file) != found.files[name]["sha256"]:
         raise AuraError(
             f"{file} is damaged: its content is not what `aura {found.content['stage']}` wrote; "
             f"{found.again}."
@@ -109,6 +128,12 @@ def check_content(file: Path, folder: Path | None = None) -> None:
 def _remembered(folder: Path, stamp: tuple[int, int, int]) -> Manifest:
     del stamp
     return read(folder, _stage_of(folder))
+
+
+def hash_of(file: Path) -> str:
+    """SHA-256 of a file; once a process, and again where it has changed."""
+    stat = file.stat()
+    return _hashed(file, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
 @lru_cache(100_000)

@@ -1,4 +1,4 @@
-"""A SIGKILL at every change that a stage makes to the file system, and what a plain re-run leaves."""
+"""A SIGKILL at every change of a stage to the file system, and what a plain re-run leaves."""
 
 import builtins
 import io

@@ -1,4 +1,4 @@
-"""The smallest project that every stage can run in, and how a stage is run in a process of its own."""
+"""The smallest project that every stage can run in, and a stage in a process of its own."""
 
 import os
 import shutil
