@@ -21,7 +21,7 @@ _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _KNOWN = {*_FULL, *_REFUSED, errno.ENOMEM}
 # What libraries that are not Python's say in errors of their own kinds: safetensors, torch, Arrow.
 _SAID = {
-    "failed writing file": errno.ENOSPC,  # torch does not say why
+    "inline_container.cc": errno.ENOSPC,  # of torch, which does not say why it could not write
     **dict.fromkeys(
         (
             *("can't allocate memory", "not enough memory", "out of memory", "bad_alloc"),

@@ -64,7 +64,7 @@ _MATCHING = (
 def fill(params: Params, dataset: str) -> Study:
     """Everything that the page shows of `dataset`."""
     windows, texts, teacher = joined.load(params, dataset)
-    details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate")
+    details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate", _KEYS)
     counts = preprocessing(list(params.sources(dataset)))
     resample, sliced = counts["resample"], counts["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
@@ -114,6 +114,10 @@ def fill(params: Params, dataset: str) -> Study:
     )
 
 
+_KEYS = (
+    *("headlines", "warnings", "retrieval", "zero_shot", "baselines", "splits"),
+    *("effective_rank", "training_texts_naming_their_class"),
+)
 _USED_SECTIONS = {"resample", "slice", "embed", "train", "evaluate"}
 
 

@@ -66,7 +66,8 @@ def stage_output(out: Path, identity: Any, made: Made | None = None) -> Iterator
         if partial.exists() and not (identity is not None and _says(stamp, key)):
             _remove(partial)
         partial.mkdir(parents=True, exist_ok=True)
-        stamp.write_text(key)
+        if identity is not None:
+            stamp.write_text(key)
         try:
             yield partial
             if made is not None:
@@ -74,18 +75,23 @@ def stage_output(out: Path, identity: Any, made: Made | None = None) -> Iterator
             # The stamp first: what is not whole any more is not resumed in.
             for leftover in (stamp, *_scratch(partial)):
                 _remove(leftover)
+            _swap(partial, out, old)
         except BaseException:
-            _tidy(partial, keep=identity is not None)
-            raise
-        if out.exists():
-            out.rename(old)
-        try:
-            partial.rename(out)
-        except OSError:
-            if old.exists():
-                old.rename(out)
+            _tidy(partial)
             raise
         _remove(old)
+
+
+def _swap(partial: Path, out: Path, old: Path) -> None:
+    """Give a complete folder its name, or leave the old one its own."""
+    if out.exists():
+        out.rename(old)
+    try:
+        partial.rename(out)
+    except OSError:
+        if old.exists():
+            old.rename(out)
+        raise
 
 
 def _says(file: Path, text: str) -> bool:
@@ -101,10 +107,10 @@ def _scratch(folder: Path) -> list[Path]:
     return [*hidden, *folder.glob("*.done")]
 
 
-def _tidy(partial: Path, keep: bool) -> None:
+def _tidy(partial: Path) -> None:
     """After a failure leave a partial folder only where there is something to resume with."""
     with suppress(OSError):
-        if not (keep and any(p.is_file() and p.name != _STAMP for p in partial.rglob("*"))):
+        if not (partial / _STAMP).is_file() or not any(manifest.names_in(partial)):
             _remove(partial)
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from importlib import import_module
 from pathlib import Path
@@ -13,7 +13,7 @@ import numpy as np
 import yaml
 from scipy.io import savemat
 
-from aura import config
+from aura.cli import app
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "patch": 50, "stride": 50}
 PARAMS = {
@@ -80,15 +80,16 @@ WITHOUT_DATASET = {"synthesize", "fingerprint", "teach", "shift"}
 KEPT = ("data", "models", "reports", "exports")
 
 
-def make(folder: Path) -> None:
-    """Write raw recordings and params.yaml, and run all stages."""
+def make(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> None:
+    """Write raw recordings and params.yaml, and run stages."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("one", "two")):
         _write_raw(folder / "raw" / name, seed)
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
-    for stage in STAGES:
+    for stage in stages:
         for dataset in {"mix": ["both"], "transfer": ["both"]}.get(stage, ["one", "two"]):
-            if dataset == "two" and stage not in ("resample", "slice", "embed"):
+            needed = stage in ("resample", "slice", "embed") and "mix" in stages
+            if dataset == "two" and not needed:
                 continue
             code = run(folder, stage, dataset)
             assert code == 0, f"{stage}: {said(folder)[-2000:]}"
@@ -127,11 +128,14 @@ def run(
     code = 1
     try:
         os.chdir(folder)
-        log = os.open(folder.with_name(f"{folder.name}.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(log, 1)
-        os.dup2(log, 2)
+        log = folder.with_name(f"{folder.name}.log").open("w", buffering=1)
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+        sys.stdout = sys.stderr = log
         _run(stage, dataset or dataset_of(stage), overrides, before)
         code = 0
+    except SystemExit as end:
+        code = int(end.code or 0)
     except BaseException:
         traceback.print_exc()
     finally:
@@ -140,15 +144,15 @@ def run(
 
 
 def _run(stage: str, dataset: str, overrides: tuple[str, ...], before: Callable[[], None]) -> None:
-    named = None if stage in WITHOUT_DATASET else dataset
-    params = config.load("params.yaml", overrides, named)
     module = import_module(f"pipeline.{stage}")
     if stage == "teach":  # the frames of the synthetic data are not what is tested
         rng = np.random.default_rng(0)
         frames = rng.integers(0, 255, (4, 32, 32, 3), np.uint8)
         module.captioned_frames = lambda _: (frames, [["a"], ["b"], ["c"], ["d"]])
     before()
-    module.run(params) if named is None else module.run(params, named)
+    named = [] if stage in WITHOUT_DATASET else ["--dataset", dataset]
+    sets = [part for override in overrides for part in ("--set", override)]
+    app([stage, *named, *sets], prog_name="aura")
 
 
 def said(folder: Path) -> str:
