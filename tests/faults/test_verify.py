@@ -14,7 +14,7 @@ from tests.faults import study
 
 
 def faults(capsys, **arguments) -> list[str]:
-    with pytest.raises(AuraError, match="wrong with the outputs|not the same"):
+    with pytest.raises(AuraError, match=r"(wrong with the outputs|not the same)"):
         verify.run(config.load(), **arguments)
     return capsys.readouterr().out.splitlines()
 
