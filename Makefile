@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: repro test lint fuzz scale bench peers lock clean
+.PHONY: repro test lint fuzz faults scale bench peers lock clean
 
 repro: $(VENV)/.installed
 	dvc repro
@@ -26,6 +26,10 @@ lint: $(VENV)/.installed
 
 fuzz: $(VENV)/.installed
 	python -m tests.fuzz --inputs 100000
+
+# A kill before every change that any stage makes on disk; some minutes on an idle machine.
+faults: $(VENV)/.installed
+	python -m tests.faults
 
 scale: $(VENV)/.installed
 	python -m bench.memory 50 500 5035

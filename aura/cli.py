@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 from typer.main import get_command, get_current_context
 
-from aura.errors import AuraError
+from aura.errors import AuraError, explain
 
 Dataset = Annotated[
     str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
@@ -43,7 +43,8 @@ def command(
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Register a command, with an example below its help.
 
-    It shows an `AuraError` as its sentence with exit code 1, and an interrupt with 130.
+    It shows an `AuraError` as its sentence with exit code 1, so also what the machine refuses, and
+    an interrupt with 130.
     """
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
@@ -53,6 +54,12 @@ def command(
                 function(*args, **kwargs)
             except AuraError as error:
                 typer.echo(f"aura: {error}", err=True)
+                raise typer.Exit(1) from None
+            except Exception as error:
+                sentence = explain(error)
+                if sentence is None:  # a fault of the program: where it is helps
+                    raise
+                typer.echo(f"aura: {sentence}", err=True)
                 raise typer.Exit(1) from None
             except KeyboardInterrupt:
                 typer.echo("aura: interrupted; the same command resumes.", err=True)
@@ -187,6 +194,23 @@ def shift(overrides: Overrides = None) -> None:
 def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """What is on disk, what is missing, and what a run would skip. Writes nothing."""
     typer.echo(_run("doctor", dataset, root, overrides))
+
+
+@command("aura verify --against /mnt/other-machine/aura")
+def verify(
+    dataset: Annotated[
+        str | None, typer.Option("--dataset", "-d", help="One data set; all if none is named.")
+    ] = None,
+    against: Annotated[
+        str | None, typer.Option(help="Another project's folder to compare with instead.")
+    ] = None,
+    overrides: Overrides = None,
+) -> None:
+    """Whether the outputs are whole and go together, or as another machine's. Writes nothing."""
+    from aura import config
+
+    params = config.load(overrides=list(overrides or []))
+    typer.echo(import_module("pipeline.verify").run(params, dataset, against))
 
 
 @command("aura estimate --dataset ego-exo4d --gpu-tflops 300")

@@ -8,13 +8,14 @@ import functools
 import hashlib
 import json
 from collections.abc import Sequence
+from typing import Any
 
 from aura import encoders
 from aura.config import Params
 from aura.report import ablation
-from pipeline.engine import paths
+from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import cells, grid, joined, targets
 from pipeline.study.cells import Cell
@@ -37,7 +38,8 @@ def run(params: Params, dataset: str) -> None:
     ]
     keys = _hash_cells(params, dataset, wanted)
     out = paths.MODELS / "ablate" / dataset
-    with stage_output(out, {"dataset": dataset}) as folder:
+    made = Made("ablate", dataset, _used(params), inputs.sources_of(params, dataset))
+    with stage_output(out, {"dataset": dataset}, made) as folder:
         files = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in wanted}
         grid.carry_over(out, folder, {file.name for file in files.values()})
         todo = {cell: file for cell, file in files.items() if not file.is_file()}
@@ -61,9 +63,14 @@ def run(params: Params, dataset: str) -> None:
     say(f"ablate: {paths.report(dataset, 'ablate') / 'table.md'}")
 
 
+def _used(params: Params) -> dict[str, Any]:
+    """The settings that the cells depend on."""
+    return params.model_dump(mode="json", include={"ablate", "train", "finetune"})
+
+
 def _hash_cells(params: Params, dataset: str, wanted: Sequence[Cell]) -> dict[Cell, str]:
     """For each cell a short hash of all that its outcome depends on."""
-    inputs = files_of(*paths.tables(*params.sources(dataset)))
+    read = manifest.content_of(*inputs.sources_of(params, dataset))
     code = functools.cache(code_hash)
     keys = {}
     for cell in wanted:
@@ -75,7 +82,7 @@ def _hash_cells(params: Params, dataset: str, wanted: Sequence[Cell]) -> dict[Ce
             ),
             "variant": params.ablate.variants[cell.variant].model_dump(mode="json"),
             "folds": params.ablate.folds,
-            "input": inputs,
+            "input": read,
         }
         text = json.dumps(content, sort_keys=True)
         keys[cell] = hashlib.sha256(text.encode()).hexdigest()[:12]

@@ -10,10 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from aura import plugins
-from aura.config import Dataset, Params
+from aura.config import Dataset, Params, Teacher
 from aura.datasets.base import Skip, count_skips, open_dataset
 from aura.datasets.wording import prompts_of
 from aura.errors import AuraError, CorruptFile
@@ -26,10 +25,9 @@ from aura.teacher.tokens import count_long, describe_long
 from aura.teacher.video import probe, window_frames
 from aura.teacher.video_check import VideoCheck
 from aura.teacher.video_vectors import embed_video
-from pipeline.engine import paths
+from pipeline.engine import checks, inputs, manifest, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.manifest import write_manifest
-from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.output import Made, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
 from pipeline.engine.shards import (
     Add,
@@ -50,8 +48,10 @@ Text = tuple[str, str, str | None]  # the text, its kind, and a prompt's class
 def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
+    read = inputs.windows_of(params, dataset)
     shards = list_shards(paths.WINDOWS / dataset, "slice")
     place = params.own_teacher(dataset) or paths.TEACHER
+    taught = [] if isinstance(place, Teacher) else [checks.check_all(place, "teach")]
     teacher = frozen.identify(place, params.embed.precision, params.embed.long_texts)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
@@ -59,9 +59,8 @@ def run(params: Params, dataset: str) -> None:
         "params": [settings.model_dump(mode="json"), params.embed.model_dump()],
         "window_s": params.slice.window_s,
         "teacher": teacher.content(),
-        "input": files_of(paths.WINDOWS / dataset, paths.SIGNALS / dataset),
+        "input": manifest.chain([*read, *taught]),
     }
-    metadata = teacher.metadata()
     wanted = Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
     with_video = sum(_count_video(file) for file in shards)
     if with_video and teacher.sees_video:
@@ -71,41 +70,44 @@ def run(params: Params, dataset: str) -> None:
             f"embed: {teacher.model} reads texts alone; "
             f"the video of {with_video} windows is left out."
         )
-    dim = teacher.embed_dim
+    dim, step = teacher.embed_dim, params.embed.texts_per_shard
     texts = list(_texts(shards, settings, params.embed.prompts))
-    step = params.embed.texts_per_shard
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
-    with stage_output(paths.EMBEDDINGS / dataset, identity) as folder:
+    used = settings.model_dump(mode="json", include={"adapter", "options"})
+    used["embed"] = params.embed.model_dump(mode="json", exclude={"gpus"})
+    made = Made("embed", dataset, used, [*read, *taught], teacher.content())
+    with stage_output(paths.EMBEDDINGS / dataset, identity, made) as folder:
         run_all = partial(run_shards, folder=folder, settings=params.ray, gpus=params.embed.gpus)
         text_shards = [Shard(i, chunk, len(chunk)) for i, chunk in enumerate(chunks)]
-        schemas = {"texts": texts_schema(dim).with_metadata(metadata)}
+        schemas = {"texts": texts_schema(dim).with_metadata(teacher.metadata())}
         work, label = partial(embed_texts, wanted), f"embed {dataset}, texts"
         text_reports = list(run_all(text_shards, work, schemas, label=label, unit="text"))
         video_reports: list[Report] = []
         if teacher.sees_video:
             work = partial(embed_shard, settings.root, signals, wanted, params)
-            schemas = {"part": videos_schema(dim).with_metadata(metadata)}
+            schemas = {"part": videos_schema(dim).with_metadata(teacher.metadata())}
             video_shards, label = file_shards(shards, signals), f"embed {dataset}, video"
             video_reports = list(run_all(video_shards, work, schemas, label=label))
             require_some("video", "windows", dataset, folder, video_reports)
-    skips = add_counts(video_reports, "skips")
-    if with_video and not teacher.sees_video:
-        skips["video: teacher reads texts alone"] = with_video
-    long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
-    if sentence := describe_long(long_texts):
-        say(f"embed: {sentence}")
-    write_json(
-        paths.report(dataset, "embed") / "metrics.json",
-        {
-            "teacher": teacher.content(),
-            "texts": add_counts(text_reports, "kinds"),
-            "long_texts": long_texts,
-            "windows_with_video": sum(report["windows"] for report in video_reports),
-            "frames_embedded": sum(report["frames"] for report in video_reports),
-            "skips": skips,
-        },
-    )
-    write_manifest(dataset)
+        skips = add_counts(video_reports, "skips")
+        if with_video and not teacher.sees_video:
+            skips["video: teacher reads texts alone"] = with_video
+        long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
+        if sentence := describe_long(long_texts):
+            say(f"embed: {sentence}")
+        with stage_output(paths.report(dataset, "embed"), None) as report:
+            write_json(
+                report / "metrics.json",
+                {
+                    "teacher": teacher.content(),
+                    "texts": add_counts(text_reports, "kinds"),
+                    "long_texts": long_texts,
+                    "windows_with_video": sum(of["windows"] for of in video_reports),
+                    "frames_embedded": sum(of["frames"] for of in video_reports),
+                    "skips": skips,
+                },
+            )
+    manifest.write_tables(dataset, inputs.tables_of(params, dataset))
 
 
 def text_id(text: str) -> str:
@@ -118,7 +120,7 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
     captions: set[str] = set()
     actions: set[str] = set()
     for file in shards:
-        windows = pq.read_table(file, columns=["texts", "action"])
+        windows = read_table(file, WINDOWS, "slice", ["texts", "action"])
         texts = pc.struct_field(pc.list_flatten(windows["texts"]), "text")
         captions.update(pc.unique(texts).to_pylist())
         actions.update(pc.unique(windows["action"]).drop_null().to_pylist())
@@ -151,7 +153,7 @@ def _load_teacher(wanted: Frozen) -> Any:
 
 
 def _count_video(windows: Path) -> int:
-    has_video = pq.read_table(windows, columns=["has_video"])["has_video"]
+    has_video = read_table(windows, WINDOWS, "slice", ["has_video"])["has_video"]
     return int(pc.sum(has_video).as_py() or 0)
 
 

@@ -27,7 +27,7 @@ from aura.schema import MODALITIES
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say
-from pipeline.study import actions, joined, splits, targets
+from pipeline.study import actions, joined, splits, targets, trained
 from pipeline.study.vectors import write_vectors
 
 
@@ -40,18 +40,17 @@ def run(params: Params, dataset: str) -> None:
         raise AuraError(
             f"The test split of {dataset} has {len(rows)} windows; nothing to evaluate."
         )
-    model, card = training.load(paths.MODELS / dataset / "joint")
-    joined.check_model(card, teacher, dataset, dataset)
+    model, card = trained.load(params, dataset, teacher)
     test = targets.test_set(windows, texts, rows)
-    trained = _trained(card["settings"])
-    present = [m for m in MODALITIES if test.valid[m].any() and m in trained]
+    reached = _trained(card["settings"])
+    present = [m for m in MODALITIES if test.valid[m].any() and m in reached]
     vectors = training.embed(model, windows, rows, present)
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
     figures = measure(vectors, test, settings.bootstrap_draws, seed)
     headlines = figures.headlines
     seen_by = {
         name: training.embed(twin, windows, rows, present)
-        for name, twin in joined.twins(dataset).items()
+        for name, twin in trained.twins(params, dataset).items()
     }
     shuffled = [
         measure(found, test, settings.bootstrap_draws, seed).headlines

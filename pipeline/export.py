@@ -4,7 +4,6 @@ Each graph is run against torch on random windows, short ones and ones without a
 before the folder gets its name.
 """
 
-import json
 import logging
 import shutil
 import warnings
@@ -28,6 +27,8 @@ from pipeline.engine import paths
 from pipeline.engine.code import code_hash
 from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say
+from pipeline.study import trained
+from pipeline.study.counts import read_json
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 TOLERANCE = 1e-4
@@ -70,7 +71,7 @@ def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | No
             "pip install 'aura[onnx]'."
         )
     source = paths.MODELS / dataset / phase
-    _, card = learned.load(source)
+    _, card = trained.alone(dataset, phase)
     folder = Path(out) if out is not None else Path("exports") / dataset / phase
     target = folder.absolute()
     if paths.MODELS.absolute() in target.parents:
@@ -121,7 +122,7 @@ def _metrics(dataset: str) -> Mapping[str, Any] | None:
     kept = ("low", "high", "chance", "control")
     return {
         line["name"]: {line["metric"]: line["value"], **{key: line[key] for key in kept}}
-        for line in json.loads(path.read_text())["headlines"]
+        for line in read_json(path, "evaluate")["headlines"]
     }
 
 

@@ -8,19 +8,17 @@ from aura import config
 from aura.config import Params
 from aura.downstream import tasks
 from aura.errors import AuraError
-from aura.learning import training
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import joined, targets
+from pipeline.study import joined, targets, trained
 
 
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
     windows, texts, teacher = joined.load(params, dataset)
-    model, card = training.load(paths.MODELS / dataset / "joint")
-    joined.check_model(card, teacher, dataset, dataset)
+    model, card = trained.load(params, dataset, teacher)
     all_rows, rows = np.arange(len(windows)), windows.rows("test")
     if len(rows) < 2:
         raise AuraError(f"The test split of {dataset} has {len(rows)} windows; nothing to do.")

@@ -5,7 +5,8 @@ Nothing is copied: the stages from `train` on read the sources' own tables.
 
 from aura.config import Params
 from aura.errors import AuraError
-from pipeline.engine import manifest, paths
+from pipeline.engine import inputs, manifest, paths
+from pipeline.engine.locks import hold
 from pipeline.engine.output import write_json
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
@@ -24,13 +25,19 @@ def run(params: Params, dataset: str) -> None:
         known = ", ".join(sorted(params.mixtures)) or "none"
         raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
     windows, _, teacher = joined.load(params, dataset)
+    found = inputs.sources_of(params, dataset)
+    names = list(params.sources(dataset))
+    of = {name: found[3 * i : 3 * i + 3] for i, name in enumerate(names)}
     content = {
         "mixture": dataset,
-        "sources": {name: manifest.tables(name) for name in params.sources(dataset)},
+        "sources": {name: manifest.tables(tables) for name, tables in of.items()},
+        "manifests": manifest.chain(found),
         "shares": windows.shares,
         "teacher": teacher.content(),
     }
-    write_json(paths.MANIFESTS / f"{dataset}.json", content)
+    file = paths.MANIFESTS / f"{dataset}.json"
+    with hold(file):
+        write_json(file, content)
     for name, counts in splits.source_counts(windows).items():
         say(
             f"mix: {name}, {counts['windows']} training windows of {counts['participants']} "

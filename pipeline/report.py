@@ -15,7 +15,7 @@ from aura.report.page import render
 from aura.report.study import Check, Study, Teacher
 from aura.report.verdict import against_last_run
 from pipeline.engine import paths
-from pipeline.engine.output import write_text
+from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
 from pipeline.study.counts import preprocessing, read_json
@@ -29,9 +29,10 @@ def run(params: Params, dataset: str) -> None:
     """Write the page and the headline table: `reports/<dataset>/report/{index.html,summary.md}`."""
     folder = paths.report(dataset, "report")
     content = fill(params, dataset)
-    write_text(folder / "index.html", render(content))
-    write_text(folder / "summary.md", summary(content))
-    write_plots(dataset)
+    with stage_output(folder, None) as partial:
+        write_text(partial / "index.html", render(content))
+        write_text(partial / "summary.md", summary(content))
+        write_plots(dataset)
     say(f"report: {folder / 'index.html'}")
 
 
@@ -63,7 +64,7 @@ _MATCHING = (
 def fill(params: Params, dataset: str) -> Study:
     """Everything that the page shows of `dataset`."""
     windows, texts, teacher = joined.load(params, dataset)
-    details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate")
+    details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate", _KEYS)
     counts = preprocessing(list(params.sources(dataset)))
     resample, sliced = counts["resample"], counts["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
@@ -113,6 +114,10 @@ def fill(params: Params, dataset: str) -> Study:
     )
 
 
+_KEYS = (
+    *("headlines", "warnings", "retrieval", "zero_shot", "baselines", "splits"),
+    *("effective_rank", "training_texts_naming_their_class"),
+)
 _USED_SECTIONS = {"resample", "slice", "embed", "train", "evaluate"}
 
 

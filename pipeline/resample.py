@@ -29,7 +29,7 @@ from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.shards import Add, Shard, add_counts, group, run_shards
 from pipeline.screen import screen
 
@@ -51,7 +51,10 @@ def run(params: Params, dataset: str) -> None:
         "params": [settings.model_dump(mode="json"), params.resample.model_dump()],
         "takes": _digest(inventory.takes),
     }
-    with stage_output(paths.SIGNALS / dataset, identity) as folder:
+    used = settings.model_dump(mode="json", include={"adapter", "options"})
+    used["resample"] = params.resample.model_dump(mode="json")
+    made = Made("resample", dataset, used)
+    with stage_output(paths.SIGNALS / dataset, identity, made) as folder:
         reports = list(
             run_shards(
                 [Shard(number, takes, len(takes)) for number, takes in enumerate(groups)],
@@ -65,7 +68,8 @@ def run(params: Params, dataset: str) -> None:
         if not sum(report["takes"] for report in reports):
             skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
             raise AuraError(nothing_usable(dataset, settings.root, skips))
-    write_json(paths.report(dataset, "resample") / "metrics.json", summarize(inventory, reports))
+        with stage_output(paths.report(dataset, "resample"), None) as report:
+            write_json(report / "metrics.json", summarize(inventory, reports))
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:

@@ -72,7 +72,7 @@ def run(base: str = "main", out: str | Path = "review") -> Path:
             list(pictures),
         )  # fmt: skip
     text = comment(f"`{base}` ({commit[:7]})", sections, not_drawn)
-    with stage_output(target, {"commit": commit}) as folder:
+    with stage_output(target, None) as folder:
         for path, content in drawn.items():
             (folder / path).parent.mkdir(exist_ok=True)
             (folder / path).write_bytes(content)

@@ -3,7 +3,6 @@
 Evaluation protocol, rule 7. What was lost is read from the `transfer` reports that are there.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,8 @@ from aura.report import shift as tables
 from pipeline.engine import paths
 from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say, track
-from pipeline.study import joined
+from pipeline.study import joined, trained
+from pipeline.study.counts import read_json
 
 MAX_WINDOWS = 4096
 _PLACEMENT_OPTIONS = ("placement", "device", "imu")  # of adapters: where the sensor sits
@@ -30,7 +30,7 @@ def run(params: Params) -> None:
     names = list(params.shift.study)
     if len(set(names)) < 2:
         raise AuraError("shift.study names the data sets to compare; at least two are needed.")
-    model, _ = training.load(paths.MODELS / params.shift.source / params.shift.phase)
+    model, _ = trained.alone(params.shift.source, params.shift.phase)
     profiles = [
         _profile(params, name, model) for name in track(names, "shift", len(names), "data set")
     ]
@@ -43,7 +43,8 @@ def run(params: Params) -> None:
 
 
 def _profile(params: Params, name: str, model: training.Model) -> Profile:
-    windows, texts, _ = joined.load(params, name, check=False)
+    own = params.changed(params.dataset(name).params, f"datasets.{name}.params")
+    windows, texts, _ = joined.load(own, name, check=False)
     whole = windows.imu_channels.all(dim=1).numpy()
     rows = np.flatnonzero(windows.has["imu"].numpy() & whole)
     if not whole.all():
@@ -86,5 +87,5 @@ def recorded_drops(names: list[str]) -> dict[tuple[str, str], float]:
 
 
 def _json(path: Path) -> dict[str, Any] | None:
-    content: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    content: dict[str, Any] | None = read_json(path, "transfer") if path.is_file() else None
     return content

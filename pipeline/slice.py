@@ -7,17 +7,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Slice
 from aura.errors import AuraError
 from aura.evaluation import leakage
-from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy, validate
+from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy
 from aura.signals.windows import Span, TakeSignals, Window, slice_take
-from pipeline.engine import paths
+from pipeline.engine import inputs, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, list_shards, read_table, stage_output, write_json
+from pipeline.engine.output import Made, list_shards, read_table, stage_output, write_json
 from pipeline.engine.shards import Add, add_counts, file_shards, run_shards
 
 _SIGNAL_COLUMNS = [
@@ -39,13 +36,15 @@ def run(params: Params, dataset: str) -> None:
     """Cut the signals of `dataset` into `data/windows/<dataset>`."""
     params.dataset(dataset)
     source = paths.SIGNALS / dataset
+    signals = inputs.signals_of(dataset)
     shards = list_shards(source, "resample")
     identity = {
         "code": code_hash("pipeline.slice"),
         "params": params.slice.model_dump(),
-        "input": files_of(source),
+        "input": signals.sha256,
     }
-    with stage_output(paths.WINDOWS / dataset, identity) as folder:
+    made = Made("slice", dataset, params.slice.model_dump(mode="json"), [signals])
+    with stage_output(paths.WINDOWS / dataset, identity, made) as folder:
         reports = list(
             run_shards(
                 file_shards(shards, source),
@@ -60,27 +59,27 @@ def run(params: Params, dataset: str) -> None:
             raise AuraError(
                 f"No window of {params.slice.window_s} s fits the signals of {dataset}."
             )
-    per_split, present = add_counts(reports, "per_split"), add_counts(reports, "with")
-    write_json(
-        paths.report(dataset, "slice") / "metrics.json",
-        {
-            "windows": sum(report["windows"] for report in reports),
-            "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
-            "with": {name: present.get(name, 0) for name in _MODALITIES},
-            "windows_saturated": present.get("saturation", 0),
-            "rejected": add_counts(reports, "rejected"),
-            "texts": add_counts(reports, "texts"),
-            "texts_and_their_class": add_counts(reports, "leaks"),
-            "largest_gap_ms": max(report["largest_gap_ms"] for report in reports),
-            "clock_offset_ms": max(report["clock_offset_ms"] for report in reports),
-        },
-    )
+        per_split, present = add_counts(reports, "per_split"), add_counts(reports, "with")
+        with stage_output(paths.report(dataset, "slice"), None) as report:
+            write_json(
+                report / "metrics.json",
+                {
+                    "windows": sum(report["windows"] for report in reports),
+                    "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
+                    "with": {name: present.get(name, 0) for name in _MODALITIES},
+                    "windows_saturated": present.get("saturation", 0),
+                    "rejected": add_counts(reports, "rejected"),
+                    "texts": add_counts(reports, "texts"),
+                    "texts_and_their_class": add_counts(reports, "leaks"),
+                    "largest_gap_ms": max(report["largest_gap_ms"] for report in reports),
+                    "clock_offset_ms": max(report["clock_offset_ms"] for report in reports),
+                },
+            )
 
 
 def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     """Windows of the takes of one SIGNALS shard, with the TAKES shard of the same number."""
-    signals = pq.read_table(file, columns=_SIGNAL_COLUMNS)
-    validate(signals, pa.schema([SIGNALS.field(name) for name in _SIGNAL_COLUMNS]), str(file))
+    signals = read_table(file, SIGNALS, "resample", _SIGNAL_COLUMNS)
     takes_table = read_table(file.with_name(paths.sibling(file, "takes")), TAKES, "resample")
     takes = {row["take_id"]: row for row in takes_table.to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))

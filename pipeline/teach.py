@@ -16,7 +16,6 @@ import torch
 from open_clip.transform import PreprocessCfg
 from safetensors.torch import save_file
 
-from aura import plugins
 from aura.config import Params, Teach
 from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
@@ -27,8 +26,7 @@ from aura.teacher.source import find_source
 from aura.teacher.video import decode_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
-from pipeline.engine.code import code_hash
-from pipeline.engine.output import stage_output, write_json
+from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.watched import watch
 
@@ -48,13 +46,9 @@ def run(params: Params) -> None:
     else:
         files = ()
     watch(files, paths.WEIGHTS)
-    adapter = plugins.find("adapter", params.dataset("synthetic").adapter).module
-    identity = {
-        "code": code_hash("pipeline.teach", adapter),
-        "params": params.model_dump(mode="json"),
-        "files": [(str(path), path.stat().st_mtime_ns) for path in files],
-    }
-    with stage_output(paths.TEACHER, identity) as folder:
+    used = {"teach": params.teach.model_dump(mode="json"), "seed": params.seed}
+    made = Made("teach", "", used if settings.model == "stand-in" else {})
+    with stage_output(paths.TEACHER, None, made) as folder:
         if sentences is not None:
             card = frozen.identify(settings, "fp32", "cut")
             say(f"teach: {card.model}, {card.pooling}, {card.max_tokens} tokens, no video.")

@@ -21,12 +21,14 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.learning.distributed import Group
 from aura.report.card import markdown
-from pipeline.engine import paths, workers
+from pipeline.engine import inputs, paths, workers
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
 from pipeline.study.curves import Curves
+
+_CURVES = ".curves"  # in the models' folder until they are whole, so that the two go together
 
 
 def run(params: Params, dataset: str) -> None:
@@ -38,26 +40,24 @@ def run(params: Params, dataset: str) -> None:
     if without_video:
         say(f"train: {without_video}")
     own_teacher = params.own_teacher(dataset)
+    read = inputs.sources_of(params, dataset)
     identity = {
         "code": code_hash("pipeline.train", *encoders.modules(settings)),
         "params": settings.model_dump(mode="json"),
         "teacher": [teacher.content(), own_teacher.model_dump() if own_teacher else None],
-        "input": files_of(*paths.tables(*params.sources(dataset))),
+        "input": [found.sha256 for found in read],
     }
     workers.deterministic()
     twins = twins_of(settings, windows, texts)
-    with (
-        stage_output(paths.MODELS / dataset, identity) as models,
-        stage_output(paths.report(dataset, "train"), identity) as reports,
-    ):
+    used: dict[str, Any] = {"train": settings.model_dump(mode="json")}
+    made = Made("train", dataset, used, read, teacher.content())
+    with stage_output(paths.MODELS / dataset, identity, made) as models:
         shape = windows.shape
         card: dict[str, Any] = {
             "dataset": dataset,
             "adapter": ", ".join(sorted({s.adapter for s in params.sources(dataset).values()})),
             **({"sources": splits.source_counts(windows)} if windows.shares else {}),
-            "resample": params.resample.model_dump(
-                mode="json", include={"clock", "gap_ms", "mocap_gap_ms"}
-            ),
+            "resample": inputs.resampling(params, read),
             "data": splits.counts(windows),
             "shape": asdict(shape),
             "teacher": teacher.content(),
@@ -82,8 +82,11 @@ def run(params: Params, dataset: str) -> None:
             work = workers.PhaseWork(
                 learner, seen, phase, seeded, files, {**card, **used, "phase": name}
             )
-            figures[name] = _phase(name, work, params, models, reports / "curves")
-        write_json(reports / "metrics.json", figures)
+            figures[name] = _phase(name, work, params, models)
+        # Of the run as a whole: a report of models that a killed run did not keep would be lost.
+        with stage_output(paths.report(dataset, "train"), None) as reports:
+            shutil.copytree(models / _CURVES, reports / "curves")
+            write_json(reports / "metrics.json", figures)
 
 
 def twins_of(
@@ -120,21 +123,19 @@ def _fresh(settings: Train, shape: training.Shape, windows: Windows) -> training
     return model
 
 
-def _phase(
-    name: str, work: workers.PhaseWork, params: Params, models: Path, curves: Path
-) -> dict[str, float]:
+def _phase(name: str, work: workers.PhaseWork, params: Params, models: Path) -> dict[str, float]:
     """Train one phase, or take it from an interrupted run; the model holds its best weights after.
 
     A phase that was interrupted goes on from its checkpoint; its curves are written from the start.
     """
-    start = time.monotonic()
-    if (models / name / "model.json").is_file():
+    start, done = time.monotonic(), models / f"{name}.done"
+    if done.is_file() and (models / name / "model.json").is_file():
         say(f"train: phase {name} is done already.")
     else:
         if work.files.checkpoint.is_file():
             say(f"train: phase {name} goes on from its checkpoint.")
         work.files.checkpoint.parent.mkdir(exist_ok=True)
-        curve = Curves(curves / name)
+        curve = Curves(models / _CURVES / name)
 
         def on_epoch_end(figures: dict[str, float]) -> None:
             curve.log(figures)
@@ -148,6 +149,7 @@ def _phase(
             workers.run_ranks(work, ranks, device, params.ray, models / name, on_epoch_end)
         else:
             work(Group(), device, on_epoch_end)
+        write_text(done, "")  # and not before the last figure has come from the ranks
         say(f"train {name}: {time.monotonic() - start:.0f} s")
     for leftover in (models / name).iterdir():  # the checkpoint, and what a killed writer left
         if leftover.is_dir():

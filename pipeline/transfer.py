@@ -4,7 +4,6 @@ Zero-shot by prompts, then heads on labels of the target beside the same from ra
 (evaluation protocol, rule 7).
 """
 
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,8 +20,8 @@ from aura.evaluation.measure import TestSet
 from aura.learning.batches import Windows
 from aura.report import transfer as tables
 from aura.teacher.identity import Identity
-from pipeline.engine import paths
-from pipeline.engine.output import stage_output, write_json, write_text
+from pipeline.engine import inputs, paths
+from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
 from pipeline.study import copies, folds, grid, joined, leftout, nested, targets, zero_shot
@@ -55,29 +54,33 @@ def run(params: Params, dataset: str) -> None:
     for target in names:
         _load(params, target)  # what is wrong with one is said before hours of training
     out = paths.MODELS / "transfer" / dataset
-    out.mkdir(parents=True, exist_ok=True)
-    folders = {cell: out / key for cell, key in keys.items()}
-    todo = {folder: cell for cell, folder in folders.items() if not folder.is_dir()}
-    say(f"transfer: {len(set(keys.values()))} models, {len(todo)} of them to be trained.")
-    missing = {cell: folder for folder, cell in todo.items()}
-    done = grid.train_all(leftout.train, params, dataset, missing)
-    for _ in track(done, "transfer", len(todo), "model"):
-        pass
-    deterministic()
-    alone: dict[str, dict[Path, None]] = {}
-    for cell, folder in folders.items():
-        if cell.alone:
-            alone.setdefault(cell.sources[0], {})[folder] = None
-    home = {
-        source: zero_shot.macro_f1(params, source, list(of), "test") for source, of in alone.items()
-    }
-    details, kept = {}, set(folders.values())
-    for target in names:
-        choice = nested.scores(params, inner[target], folders)
-        details[target], files = _test(params, target, grids[target], folders, home, choice)
-        kept.update(files)
-    for leftover in set(out.iterdir()) - kept:  # a model or a fold of other settings
-        shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
+    used = params.model_dump(mode="json", include={"transfer", "train", "finetune"})
+    read = [inputs.own_tables_of(params, name) for name in dict.fromkeys([*sources, *names])]
+    made = Made("transfer", dataset, used, [of for found in read for of in found])
+    with stage_output(out, {"dataset": dataset}, made) as models:
+        grid.carry_over(out, models)
+        folders = {cell: models / key for cell, key in keys.items()}
+        todo = {folder: cell for cell, folder in folders.items() if not folder.is_dir()}
+        say(f"transfer: {len(set(keys.values()))} models, {len(todo)} of them to be trained.")
+        missing = {cell: folder for folder, cell in todo.items()}
+        done = grid.train_all(leftout.train, params, dataset, missing)
+        for _ in track(done, "transfer", len(todo), "model"):
+            pass
+        deterministic()
+        alone: dict[str, dict[Path, None]] = {}
+        for cell, folder in folders.items():
+            if cell.alone:
+                alone.setdefault(cell.sources[0], {})[folder] = None
+        home = {
+            source: zero_shot.macro_f1(params, source, list(of), "test")
+            for source, of in alone.items()
+        }
+        details, kept = {}, {folder.name for folder in folders.values()}
+        for target in names:
+            choice = nested.scores(params, inner[target], folders)
+            details[target], files = _test(params, target, grids[target], folders, home, choice)
+            kept.update(file.name for file in files)
+        grid.keep_only(models, kept)  # no model or fold of other settings
     with stage_output(paths.report(dataset, "transfer"), None) as reports:
         write_json(reports / "metrics.json", tables.headline_metrics(details))
         write_json(reports / "details.json", details)

@@ -17,9 +17,9 @@ from aura.config import Params
 from aura.errors import AuraError
 from aura.evaluation.unseen import Outcome, calibrate
 from aura.report import unseen as tables
-from pipeline.engine import paths
+from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of, stage_output, write_json, write_text
+from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import grid, joined, targets, words
 from pipeline.study.grid import SENSORS
@@ -47,7 +47,9 @@ def run(params: Params, dataset: str) -> None:
     wanted = tests + calibrating
     keys = _hash_cells(params, dataset, wanted)
     out = paths.MODELS / "unseen" / dataset
-    with stage_output(out, {"dataset": dataset}) as folder:
+    used = params.model_dump(mode="json", include={"unseen", "train"})
+    made = Made("unseen", dataset, used, inputs.sources_of(params, dataset))
+    with stage_output(out, {"dataset": dataset}, made) as folder:
         files = {cell: folder / f"{cell.name}.{keys[cell]}.npz" for cell in wanted}
         grid.carry_over(out, folder, {file.name for file in files.values()})
         todo = {cell: file for cell, file in files.items() if not file.is_file()}
@@ -113,14 +115,14 @@ def _outcomes(
 
 def _hash_cells(params: Params, dataset: str, wanted: Sequence[Cell]) -> dict[Cell, str]:
     """For each cell a short hash of all that its outcome depends on."""
-    inputs = files_of(*paths.tables(*params.sources(dataset)))
+    read = manifest.content_of(*inputs.sources_of(params, dataset))
     code = functools.cache(code_hash)
     content = {
         "code": code("pipeline.study.words", *encoders.modules(params.train)),
         "train": params.train.model_dump(mode="json", exclude={"twins", "seed"}),
         "classes_per_fold": params.unseen.classes_per_fold,
         "people": params.unseen.people,
-        "input": inputs,
+        "input": read,
     }
     text = json.dumps(content, sort_keys=True)
     return {cell: hashlib.sha256(f"{text}{cell}".encode()).hexdigest()[:12] for cell in wanted}

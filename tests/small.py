@@ -13,7 +13,7 @@ from aura.config import Encoder
 from aura.learning import training
 from aura.learning.join import join_tables
 from aura.teacher import identity
-from pipeline.engine import paths
+from pipeline.engine import manifest, paths
 from pipeline.engine.output import write_table
 
 DIM = 16
@@ -130,6 +130,7 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
     ):
         (folder / path).parent.mkdir(parents=True, exist_ok=True)
         write_table(folder / path, table, table.schema)
+    write_manifests(folder)
     params = config.Params.model_validate(
         {
             "study": ["tiny"],
@@ -143,6 +144,30 @@ def write_study(folder: Path, train: dict, seconds=(60, 25, 20)) -> config.Param
     )
     (folder / "params.yaml").write_text(yaml.safe_dump(params.model_dump(mode="json")))
     return params
+
+
+def write_manifests(folder: Path, dataset: str = "tiny", window_s: float = 5.0) -> None:
+    """Write the manifests of tables that no stage wrote."""
+    signals = seal(folder / paths.SIGNALS / dataset, "resample")
+    windows = seal(folder / paths.WINDOWS / dataset, "slice", [signals], {"window_s": window_s})
+    seal(folder / paths.EMBEDDINGS / dataset, "embed", [signals, windows])
+
+
+def seal(folder: Path, stage: str, inputs=(), params=None) -> manifest.Manifest:
+    """Write the manifest of a folder that a test wrote, or changed: then it keeps its params."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if params is None and (folder / manifest.NAME).is_file():
+        params = manifest.read(folder, stage).params
+    manifest.write(folder, manifest.Made(stage, folder.name, params or {}, inputs))
+    return manifest.read(folder, stage)
+
+
+def seal_tables(folder: Path, dataset: str) -> None:
+    """Write all manifests of a data set anew, after a test has planted something in its tables."""
+    found: list[manifest.Manifest] = []
+    for kind, stage in ((paths.SIGNALS, "resample"), (paths.WINDOWS, "slice"),
+                        (paths.EMBEDDINGS, "embed")):  # fmt: skip
+        found.append(seal(folder / kind / dataset, stage, tuple(found)))
 
 
 def settings(pairs=(("imu", "text"), ("imu", "mocap")), epochs=3, learning_rate=1e-3, **others):

@@ -47,6 +47,7 @@ EDGE = {
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},
+    "verify": ENGINE,
 }
 
 

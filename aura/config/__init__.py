@@ -11,7 +11,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, model_validator
 
-from aura.config.base import Dataset, Mix, Mixture, Model, Ray, Teacher
+from aura.config.base import Dataset, Mix, Mixture, Model, Ray, Teacher, check_name, check_text
 from aura.config.evaluation import (
     Ablate,
     Evaluate,
@@ -85,6 +85,12 @@ class Params(Model):
         raw = self.model_dump(mode="json")
         _merge(raw, changes)
         return _validate(raw, where)
+
+    @model_validator(mode="after")
+    def _names_are_names_of_folders(self) -> Self:
+        for name in (*self.datasets, *self.mixtures):
+            check_name(name)
+        return self
 
     @model_validator(mode="after")
     def _mixtures_are_of_datasets(self) -> Self:
@@ -189,6 +195,7 @@ def load(
 
 
 def _validate(raw: dict[str, Any], where: Path | str) -> Params:
+    check_text(raw, str(where))
     try:
         return Params.model_validate(raw)
     except ValidationError as error:

@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -12,6 +13,8 @@ from aura.errors import AuraError
 from aura.storage import is_url
 
 Options = TypeVar("Options", bound=BaseModel)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TAKEN = {"teacher", "ablate", "transfer", "unseen", "shift"}  # folders beside those of data sets
 _PREPROCESSING = {"teacher", "resample", "slice", "embed"}
 
 
@@ -49,6 +52,27 @@ def parse_options(model: type[Options], options: Mapping[str, Any], owner: str) 
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise AuraError(f"Options of the {owner}: {where}: {first['msg']}.") from None
+
+
+def check_name(name: str) -> None:
+    """Raise `ValueError` where no folder of its own can have a data set's or mixture's name."""
+    if not _NAME.fullmatch(name) or name.endswith((".partial", ".old")):
+        raise ValueError(
+            f"'{name}' cannot name a data set or mixture, as folders are called so: letters, "
+            "digits, '-', '_' and '.', a letter or digit first"
+        )
+    if name.lower() in _TAKEN:
+        raise ValueError(f"'{name}' cannot name a data set or mixture: AURA has a folder of it")
+
+
+def check_text(value: Any, where: str) -> None:
+    """Refuse a NUL in any text of the parameters, which no name of a file can have."""
+    if isinstance(value, str) and "\0" in value:
+        raise AuraError(f"{where}: {value!r} has a NUL in it, which no name can have.")
+    for part in (*value, *value.values()) if isinstance(value, dict) else ():
+        check_text(part, where)
+    for part in value if isinstance(value, list) else ():
+        check_text(part, where)
 
 
 class Dataset(Model):

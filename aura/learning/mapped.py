@@ -1,5 +1,6 @@
 """Arrays that may be larger than memory: in a file without a name, which the system pages."""
 
+import os
 from pathlib import Path
 from tempfile import TemporaryFile
 
@@ -32,5 +33,7 @@ def zeros(shape: tuple[int, ...], dtype: np.dtype | type, folder: Path | None) -
         return np.zeros(shape, dtype)
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryFile(dir=folder) as file:
+        # A full disk is an error here; met when a page is written, it would end the process.
+        os.posix_fallocate(file.fileno(), 0, size)
         # The map keeps the file open, so that it is there as long as the array.
         return np.memmap(file, dtype, "w+", shape=shape)

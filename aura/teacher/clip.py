@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import open_clip
 import torch
+from safetensors import SafetensorError
 from torch import nn
 from torch.nn import functional as F
 
@@ -95,11 +96,17 @@ def load(
     if device == "cuda" and not torch.cuda.is_available():
         raise AuraError("embed.gpus asks for a GPU, and torch sees none here.")
     identity = read_identity(folder)
-    if identity.stand_in:
-        name = f"local-dir:{folder}"
-        network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
-    else:
-        network, tokenizer = load_kept(folder, identity.model, identity.pretrained)
+    try:
+        if identity.stand_in:
+            name = f"local-dir:{folder}"
+            network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
+        else:
+            network, tokenizer = load_kept(folder, identity.model, identity.pretrained)
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":. ")
+        raise AuraError(
+            f"The teacher at {folder} cannot be loaded: {first}; run `aura teach` again."
+        ) from error
     if weights_hash(network) != identity.weights_sha256:
         raise AuraError(
             f"The weights of {identity.model} changed since `aura teach`; run it again."

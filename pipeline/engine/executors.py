@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 
 from aura.config import Ray
-from aura.errors import AuraError
+from aura.errors import AuraError, explain
 from pipeline.engine.processes import process_pool
 from pipeline.engine.session import SLOT
 
@@ -58,6 +58,7 @@ def run_on_ray(
         return
     import ray
     from ray.data.exceptions import ExecutionTimeoutError
+    from ray.exceptions import RayError
 
     if gpus > ray.cluster_resources().get("GPU", 0):
         raise AuraError(f"Each worker shall have {gpus:g} GPUs, and Ray knows of fewer.")
@@ -93,8 +94,38 @@ def run_on_ray(
     try:
         for row in results.iter_rows():
             yield row["error"]
+    except RayError as error:  # a shard says itself what it lacks, unless it is ended
+        sentence = explain(error) or ended(error)
+        if sentence is None:
+            raise
+        raise AuraError(sentence) from error
     except ExecutionTimeoutError:
         raise AuraError(
             f"No shard came to its end in {settings.stall_hours:g} hours. If they do take that "
             "long, raise ray.stall_hours; the same command resumes."
         ) from None
+
+
+def ended(error: BaseException) -> str | None:
+    """What to say where Ray, or the system, ended a worker; None for an error of its work."""
+    from ray import exceptions
+
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, exceptions.OutOfMemoryError | exceptions.ObjectStoreFullError):
+            return (
+                "Ray ended a worker for want of memory; a smaller ray.workers needs less. The same "
+                "command resumes."
+            )
+        if isinstance(seen, exceptions.OutOfDiskError):
+            return (
+                "Ray has no space left for its files; free some, or name another folder by "
+                "RAY_TMPDIR. The same command resumes."
+            )
+        if isinstance(seen, exceptions.WorkerCrashedError | exceptions.NodeDiedError):
+            return (
+                "A worker of Ray ended without a word, perhaps for want of memory; a smaller "
+                "ray.workers needs less. The same command resumes."
+            )
+        seen = seen.__cause__ or seen.__context__
+    return None

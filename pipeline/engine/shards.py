@@ -8,14 +8,10 @@ on disk, and the shards of a node that dies are done by another (`Dataset.write_
 of these). Nodes of a cluster need the project's folder at the same path, as a shared file system.
 """
 
-import contextlib
-import json
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,23 +19,18 @@ import pyarrow.parquet as pq
 from aura.config import Ray
 from aura.errors import AuraError
 from pipeline.engine import paths
+from pipeline.engine.checks import check_content
 from pipeline.engine.executors import run_locally, run_on_ray
-from pipeline.engine.output import TableWriter, write_text
 from pipeline.engine.progress import follow, say
 from pipeline.engine.session import describe_ray, ray_session
+from pipeline.engine.task import Add, Report, Shard, ShardTask, Work
+
+__all__ = [
+    "Add", "Report", "Shard", "Work", "add_counts", "file_shards", "group", "require_some",
+    "run_shards",
+]  # fmt: skip
 
 T = TypeVar("T")
-Report = dict[str, Any]
-Add = Callable[[str, pa.Table], None]  # append rows to the shard's file of that name
-Work = Callable[[Any, Add], Report]
-
-
-class Shard(NamedTuple):
-    """Its number, what `Work` is called with, and how much that is, for the progress display."""
-
-    number: int
-    content: Any
-    size: int
 
 
 def group(
@@ -66,10 +57,21 @@ def file_shards(files: Sequence[Path], signals: Path) -> list[Shard]:
         Shard(
             paths.shard_number(file),
             file.absolute(),
-            pq.read_metadata(signals / paths.sibling(file, "takes")).num_rows,
+            _rows(signals / paths.sibling(file, "takes")),
         )
         for file in files
     ]
+
+
+def _rows(file: Path) -> int:
+    """Rows of a table that `resample` wrote."""
+    check_content(file)
+    try:
+        return int(pq.read_metadata(file).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise AuraError(
+            f"{file} cannot be read as Parquet: {error}; run `aura resample` again."
+        ) from None
 
 
 def run_shards(
@@ -112,8 +114,8 @@ def run_shards(
     AuraError
         The first of a shard's work, or of Ray.
     """
-    task = _ShardTask(work, dict(schemas), folder.absolute())
-    todo = [shard for shard in shards if not task.done_file(shard.number).is_file()]
+    task = ShardTask(work, dict(schemas), folder.absolute())
+    todo = [shard for shard in shards if task.report(shard.number) is None]
     if len(todo) < len(shards):
         say(f"{label}: resuming, {len(shards) - len(todo)} of {len(shards)} shards are done.")
     jobs = [(shard.number, shard.content) for shard in todo]
@@ -137,69 +139,10 @@ def run_shards(
             if error:
                 raise AuraError(error)
     for shard in shards:
-        yield json.loads(task.done_file(shard.number).read_text())
-
-
-@dataclass(frozen=True)
-class _ShardTask:
-    """Do one shard, in any process; files beside its tables say how far it is."""
-
-    work: Work
-    schemas: dict[str, pa.Schema]
-    folder: Path
-
-    def _path(self, number: int, name: str = "", suffix: str = "parquet") -> Path:
-        return self.folder / f"{name or next(iter(self.schemas))}-{number:05d}.{suffix}"
-
-    def done_file(self, number: int) -> Path:
-        """File that says that the shard is done; it holds its report."""
-        return self._path(number, suffix="done")
-
-    def progress(self, shard: Shard) -> int:
-        """How much of a shard is done, of its size."""
-        if self.done_file(shard.number).is_file():
-            return shard.size
-        with contextlib.suppress(OSError, ValueError):
-            return min(shard.size, int(self._count_file(shard.number).read_text()))
-        return 0
-
-    def begun(self, shard: Shard) -> bool:
-        """Whether a worker has taken up a shard."""
-        return self._count_file(shard.number).is_file() or self.done_file(shard.number).is_file()
-
-    def _count_file(self, number: int) -> Path:
-        return self.done_file(number).with_name(f".{self.done_file(number).name}.count")
-
-    def __call__(self, number: int, content: Any) -> str:
-        """Return the empty string, or the sentence of what went wrong."""
-        if self.done_file(number).is_file():  # done on a node that died before it could say so
-            return ""
-        write_text(self._count_file(number), "0")
-        writers = {
-            name: TableWriter(self._path(number, name), schema)
-            for name, schema in self.schemas.items()
-        }
-        main, count, last_write = next(iter(self.schemas)), 0, time.monotonic()
-
-        def add(name: str, table: pa.Table) -> None:
-            nonlocal count, last_write
-            writers[name].add(table)
-            count += name == main
-            if time.monotonic() > last_write + 1:
-                write_text(self._count_file(number), str(count))
-                last_write = time.monotonic()
-
-        try:
-            report = self.work(content, add)
-            for writer in writers.values():
-                writer.close()
-            write_text(self.done_file(number), json.dumps(report))
-        except AuraError as error:
-            return str(error)
-        finally:
-            for writer in writers.values():
-                writer.discard()
-        return ""
+        report = task.report(shard.number)
+        if report is None:
+            raise AuraError(f"Shard {shard.number} of {folder} is lost; the same command resumes.")
+        yield report
 
 
 def add_counts(reports: Sequence[Report], key: str) -> dict[str, int]:

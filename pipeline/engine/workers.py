@@ -19,10 +19,11 @@ from typing import Any, Literal
 import torch
 
 from aura.config import Phase, Ray, Train
-from aura.errors import AuraError
+from aura.errors import AuraError, explain
 from aura.learning import training
 from aura.learning.batches import Windows
 from aura.learning.distributed import Group, Ranks
+from pipeline.engine.executors import ended
 from pipeline.engine.progress import Silence
 from pipeline.engine.session import describe_ray, ray_session
 
@@ -146,6 +147,8 @@ def _run(
     if errors:  # of the first rank that gave up; Ray's own error is about the same
         raise AuraError(errors[0])
     if failures:
+        if sentence := explain(failures[0]) or ended(failures[0]):
+            raise AuraError(sentence) from failures[0]
         raise failures[0]
 
 

@@ -36,19 +36,29 @@ def preprocessing(datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
     """
     table: dict[str, dict[str, Any]] = {}
     for stage, names in _SUMS.items():
-        metrics = [read_json(paths.report(d, stage) / "metrics.json", stage) for d in datasets]
+        metrics = [
+            read_json(paths.report(d, stage) / "metrics.json", stage, names) for d in datasets
+        ]
         if stage == "embed":
             metrics = [{"skips": m["skips"] | _cut(m.get("long_texts", {}))} for m in metrics]
         table[stage] = {name: _sum([m[name] for m in metrics]) for name in names}
     return table
 
 
-def read_json(path: Path, stage: str) -> Any:
-    """What a stage wrote; where it has not run, an `AuraError` that says so."""
+def read_json(path: Path, stage: str, keys: Sequence[str] = ()) -> Any:
+    """What a stage wrote; an `AuraError` where it has not run, or lacks one of the keys."""
     try:
-        return json.loads(path.read_text())
-    except OSError:
+        content = json.loads(path.read_text())
+    except FileNotFoundError:
         raise AuraError(f"There is nothing at {path} yet; run `aura {stage}` first.") from None
+    except (OSError, ValueError):
+        content = None
+    if not isinstance(content, dict):
+        raise AuraError(f"{path} is damaged: it is no JSON object; run `aura {stage}` again.")
+    for key in keys:
+        if key not in content:
+            raise AuraError(f"{path} is damaged: it has no '{key}'; run `aura {stage}` again.")
+    return content
 
 
 def _sum(parts: Sequence[Any]) -> Any:

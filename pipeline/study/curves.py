@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from aura.errors import AuraError
 from pipeline.engine import paths
 
 CURVES = ("loss", "val_mrr", "temperature")
@@ -51,10 +52,12 @@ def curves_of(dataset: str) -> dict[str, list[dict[str, float]]]:
     for name in sorted(path.name for path in folder.glob("*") if path.is_dir()):
         rows: dict[int, dict[str, float]] = {}
         for file in sorted((folder / name).glob("plots/metrics/*.tsv")):
-            _, *lines = file.read_text().splitlines()
-            for line in lines:
-                step, value = line.split("\t")[:2]
-                rows.setdefault(int(step), {"step": int(step)})[file.stem] = float(value)
+            try:
+                for line in file.read_text().splitlines()[1:]:
+                    step, value = line.split("\t")[:2]
+                    rows.setdefault(int(step), {"step": int(step)})[file.stem] = float(value)
+            except ValueError:
+                raise AuraError(f"{file} is damaged; run `aura train` again.") from None
         if rows:
             curves[name] = [rows[step] for step in sorted(rows)]
     return curves

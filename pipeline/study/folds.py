@@ -17,9 +17,8 @@ from aura.downstream.tasks import Head
 from aura.evaluation.measure import TestSet
 from aura.learning import training
 from aura.learning.batches import Windows
-from pipeline.engine import paths
+from pipeline.engine import inputs, manifest
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of
 from pipeline.engine.progress import track
 from pipeline.study import grid, splits
 
@@ -96,7 +95,7 @@ def heads(
         "finetune": params.finetune.model_dump(mode="json"),
         "seed": params.train.seed,
         "target": target,
-        "input": files_of(*paths.tables(target)),
+        "input": manifest.content_of(*inputs.own_tables_of(params, target)),
     }
     folds = of(params, people)
     outcomes, files = [], []

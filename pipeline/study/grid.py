@@ -1,17 +1,22 @@
 """The cells of a study: trained where they are missing, several at once, and read back."""
 
 import shutil
+import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import TypeVar
+from zipfile import BadZipFile
 
 import numpy as np
 
 from aura.config import Params
 from aura.errors import AuraError
+from pipeline.engine import manifest
+from pipeline.engine.checks import check_content
 from pipeline.engine.output import temporary_path
 from pipeline.engine.processes import process_pool
+from pipeline.engine.progress import say
 from pipeline.engine.threads import limit_threads
 
 Cell = TypeVar("Cell")
@@ -55,18 +60,52 @@ def read(file: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(file, allow_pickle=False) as content:
             return dict(content)
-    except (OSError, ValueError, EOFError) as error:
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
         raise AuraError(f"{file} cannot be read: {error}; remove it and run again.") from None
 
 
-def carry_over(out: Path, folder: Path, names: Collection[str]) -> None:
+def carry_over(out: Path, folder: Path, names: Collection[str] | None = None) -> None:
     """Copy the files of these names from the last run to the new one's folder, and keep no other.
 
-    An interrupted run has left its own there already.
+    An interrupted run has left its own there already. One that is not what the last run's manifest
+    says is left behind, and so trained again.
+
+    Parameters
+    ----------
+    out, folder : Path
+        Where the last run put them, and where this one does.
+    names : collection of str or None
+        Files or folders; None is all.
     """
-    for file in folder.glob("*.npz"):
-        if file.name not in names:
-            file.unlink()
-    for name in names:
-        if (out / name).is_file() and not (folder / name).exists():
-            shutil.copy(out / name, folder / name)
+    try:
+        listed = sorted(manifest.read(out, "").files)
+    except AuraError:
+        listed = []
+    of: dict[str, list[str]] = {}
+    for name in listed:
+        of.setdefault(name.split("/")[0], []).append(name)
+    if names is not None:
+        keep_only(folder, names)
+        of = {name: files for name, files in of.items() if name in names}
+    for name, files in of.items():
+        if (folder / name).exists():
+            continue
+        scratch = folder / f".{name}.carried"
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir()
+        try:
+            for file in files:
+                check_content(out / file, out)
+                (scratch / file).parent.mkdir(exist_ok=True)
+                shutil.copy(out / file, scratch / file)
+        except (AuraError, FileNotFoundError) as error:
+            say(f"{out / name} is not taken over from the last run: {error}")
+            continue
+        (scratch / name).rename(folder / name)
+
+
+def keep_only(folder: Path, names: Collection[str]) -> None:
+    """Remove all else from a folder that is being written, but for what a run has for itself."""
+    for path in folder.iterdir():
+        if path.name not in names and not path.name.startswith("."):
+            shutil.rmtree(path) if path.is_dir() else path.unlink()

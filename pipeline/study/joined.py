@@ -14,11 +14,9 @@ from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
 from aura.learning import batches, mixture
 from aura.learning.join import join_tables
-from aura.learning.model import Model
-from aura.learning.model import load as load_model
 from aura.schema import SIGNALS, WINDOWS, texts_schema, videos_schema
 from aura.teacher.identity import Identity, same_teacher
-from pipeline.engine import paths
+from pipeline.engine import inputs, paths
 from pipeline.engine.output import list_shards, read_table
 from pipeline.study import copies, splits
 from pipeline.study.vectors import read_embeddings
@@ -101,6 +99,7 @@ def owner(params: Params, dataset: str) -> str:
 
 def _join(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, Identity]:
     """The tables of one data set, joined, not checked for leaks."""
+    inputs.tables_of(params, dataset)
     folder = paths.EMBEDDINGS / dataset
     texts, teacher = read_embeddings(folder / "texts-*.parquet", texts_schema)
     if any(folder.glob("part-*.parquet")):
@@ -200,17 +199,6 @@ def naming(windows: batches.Windows, texts: pa.Table) -> list[set[int]]:
         {t for t in row if names_class(captions[t], label) or (label, captions[t]) in prompts}
         for row, label in zip(windows.texts, windows.label, strict=True)
     ]
-
-
-def twins(dataset: str) -> dict[str, Model]:
-    """The twins that were trained beside the model of `dataset`, by name; see `config.Twins`."""
-    folders = sorted((paths.MODELS / dataset).glob("*/model.json"))
-    names = [file.parent.name for file in folders]
-    return {
-        name: load_model(paths.MODELS / dataset / name)[0]
-        for name in names
-        if name.partition("-")[0] in ("shuffled", "held", "unnamed")
-    }
 
 
 def lengths_s(windows: batches.Windows, rows: np.ndarray) -> dict[str, np.ndarray]:

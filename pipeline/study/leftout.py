@@ -18,9 +18,8 @@ from aura.config import Params
 from aura.errors import AuraError
 from aura.learning import training
 from aura.learning.batches import Windows
-from pipeline.engine import paths
+from pipeline.engine import inputs, manifest
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import files_of
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
 
@@ -118,7 +117,9 @@ def key_of(params: Params, mixture: str, cell: Cell) -> str:
         "control": recipe is not None and recipe.control,
         "people": 1.0 if recipe is None else recipe.people,
         "window_s": params.slice.window_s,
-        "input": files_of(*paths.tables(*cell.sources)),
+        "input": manifest.content_of(
+            *(found for source in cell.sources for found in inputs.own_tables_of(params, source))
+        ),
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:12]
 

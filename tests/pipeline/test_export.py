@@ -13,6 +13,7 @@ from aura.errors import AuraError
 from pipeline import export
 from tests.conftest import ROOT, run
 from tests.inference.models import motion, snippets, write_model, write_teacher
+from tests.small import seal
 
 SMALL = {"width": 32, "layers": 1, "heads": 2}
 KINDS = {
@@ -37,6 +38,7 @@ def project(tmp_path, monkeypatch):
     identity = write_teacher(tmp_path / "models/teacher")
     for phase in ("joint", "imu"):
         write_model(tmp_path / "models/toy" / phase, identity, phase=phase)
+    seal(tmp_path / "models/toy", "train")
     (tmp_path / "params.yaml").write_text(PARAMS)
     monkeypatch.chdir(tmp_path)
     return tmp_path

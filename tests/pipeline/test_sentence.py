@@ -35,6 +35,7 @@ from pipeline.engine import paths
 from pipeline.study import joined
 from tests.conftest import ROOT, TINY
 from tests.inference.models import motion
+from tests.small import seal, seal_tables
 
 pytest.importorskip("sentence_transformers", reason="the extra `text` is not installed")
 
@@ -196,6 +197,9 @@ def test_weights_that_are_replaced_change_the_fingerprint_and_are_not_mixed(copy
     with pytest.raises(AuraError, match=r"was trained with another teacher \(tiny in fp32"):
         evaluate.run(params, "synthetic")
     (texts.parent / "texts-00009.parquet").write_bytes(kept)
+    with pytest.raises(AuraError, match=r"texts-00009\.parquet is of another run"):
+        joined.load(params, "synthetic")
+    seal_tables(copy, "synthetic")
     with pytest.raises(AuraError, match="were embedded by different teachers"):
         joined.load(params, "synthetic")
     fingerprint.run(load(dataset=None))
@@ -224,6 +228,9 @@ def test_the_teacher_of_all_may_be_a_sentence_model(copy, capfd):
     embed._load_teacher.cache_clear()  # as in another process
     file = copy / "models/teacher/tokenizer.json"
     file.write_text(file.read_text().replace("cooking", "kooking"))
+    with pytest.raises(AuraError, match=r"tokenizer\.json is damaged.*run `aura teach` again"):
+        embed.run(params, "synthetic")
+    seal(copy / "models/teacher", "teach")
     with pytest.raises(AuraError, match="is not what it was at `aura teach`; run it again"):
         embed.run(params, "synthetic")
 

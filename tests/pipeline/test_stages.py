@@ -21,6 +21,7 @@ from pipeline import slice as slice_stage
 from pipeline.engine.output import read_table
 from pipeline.study import joined
 from tests.conftest import ROOT, tiny_params
+from tests.small import seal_tables
 
 SIZE = ("synthesize.cameras=2", "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}")
 
@@ -148,6 +149,7 @@ def test_embeddings_of_two_teachers_are_refused(copy):
     other["weights_sha256"] = "another"
     metadata = {**table.schema.metadata, b"teacher": json.dumps(other).encode()}
     pq.write_table(table.replace_schema_metadata(metadata), texts)
+    seal_tables(folder, "synthetic")
     with pytest.raises(AuraError, match="were embedded by different teachers"):
         joined.load(params, "synthetic")
 
@@ -224,7 +226,8 @@ def test_training_resumes_after_the_phase_that_is_done(copy, monkeypatch, capfd)
 def test_training_does_not_resume_on_other_embeddings(copy, monkeypatch):
     _, params = copy
     calls = killed_in_joint(params, monkeypatch)
-    embed.run(params, "synthetic")  # written anew, so not the files that the phase was trained on
+    other = tiny_params(*SIZE, "embed.prompts=['another {}']")
+    embed.run(other, "synthetic")  # not the vectors that the phase was trained on
     train.run(params, "synthetic")
     assert len(calls) == 6  # imu, joint (killed), and all four again
 
@@ -237,6 +240,12 @@ def test_empty_splits_and_windows_are_one_sentence(copy):
     for path, table in tables.items():
         keep = [split != "test" for split in table.column("split").to_pylist()]
         pq.write_table(table.filter(keep).cast(WINDOWS), path)
+    with pytest.raises(AuraError, match=r"is damaged.*run `aura slice --dataset synthetic` again"):
+        evaluate.run(params, "synthetic")
+    seal_tables(folder, "synthetic")
+    with pytest.raises(AuraError, match="models/synthetic was made of another data/windows"):
+        evaluate.run(params, "synthetic")
+    train.run(params, "synthetic")
     with pytest.raises(AuraError, match="test split of synthetic has 0 windows"):
         evaluate.run(params, "synthetic")
     with pytest.raises(AuraError, match=r"No window of 60\.0 s fits the signals of synthetic"):

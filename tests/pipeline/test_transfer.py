@@ -16,6 +16,7 @@ from aura.learning import training
 from pipeline import shift, train, transfer
 from pipeline.study import folds, joined, leftout, nested, targets, zero_shot
 from tests.conftest import tiny_params
+from tests.small import seal_tables
 
 COPIES = ("synthetic", "utd-mhad", "sp-sw-har")
 STUDY = (
@@ -49,6 +50,7 @@ def place(repro, tmp_path_factory):
         places = pa.array(["waist" if at else "wrist-left" for at in waist])
         index = table.schema.get_field_index("place")
         pq.write_table(table.set_column(index, table.schema.field("place"), places), file)
+    seal_tables(folder, "utd-mhad")
     return folder
 
 
@@ -116,7 +118,7 @@ def test_an_interrupted_study_trains_and_tests_what_is_missing(place, params, mo
     assert len(trained) == len(set(trained)) == 2 * (5 + 5 - 1) + 1
     assert len(tested) == len(set(tested)) == 4
     there = {path.name for path in (place / OUT).iterdir()}
-    assert there == {*trained, *tested}
+    assert there == {*trained, *tested, "manifest.json"}
     before = content(place / OUT) | content(place / "reports/all/transfer")
     transfer.run(params, "all")
     assert len(trained) == len(set(trained))

@@ -30,6 +30,7 @@ from pipeline import slice as slice_stage
 from pipeline.study import joined
 from tests.conftest import ROOT, tiny_params
 from tests.inference.models import motion, pose
+from tests.small import seal, seal_tables
 
 SIZE = (
     "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
@@ -138,9 +139,11 @@ def test_tables_of_several_widths_or_teachers_are_refused(copy):
     for name in ("texts-00000.parquet", "part-00001.parquet"):
         before = (folder / name).read_bytes()
         (folder / name).write_bytes(kept[name])
+        seal_tables(copy, "synthetic")
         with pytest.raises(AuraError, match=r"different teachers .*(384|768) numbers"):
             joined.load(params, "synthetic")
         (folder / name).write_bytes(before)
+    seal_tables(copy, "synthetic")
     joined.load(params, "synthetic")
     # The same width, and one shard of another teacher.
     table = pq.read_table(folder / "part-00001.parquet")
@@ -151,6 +154,7 @@ def test_tables_of_several_widths_or_teachers_are_refused(copy):
     ):
         metadata = {b"teacher": json.dumps(card | changed).encode()}
         pq.write_table(table.replace_schema_metadata(metadata), folder / "part-00001.parquet")
+        seal_tables(copy, "synthetic")
         with pytest.raises(AuraError, match=sentence):
             joined.load(params, "synthetic")
 
@@ -170,6 +174,7 @@ def test_a_teacher_that_was_prepared_before_widths_were_said_is_taught_again(cop
     content = json.loads(file.read_text())
     content.pop("embed_dim")
     file.write_text(json.dumps(content))
+    seal(copy / "models/teacher", "teach")
     with pytest.raises(AuraError, match=r"384 numbers and .* says 512; run `aura teach` again"):
         embed.run(of_width(384), "synthetic")
 

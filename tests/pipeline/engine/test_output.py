@@ -1,7 +1,6 @@
 """Stage outputs are whole or absent, and a run that was killed resumes."""
 
 import json
-import os
 
 import numpy as np
 import pyarrow as pa
@@ -12,7 +11,6 @@ from aura.errors import AuraError
 from pipeline.engine.code import code_hash, source_files
 from pipeline.engine.output import (
     TableWriter,
-    files_of,
     read_table,
     stage_output,
     write_json,
@@ -143,20 +141,6 @@ def test_the_codes_hash_sees_indirect_imports_and_added_modules():
     )
 
 
-def test_an_input_is_known_by_its_files(tmp_path):
-    (tmp_path / "a.parquet").write_bytes(b"1")
-    (tmp_path / "note.txt").write_bytes(b"1")
-    before = files_of(tmp_path)
-    assert [name for name, _, _ in before] == [str(tmp_path / "a.parquet")]
-    assert files_of(tmp_path) == before
-    (tmp_path / "a.parquet").write_bytes(b"22")
-    assert files_of(tmp_path) != before
-    os.utime(tmp_path / "a.parquet", ns=(1, 1))
-    changed_again = files_of(tmp_path)
-    os.utime(tmp_path / "a.parquet", ns=(2, 2))
-    assert files_of(tmp_path) != changed_again
-
-
 def test_groups_end_at_a_count_or_a_size():
     assert group("abcdefg", [1.0] * 7, 3, 1e9) == [["a", "b", "c"], ["d", "e", "f"], ["g"]]
     assert group("abcd", [5, 5, 1, 20], 99, 10) == [["a", "b"], ["c"], ["d"]]
@@ -186,7 +170,7 @@ def test_a_table_in_pieces_is_the_table_and_its_memory_is_bounded(tmp_path, monk
 def test_progress_is_seen_inside_a_shard(tmp_path, monkeypatch):
     """The counter that the display reads rises while a shard is in work."""
     clock = iter(range(1000))
-    monkeypatch.setattr("pipeline.engine.shards.time.monotonic", lambda: 2.0 * next(clock))
+    monkeypatch.setattr("pipeline.engine.task.time.monotonic", lambda: 2.0 * next(clock))
     seen = []
 
     def work(items, add):
