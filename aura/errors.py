@@ -7,3 +7,11 @@ class AuraError(Exception):
 
 class CorruptFile(AuraError):
     """A recording's file cannot be read; the message says which file and why."""
+
+
+class MissingFile(CorruptFile, FileNotFoundError):
+    """A file is not there."""
+
+
+class OutsideRoot(CorruptFile):
+    """A path that a data set's own files give leads out of its root, or names no file at all."""
