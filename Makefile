@@ -25,7 +25,8 @@ lint: $(VENV)/.installed
 	mypy
 
 fuzz: $(VENV)/.installed
-	python -m tests.fuzz --inputs 100000
+	python -m tests.fuzz
+	python -m tests.fuzz --inputs 100000 --target vrs timesync pose
 
 scale: $(VENV)/.installed
 	python -m bench.memory 50 500 5035

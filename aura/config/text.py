@@ -57,7 +57,7 @@ def parse(text: str | bytes, where: str) -> Any:
     try:
         if isinstance(text, bytes):
             text = text.decode("utf-16" if text.startswith(_UTF_16) else "utf-8-sig")
-        return _copy(yaml.load(text, _Loader), [_MOST_VALUES])  # a SafeLoader
+        return _copy(yaml.load(text, _Loader), [_MOST_VALUES])  # noqa: S506, it derives from SafeLoader
     except UnicodeDecodeError as error:
         raise AuraError(
             f"{where} is not in UTF-8, by its byte {error.start}; save it in that encoding."

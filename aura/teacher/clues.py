@@ -16,6 +16,7 @@ from safetensors import safe_open
 
 from aura.errors import AuraError
 from aura.schema.weights import read_checkpoint
+from aura.teacher.sizes import require_sizes
 from aura.teacher.torchscript import code_of, is_torchscript, read_torchscript
 
 CONFIG = "open_clip_config.json"
@@ -87,11 +88,9 @@ def of_config(file: Path) -> tuple[dict[str, Any], Clue]:
         model = content["model_cfg"]
         quick_gelu = bool(model.get("quick_gelu", False))
         preprocess = content.get("preprocess_cfg") or None
-        if not all(isinstance(model[key], dict) for key in ("vision_cfg", "text_cfg")):
-            raise TypeError("vision_cfg and text_cfg are objects")
-        model["embed_dim"] + 0
+        require_sizes(model)
         return model, Clue(quick_gelu, dict(preprocess) if preprocess else None, str(file))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise AuraError(
             f"{file} is not a config of open_clip with model_cfg and preprocess_cfg "
             f"({type(error).__name__}: {error}); take it from where the weights come from."
