@@ -102,6 +102,7 @@ class _Unpickler(pickle.Unpickler):
         known = {
             ("collections", "OrderedDict"): OrderedDict,
             ("torch._utils", "_rebuild_tensor_v2"): _rebuild,
+            ("torch.jit._pickle", "restore_type_tag"): _untagged,
             **{("torch.jit._pickle", f"build_{kind}list"): _as_list
                for kind in ("int", "double", "bool", "tensor")},
         }  # fmt: skip
@@ -126,6 +127,10 @@ class _Unpickler(pickle.Unpickler):
 
 def _rebuild(storage: Tensor, offset: int, size: Any, stride: Any, *_: Any) -> Tensor:
     return torch.as_strided(storage, size, stride, offset)  # within the storage, or an error
+
+
+def _untagged(value: Any, _type: str) -> Any:
+    return value
 
 
 def _as_list(values: Any) -> list[Any]:

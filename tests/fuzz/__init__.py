@@ -54,7 +54,7 @@ from tests.fuzz.videos import mp4_target
 from tests.fuzz.vrs import vrs_target
 
 SECONDS: float | None = None  # in place of the targets' own
-WARM_UP, SLOW_WARM_UP = 300, 20
+WARM_UP, SLOW_WARM_UP = 300, 5
 
 
 class Fault(AssertionError):

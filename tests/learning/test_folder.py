@@ -82,7 +82,6 @@ def test_a_card_of_other_values_is_one_sentence(folder, change):
     edit(folder, *change[:-1], value=change[-1])
     with pytest.raises(AuraError) as error:
         aura.load(folder).encode_imu(np.ones((1, 6, 200)), 100)
-    assert str(folder) in str(error.value) or "encoder" in str(error.value)
     assert "\n" not in str(error.value)
 
 

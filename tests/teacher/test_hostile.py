@@ -128,11 +128,10 @@ WRONG = {
     "context": set_text(context_length=10**7),
     "dim": set_in("model_cfg", embed_dim=[1]),
     "unknown": set_in("model_cfg", run="me"),
-    "size": set_in("preprocess_cfg", size={"a": 1}),
     "mean": set_in("preprocess_cfg", mean=["a", "b", "c"]),
     "std": set_in("preprocess_cfg", std=[0.0, 1.0, 1.0]),
     "how": set_in("preprocess_cfg", interpolation=["bicubic"]),
-    "mode": set_in("preprocess_cfg", resize_mode={}),
+    "mode": set_in("preprocess_cfg", resize_mode={"a": 1}),
     "text": set_in("model_cfg", text_cfg=[]),
 }
 

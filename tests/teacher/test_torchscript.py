@@ -20,7 +20,7 @@ class Block(nn.Module):
         super().__init__()
         self.linear = nn.Linear(3, 4)
         self.register_buffer("mask", torch.tril(torch.ones(3, 3)).bool())
-        self.half = nn.Parameter(torch.randn(2, 2).half())
+        self.short = nn.Parameter(torch.randn(2, 2).half())
         self.names = ["a", "b"]
 
     def forward(self, x):
