@@ -6,7 +6,7 @@ scipy reads such files; what it would unpack or set aside is known before it doe
 import io
 import math
 import zlib
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,12 +44,18 @@ def read_matrix(content: bytes, key: str) -> NDArray[np.float64]:
     """
     try:
         _require_small(content)
-        found = [kind for name, shape, kind in whosmat(io.BytesIO(content)) if name == key
-                 and 8 * math.prod(shape) <= _MOST_BYTES]  # fmt: skip
-        if len(found) != 1 or found[0] not in _NUMBERS:  # no cells, structs or objects
+        found = [
+            (*shape, kind) for name, shape, kind in whosmat(io.BytesIO(content)) if name == key
+        ]
+        if len(found) != 1 or found[0][-1] not in _NUMBERS:  # no cells, structs or objects
             raise ValueError(f"it has no matrix of numbers called {key}")
+        *sides, _ = found[0]
+        if min(sides, default=0) < 0 or 8 * math.prod(sides) > _MOST_BYTES:
+            raise ValueError(f"{key} is of size {sides}")
         read: Any = loadmat(io.BytesIO(content), variable_names=[key])[key]
         values: NDArray[np.float64] = np.asarray(read, dtype=np.float64)
+        if list(values.shape) != sides:
+            raise ValueError(f"{key} is not of size {sides}")
     except Exception as error:  # scipy raises many kinds on a damaged file
         raise CorruptFile(f"it is no MAT-file to read from: {error}.") from None
     return values
@@ -59,7 +65,7 @@ def _require_small(content: bytes) -> None:
     """`ValueError` where the elements unpack to more than any such file has."""
     if len(content) > _MOST_BYTES:
         raise ValueError(f"it has {len(content)} bytes")
-    order = "big" if content[126:128] == b"MI" else "little"
+    order: Literal["big", "little"] = "big" if content[126:128] == b"MI" else "little"
     at, left = _HEADER, _MOST_BYTES
     while at + 8 <= len(content):
         kind, size = (int.from_bytes(content[at + i : at + i + 4], order) for i in (0, 4))

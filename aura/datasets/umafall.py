@@ -203,12 +203,8 @@ def read_rows(content: bytes, where: str) -> tuple[np.ndarray, int]:
     if start is None:
         raise CorruptFile(f"{where} holds no rows behind its header.")
     rows, _, damaged = read_numbers(_ENDS.sub(b"", content[start.start() :]).rstrip(), ";", 7)
-    number = rows[:, _NUMBER]
-    whole = (
-        np.isfinite(rows).all(axis=1)
-        & (number == np.floor(number))
-        & (np.abs(number) < _MOST_NUMBER)
-    )
+    whole = np.isfinite(rows).all(axis=1) & (np.abs(rows[:, _NUMBER]) < _MOST_NUMBER)
+    whole &= rows[:, _NUMBER] == np.floor(rows[:, _NUMBER])
     stamps = rows[whole, _MS]
     # A digit too many makes a stamp that is far behind all others.
     last = _FAR * np.percentile(stamps, 99) if len(stamps) else 0

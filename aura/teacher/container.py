@@ -19,8 +19,10 @@ MOST_PIXELS = 1 << 26
 """Of a picture, twice an 8K one: a larger one is a header's mistake."""
 OPTIONS = {"protocol_whitelist": "file", "format_whitelist": ",".join(FORMATS)}
 """Of libavformat, for whatever opens a video, in this process or another."""
-UNREADABLE = (av.FFmpegError, OSError, ValueError, LookupError, OverflowError, MemoryError)
-"""What PyAV raises for a damaged file."""
+UNREADABLE = (
+    av.FFmpegError, OSError, ValueError, LookupError, OverflowError, MemoryError, AttributeError,
+)  # fmt: skip
+"""What PyAV raises for a damaged file: attributes are those of a codec that it knows."""
 
 
 def open_video(video: Path | IO[bytes]) -> av.container.InputContainer:

@@ -82,8 +82,8 @@ def read_settings(content: Mapping[str, Any]) -> PreprocessCfg:
 
 
 def _read(content: Mapping[str, Any]) -> PreprocessCfg:
-    known = {k: v for k, v in content.items() if k in vars(_CLIP)}
-    size, mean, std = (known.get(key) or vars(_CLIP)[key] for key in ("size", "mean", "std"))
+    known = {k: v for k, v in content.items() if k in vars(_CLIP) and v is not None}
+    size, mean, std = (known.get(key, vars(_CLIP)[key]) for key in ("size", "mean", "std"))
     mean, std = (tuple(v) if isinstance(v, list | tuple) else (v,) * 3 for v in (mean, std))
     sides = tuple(size) if isinstance(size, list | tuple) else (size,)
     if len(sides) not in (1, 2) or not all(
@@ -96,8 +96,8 @@ def _read(content: Mapping[str, Any]) -> PreprocessCfg:
         "size": sides * 2 if len(sides) == 1 else sides,
         "mean": mean,
         "std": std,
-        "interpolation": known.get("interpolation") or _CLIP.interpolation,
-        "resize_mode": known.get("resize_mode") or _CLIP.resize_mode,
+        "interpolation": known.get("interpolation", _CLIP.interpolation),
+        "resize_mode": known.get("resize_mode", _CLIP.resize_mode),
     }
     for key, allowed in (("interpolation", _INTERPOLATIONS), ("resize_mode", _RESIZE_MODES)):
         if fixed[key] not in list(allowed):

@@ -170,7 +170,7 @@ def read_table(
     files = list_shards(path, made_by)
     try:
         table = pa.concat_tables(_read(file, columns) for file in files)
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise AuraError(f"{path} cannot be read as Parquet: {error}.") from None
     expected = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     return validate(table, expected, str(path))

@@ -31,7 +31,7 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _inside(path: str, folders: tuple[str, ...]) -> bool:
     path = os.path.realpath(path)
-    return path == os.devnull or any(path.startswith(f"{folder}/") for folder in folders)
+    return path == os.devnull or any(f"{path}/".startswith(f"{folder}/") for folder in folders)
 
 
 sys.addaudithook(_hook)

@@ -134,6 +134,15 @@ WRONG = {
     "mode": set_in("preprocess_cfg", resize_mode={"a": 1}),
     "text": set_in("model_cfg", text_cfg=[]),
 }
+PIXELS = [{"size": []}, {"size": {"a": 1}}, {"size": 10**6}, {"size": [32, 0]}, {"size": "32"}]
+PIXELS += [{"mean": []}, {"mean": [0.5] * 4}, {"std": [float("nan")] * 3}, {"resize_mode": []}]
+
+
+@pytest.mark.parametrize("change", PIXELS, ids=str)
+def test_pixels_of_other_values_are_one_sentence(folder, change):
+    edit(folder / "open_clip_config.json", set_in("preprocess_cfg", **change))
+    with pytest.raises(AuraError, match="preprocess_cfg"):
+        frozen.load(own_settings(folder))
 
 
 @pytest.mark.parametrize("name", WRONG)
