@@ -25,7 +25,8 @@ lint: $(VENV)/.installed
 	mypy
 
 fuzz: $(VENV)/.installed
-	python -m tests.fuzz --inputs 100000
+	python -m tests.fuzz
+	python -m tests.fuzz --inputs 100000 --target vrs timesync pose
 
 # A kill before every change that any stage makes on disk; some minutes on an idle machine.
 faults: $(VENV)/.installed

@@ -16,6 +16,14 @@ class CorruptFile(AuraError):
     """A recording's file cannot be read; the message says which file and why."""
 
 
+class MissingFile(CorruptFile, FileNotFoundError):
+    """A file is not there."""
+
+
+class OutsideRoot(CorruptFile):
+    """A path that a data set's own files give leads out of its root, or names no file at all."""
+
+
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM}
 _KNOWN = {*_FULL, *_REFUSED, errno.ENOMEM}

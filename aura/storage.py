@@ -2,8 +2,15 @@
 
 `s3://bucket/prefix`, `gs://…` and every other URL that pyarrow's filesystems know; options go into
 the URL, such as `s3://bucket/prefix?region=eu-west-1`, and credentials into the environment.
+
+Paths come from a data set's own index files, which are not to be trusted: `..` may not lead out of
+the root, and a path that is absolute leads nowhere. Links on the disk are followed wherever they
+lead: whoever made them could write there, and large data sets are kept so, by DVC's cache and the
+hub's among others.
 """
 
+import os
+import posixpath
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +20,10 @@ from typing import IO, Any
 
 from pyarrow import fs
 
-from aura.errors import AuraError, CorruptFile
+from aura.errors import AuraError, CorruptFile, MissingFile, OutsideRoot
+
+_MOST_BYTES = 2 << 30  # of a file that is read whole; videos and recordings are not
+_UNREADABLE = (OSError, ValueError)  # ValueError: of a name that no file can have
 
 
 def is_url(root: str) -> bool:
@@ -31,9 +41,10 @@ class Storage:
 
     Notes
     -----
-    A missing file is `FileNotFoundError`. A local file that cannot be read is `CorruptFile`, which
-    costs one file; a store that does not answer is an `AuraError`, which ends the run, since to
-    take its files as missing would lose data without a word.
+    A missing file is `MissingFile`, which is a `FileNotFoundError` too, and a path out of the root
+    `OutsideRoot`; these and a local file that cannot be read are `CorruptFile`, which costs one
+    file. A store that does not answer is an `AuraError`, which ends the run, since to take its
+    files as missing would lose data without a word.
     """
 
     def __init__(self, root: str | Path) -> None:
@@ -53,17 +64,26 @@ class Storage:
             raise AuraError(f"{self.root} is not a usable URL: {_line(error)}.") from None
 
     def _full(self, path: str) -> str:
-        return f"{self._filesystem[1].rstrip('/')}/{path}" if path else self._filesystem[1]
+        if not path:
+            return self._filesystem[1]
+        return f"{self._filesystem[1].rstrip('/')}/{self._inside(path)}"
+
+    def _inside(self, path: str) -> str:
+        """The path without `..`, so that no link decides what is above it."""
+        inner = posixpath.normpath(path)
+        if inner.startswith("/") or inner.split("/")[0] == ".." or not _is_a_name(inner):
+            raise OutsideRoot(f"{path!r:.200} leads out of {self.root}.")
+        return inner
 
     def _info(self, path: str) -> fs.FileInfo:
         try:
             return self._filesystem[0].get_file_info(self._full(path))
-        except OSError as error:
+        except _UNREADABLE as error:
             raise self._failure(path, error) from None
 
     def _failure(self, path: str, error: Exception) -> Exception:
         if isinstance(error, FileNotFoundError):
-            return FileNotFoundError(f"{self.root}/{path}")
+            return MissingFile(f"{self.root}/{path}")
         if self.remote:
             return AuraError(f"{self.root} does not answer for {path}: {_line(error)}.")
         return CorruptFile(f"{self.root}/{path} cannot be read: {_line(error)}.")
@@ -77,7 +97,15 @@ class Storage:
         return self._info(path).type == fs.FileType.File
 
     def list(self, folder: str = "") -> list[str]:
-        """Paths of all files under a folder, sorted; empty where there is no such folder."""
+        """Paths of all files under a folder, sorted; empty where there is no such folder.
+
+        A folder that links show at several places is listed at the one nearest to the root.
+        """
+        if not self.remote:
+            try:
+                return sorted(_walk(Path(self.root), self._inside(folder) if folder else ""))
+            except OSError as error:
+                raise self._failure(folder, error) from None
         selector = fs.FileSelector(self._full(folder), recursive=True, allow_not_found=True)
         try:
             infos = self._filesystem[0].get_file_info(selector)
@@ -87,9 +115,16 @@ class Storage:
         return sorted(info.path[start:] for info in infos if info.type == fs.FileType.File)
 
     def read(self, path: str) -> bytes:
-        """Content of a file."""
+        """Content of a file; one that is too large to be held is `CorruptFile`."""
         with self.open(path) as file:
             try:
+                size = file.seek(0, os.SEEK_END)
+                if size > _MOST_BYTES:
+                    raise CorruptFile(
+                        f"{self.root}/{path} has {size} bytes; what is read whole has "
+                        f"{_MOST_BYTES} at most."
+                    )
+                file.seek(0)
                 return file.read()
             except OSError as error:
                 raise self._failure(path, error) from None
@@ -99,7 +134,7 @@ class Storage:
         """A file as a stream of bytes."""
         try:
             file = self._filesystem[0].open_input_file(self._full(path))
-        except OSError as error:
+        except _UNREADABLE as error:
             raise self._failure(path, error) from None
         with file:
             yield file
@@ -108,7 +143,7 @@ class Storage:
     def local(self, path: str) -> Iterator[Path]:
         """A file as one on this machine: itself, or a copy that lives as long as the context."""
         if not self.remote:
-            yield Path(self.root) / path
+            yield Path(self.root) / self._inside(path)
             return
         with tempfile.TemporaryDirectory(prefix="aura-") as folder:
             copy = Path(folder) / Path(path).name
@@ -119,6 +154,40 @@ class Storage:
                 except OSError as error:
                     raise self._failure(path, error) from None
             yield copy
+
+
+def _is_a_name(path: str) -> bool:
+    try:
+        return b"\0" not in path.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _walk(root: Path, start: str) -> Iterator[str]:
+    """Files under a folder, each real folder once: the nearest, and rather itself than a link.
+
+    A name that is not UTF-8 has its bytes spelled out; it is listed and cannot be opened.
+    """
+    seen: set[tuple[int, int]] = set()
+    level = [start]
+    while level:
+        below: list[tuple[bool, str]] = []
+        for folder in level:
+            path = root / folder
+            if not path.is_dir():
+                continue
+            stat = path.stat()
+            if (stat.st_dev, stat.st_ino) in seen:
+                continue
+            seen.add((stat.st_dev, stat.st_ino))
+            with os.scandir(path) as entries:
+                for entry in entries:
+                    name = f"{folder}/{entry.name}" if folder else entry.name
+                    if entry.is_dir():
+                        below.append((entry.is_symlink(), name))
+                    elif entry.is_file():
+                        yield os.fsencode(name).decode("utf-8", "backslashreplace")
+        level = [name for _, name in sorted(below)]
 
 
 def _line(error: Exception) -> str:

@@ -266,3 +266,14 @@ def test_a_fingerprint_of_what_is_not_installed_has_no_files_of_it():
         "files": fingerprint("adapter")["files"],
         "versions": {},
     }
+
+
+@pytest.mark.parametrize(
+    "name", ["base", "bouts", "tables", "virtual", "__init__", "", "../x", "os", "a\0b", "a.b"]
+)
+def test_a_file_that_is_no_adapter_is_none_by_name(name, tmp_path):
+    for kind in ("adapter", "encoder"):
+        with pytest.raises(AuraError, match=f"There is no {kind}"):
+            plugins.find(kind, name)
+    with pytest.raises(AuraError, match="There is no adapter"):
+        open_dataset(name, str(tmp_path), {})

@@ -11,7 +11,7 @@ import pytest
 
 from aura import config
 from aura.datasets.base import open_dataset
-from aura.errors import AuraError, CorruptFile
+from aura.errors import AuraError, CorruptFile, MissingFile, OutsideRoot
 from aura.storage import Storage
 from pipeline import doctor, resample
 from tests.conftest import tiny_params
@@ -140,3 +140,66 @@ def test_a_data_set_in_a_store_is_read_as_the_same_in_a_folder(
         results.append((table, shards))
     assert results[0] == results[1]
     assert len(shards) > 2
+
+
+OUTSIDE = [
+    "../secret.txt",
+    "a/../../secret.txt",
+    "a/b/../../../secret.txt",
+    "..",
+    "a\0b",
+    "a\ud800",
+]
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("where", ["folder", "store"])
+def test_a_path_that_leads_out_of_the_root_is_refused(files, where, path, request):
+    (files.parent / "secret.txt").write_bytes(b"secret")
+    root = str(files) if where == "folder" else request.getfixturevalue("store")(files, where)
+    storage = Storage(root)
+    reads = [storage.read, storage.is_file, lambda p: storage.local(p).__enter__()]
+    for read in reads:
+        with pytest.raises(OutsideRoot, match="leads out of"):
+            read(path)
+    with pytest.raises(OutsideRoot):
+        storage.read(f"{files.parent}/secret.txt")
+    assert storage.read("a/b/../one.txt") == b"one"  # it stays inside
+
+
+def test_dots_are_taken_out_before_links_are_followed(files):
+    """`link/..` is the root, and not what is above the folder that the link leads to."""
+    elsewhere = files.parent / "elsewhere/deep"
+    elsewhere.mkdir(parents=True)
+    (elsewhere.parent / "secret.txt").write_bytes(b"secret")
+    (elsewhere / "linked.txt").write_bytes(b"linked")
+    (files / "link").symlink_to(elsewhere)
+    storage = Storage(files)
+    assert storage.read("link/linked.txt") == b"linked"  # links on the disk are followed
+    assert not storage.is_file("link/../secret.txt")
+    with storage.local("link/../a/one.txt") as path:
+        assert path.read_bytes() == b"one"
+
+
+def test_links_in_circles_are_listed_once(files):
+    for name in ("first", "second", "third"):
+        (files / name).symlink_to(files)
+    (files / "a/b/up").symlink_to(files / "a")
+    (files / "A").symlink_to(files / "a")  # the folder itself comes before its link
+    assert Storage(files).list() == ["a/b/two.bin", "a/one.txt"]
+
+
+def test_a_name_that_is_not_utf8_costs_that_file_alone(files):
+    with open(os.fsencode(files) + b"/a/b\xff.txt", "wb") as odd:  # noqa: PTH123
+        odd.write(b"odd")
+    storage = Storage(files)
+    assert storage.list() == ["a/b/two.bin", r"a/b\xff.txt", "a/one.txt"]
+    with pytest.raises(MissingFile):
+        storage.read(r"a/b\xff.txt")
+
+
+def test_a_file_too_large_to_be_held_is_not_read(files):
+    with (files / "a/huge.mat").open("wb") as file:
+        file.truncate(3 << 30)  # of no block on the disk
+    with pytest.raises(CorruptFile, match="3221225472 bytes"):
+        Storage(files).read("a/huge.mat")

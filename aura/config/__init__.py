@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, model_validator
 
+from aura.config import text
 from aura.config.base import Dataset, Mix, Mixture, Model, Ray, Teacher, check_name, check_text
 from aura.config.evaluation import (
     Ablate,
@@ -174,11 +174,11 @@ def load(
     """
     path = Path(path)
     try:
-        raw = yaml.safe_load(path.read_text())
+        raw = text.parse(path.read_bytes(), str(path))
     except FileNotFoundError:
         raise AuraError(f"{path} is not here; run this from the project's folder.") from None
-    except yaml.YAMLError as error:
-        raise AuraError(f"{path} is not valid YAML: {' '.join(str(error).split())}") from None
+    except OSError as error:
+        raise AuraError(f"{path} cannot be read: {error.strerror}.") from None
     if not isinstance(raw, dict):
         raise AuraError(f"{path} must be a mapping of sections.")
     for override in overrides:
@@ -220,6 +220,7 @@ def _merge(into: dict[str, Any], changes: dict[str, Any]) -> None:
 
 def _override(raw: dict[str, Any], override: str) -> None:
     key, separator, value = override.partition("=")
+    override = " ".join(override.split())[:200]  # as an error shows it
     if not separator:
         raise AuraError(f"An override has the form KEY=VALUE, not '{override}'.")
     *parents, leaf = key.split(".")
@@ -228,7 +229,7 @@ def _override(raw: dict[str, Any], override: str) -> None:
         node = node.setdefault(parent, {})
         if not isinstance(node, dict):
             raise AuraError(f"'{parent}' in the override '{override}' is not a section.")
-    node[leaf] = yaml.safe_load(value)
+    node[leaf] = text.parse(value, f"The override '{override}'")
 
 
 def _problem(error: dict[str, Any]) -> str:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from aura import plugins
-from aura.errors import AuraError
+from aura.errors import AuraError, CorruptFile
 from aura.schema import PLACES, is_place
 from aura.storage import Storage
 
@@ -57,6 +57,10 @@ class Take:
     duration_s: float = 0.0
     place: str | None = None
     moment_id: str = ""
+
+
+LONGEST_TAKE_S = 24 * 3600.0
+"""A take that is said to be longer is refused, before anything of its length is set aside."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,10 @@ class Recording:
     imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
     stretch: float = 1.0
     rate_stretch: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.duration_s <= LONGEST_TAKE_S:
+            raise CorruptFile(f"it is {self.duration_s:.4g} s long, and a take has a day at most.")
 
 
 @dataclass(frozen=True)

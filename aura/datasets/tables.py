@@ -12,6 +12,7 @@ from aura.datasets.headers import AROUND, encoding_of, find_header
 from aura.errors import CorruptFile
 from aura.storage import Storage
 
+_LONGEST_TEXT = 200  # letters of a cell; what is behind is cut
 _NUMBER = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
 
 
@@ -36,7 +37,7 @@ def read_columns(
     number_columns : sequence of str
         Columns kept as numbers, NaN where a cell is none.
     text_column : str or None
-        One kept as it stands.
+        One kept as it stands, up to 200 letters.
     delimiter : str or None
         What lies between two cells; None where the first line tells.
     names : sequence of str or None
@@ -98,6 +99,8 @@ def read_columns(
                     )
                     if text_column:
                         cells = pc.utf8_trim(batch[text_column], AROUND)
+                        # All cells of an array of texts are as wide as its longest.
+                        cells = pc.utf8_slice_codeunits(cells, 0, _LONGEST_TEXT)
                         texts.append(np.array(cells.to_pylist(), str))
     except (pa.ArrowException, KeyError, OSError, UnicodeError) as error:
         raise CorruptFile(f"{path} cannot be read as a table: {error}.") from None

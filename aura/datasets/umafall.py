@@ -46,10 +46,9 @@ _NAME = re.compile(
 _SENSOR = re.compile(rb"^%[^;\n]*;[ \t]*(\d+)[ \t]*;[ \t]*([A-Za-z_ -]+?)[ \t]*;([^;\n]*)", re.M)
 _FIRST_ROW = re.compile(rb"^[ \t]*-?\d", re.M)
 _HEADER = 1 << 14  # bytes, several times what a header has
-_MS, _NUMBER, _XYZ, _TYPE, _SENSOR_ID = 0, 1, slice(2, 5), 5, 6
-_ACCEL, _GYRO = 0, 1
+_MS, _NUMBER, _XYZ, _TYPE, _SENSOR_ID, _ACCEL, _GYRO = 0, 1, slice(2, 5), 5, 6, 0, 1
 _ENDS = re.compile(rb";[ \t]*(?=\r?\n|\r?$)")  # of lines with a semicolon behind the last cell
-_FAR = 1.1
+_FAR, _MOST_NUMBER = 1.1, 1 << 31  # of the last stamp, and of a sample within its trial
 _SATURATED = 0.98  # of the range; offsets were taken off
 
 
@@ -204,14 +203,15 @@ def read_rows(content: bytes, where: str) -> tuple[np.ndarray, int]:
     if start is None:
         raise CorruptFile(f"{where} holds no rows behind its header.")
     rows, _, damaged = read_numbers(_ENDS.sub(b"", content[start.start() :]).rstrip(), ";", 7)
-    whole = np.isfinite(rows).all(axis=1)
+    whole = np.isfinite(rows).all(axis=1) & (np.abs(rows[:, _NUMBER]) < _MOST_NUMBER)
+    whole &= rows[:, _NUMBER] == np.floor(rows[:, _NUMBER])
     stamps = rows[whole, _MS]
     # A digit too many makes a stamp that is far behind all others.
     last = _FAR * np.percentile(stamps, 99) if len(stamps) else 0
     whole[whole] = (stamps >= 0) & (stamps <= last)
-    if whole.any():
-        return rows[whole], damaged + int((~whole).sum())
-    raise CorruptFile(f"{where} holds no rows behind its header.")
+    if not whole.any():
+        raise CorruptFile(f"{where} holds no rows behind its header.")
+    return rows[whole], damaged + int((~whole).sum())
 
 
 def read_sensor(rows: np.ndarray, device: Device) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:

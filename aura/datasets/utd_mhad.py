@@ -6,7 +6,6 @@ over the duration that the IMU's 50 Hz give: frame f of F is at f / (F - 1) of i
 sequence is its own capture; its text is the action's wording.
 """
 
-import io
 import re
 from collections.abc import Mapping
 from pathlib import PurePosixPath
@@ -14,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.io import loadmat
 
 from aura.config.base import parse_options
 from aura.datasets.base import (
@@ -29,6 +27,7 @@ from aura.datasets.base import (
 )
 from aura.datasets.descriptions.utd_mhad import DESCRIPTIONS
 from aura.datasets.headers import read_small_table
+from aura.datasets.matlab import read_matrix
 from aura.datasets.wording import captions, described
 from aura.errors import AuraError, CorruptFile
 from aura.schema import JOINTS
@@ -192,11 +191,8 @@ class Adapter:
             skips.append(Skip(f"no {kind} file", take.take_name, modality))
             return None
         try:
-            content = self.files.read(path)
-            return np.asarray(loadmat(io.BytesIO(content))[key], dtype=np.float64)
-        except Exception as error:  # scipy raises many kinds on a damaged file
-            if type(error) is AuraError:  # a store that does not answer
-                raise
+            return read_matrix(self.files.read(path), key)
+        except CorruptFile:
             skips.append(Skip(f"{kind} file is corrupt", take.take_name, modality))
             return None
 

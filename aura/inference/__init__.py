@@ -18,8 +18,9 @@ from numpy.typing import ArrayLike
 
 from aura.errors import AuraError
 from aura.inference import teachers
-from aura.inference.sensors import SensorEncoders
+from aura.inference.sensors import SensorEncoders, try_out
 from aura.learning import model as learned
+from aura.learning.folder import read_card
 from aura.signals.inputs import Floats
 
 if TYPE_CHECKING:  # open_clip takes longer to import than all the rest, and only texts need it
@@ -68,7 +69,9 @@ def load(path: Path | str, teacher: Path | str | None = None, device: str = "cpu
         There is no model, no such device, or the teacher is not that of the model's training.
     """
     folder = Path(path)
+    read_card(folder, needed=("dataset", "phase", "teacher"))
     network, card = learned.load(folder)
+    try_out(network, card, folder)
     try:
         network.to(torch.device(device))
     except (RuntimeError, AssertionError):  # no such name, torch built without it, or none here

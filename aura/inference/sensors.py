@@ -1,17 +1,20 @@
 """Unit vectors of sensor windows and recordings, resampled and framed as in the pipeline."""
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Resample, Slice
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Slice
 from aura.errors import AuraError
 from aura.inference import recordings
 from aura.learning import model as learned
+from aura.learning.folder import resampling_of
 from aura.report.card import sensors
+from aura.schema import IMU_CHANNELS, JOINTS
 from aura.signals import inputs
 from aura.signals.inputs import RATES, Floats, Signals
 from aura.signals.mocap import canonicalize
@@ -29,9 +32,7 @@ class SensorEncoders:
         self.device = next(network.parameters()).device
         self.window_s: float = card["shape"]["samples"] / IMU_RATE_HZ
         self._length = {"imu": card["shape"]["samples"], "mocap": card["shape"]["frames"]}
-        resample = card.get("resample", {})
-        known = {key: resample[key] for key in resample if key in Resample.model_fields}
-        self._resample = Resample(**known)
+        self._resample = resampling_of(card)
 
     def encode_imu(
         self, signal: ArrayLike, rate_hz: float | None = None, valid: ArrayLike | None = None
@@ -164,3 +165,27 @@ class SensorEncoders:
             tensors = [torch.from_numpy(np.ascontiguousarray(x)).to(self.device) for x in arrays]
             embeddings.append(encoder(*tensors).float().cpu().numpy())
         return np.concatenate(embeddings)
+
+
+@torch.inference_mode()
+def try_out(network: learned.Model, card: Mapping[str, Any], folder: Path) -> None:
+    """Raise an `AuraError` where an encoder does not take a window of the card's sizes."""
+    shape, channels = card["shape"], torch.ones(1, len(IMU_CHANNELS), dtype=torch.bool)
+    windows = {
+        "imu": torch.zeros(1, shape["samples"], len(IMU_CHANNELS)),
+        "mocap": torch.zeros(1, shape["frames"], len(JOINTS), 3),
+    }
+    for modality in sensors(card):
+        window, encoder = windows[modality], getattr(network, modality)
+        try:
+            vector = encoder(window, torch.ones(window.shape[:-1], dtype=torch.bool), channels)
+        except Exception as error:  # of sizes that do not go together torch raises anything
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(". ")
+            raise AuraError(
+                f"The {modality} encoder of the model at {folder} cannot be used: {reason}."
+            ) from None
+        if vector.shape != (1, shape["dim"]) or not torch.isfinite(vector).all():
+            raise AuraError(
+                f"The {modality} encoder of the model at {folder} gives no vector of "
+                f"{shape['dim']} numbers."
+            )

@@ -2,7 +2,6 @@
 
 import json
 import os
-import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 
 from aura.errors import AuraError
 from aura.learning.batches import Batch
+from aura.schema.weights import read_checkpoint
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,12 @@ def read_state(path: Path) -> dict[str, Any] | None:
         The file is damaged.
     """
     try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        state = read_checkpoint(path)
+        if not isinstance(state, dict):
+            raise TypeError
     except FileNotFoundError:
         return None
-    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+    except Exception:  # torch and pickle raise anything for a damaged file
         raise AuraError(
             f"The checkpoint {path} cannot be read; delete it to train this phase anew."
         ) from None

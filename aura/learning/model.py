@@ -1,14 +1,11 @@
 """The model: two sensor encoders and a temperature, and what is done with it after training."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from aura import config
@@ -18,7 +15,9 @@ from aura.evaluation.relevance import instants
 from aura.evaluation.retrieval import mutual_ranks
 from aura.learning.batches import Batch, Windows
 from aura.learning.checkpoint import write_model
+from aura.learning.folder import read_card
 from aura.learning.losses import InfoNCE
+from aura.schema.weights import no_larger_than, read_safetensors
 
 Pairs = Sequence[tuple[str, str]]
 
@@ -138,19 +137,23 @@ def save(model: Model, folder: Path, card: dict[str, Any]) -> None:
 
 def load(folder: Path) -> tuple[Model, dict[str, Any]]:
     """Read what `save` wrote; raises `AuraError` where nothing or something else is there."""
+    card = read_card(folder)
+    settings = card["settings"]
     try:
-        card = json.loads((folder / "model.json").read_text())
-        settings = card["settings"]
-        model = Model(
-            Shape(**card["shape"]),
-            config.Encoder.model_validate(settings["imu_encoder"]),
-            config.Encoder.model_validate(settings["mocap_encoder"]),
-            config.Loss.model_validate(settings["loss"]),
-        )
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        state = read_safetensors(folder / "model.safetensors")
+        with no_larger_than(sum(tensor.numel() for tensor in state.values())):
+            model = Model(
+                Shape(**card["shape"]),
+                config.Encoder.model_validate(settings["imu_encoder"]),
+                config.Encoder.model_validate(settings["mocap_encoder"]),
+                config.Loss.model_validate(settings["loss"]),
+            )
+        model.load_state_dict(state)
+    except AuraError:
+        raise
     except FileNotFoundError:
         raise AuraError(f"There is no model at {folder} yet; run `aura train` first.") from None
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
-        first = (str(error).splitlines() or [""])[0].rstrip(":. ")
+    except Exception as error:  # by sizes that do not go together torch raises anything
+        first = (str(error).splitlines() or [""])[0].rstrip(":. ") or type(error).__name__
         raise AuraError(f"The model at {folder} cannot be loaded: {first}.") from None
     return model.eval(), card

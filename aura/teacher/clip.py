@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import open_clip
 import torch
 from safetensors import SafetensorError
 from torch import nn
@@ -20,7 +19,7 @@ from torch.nn import functional as F
 from aura.errors import AuraError
 from aura.teacher.identity import DIM, Identity, LongTexts, Precision
 from aura.teacher.pixels import describe, preprocess, resize
-from aura.teacher.pretrained import activation_of, load_kept, load_pretrained
+from aura.teacher.pretrained import activation_of, load_kept, load_pretrained, load_stand_in
 from aura.teacher.text_tower import TextTower
 from aura.teacher.towers import embed_dim, eot_positions, image_features, pack_mlps, text_features
 
@@ -82,11 +81,10 @@ def stand_in_config(image_size: int, width: int, layers: int) -> dict[str, Any]:
 def read_identity(folder: Path) -> Identity:
     """Who the teacher is that the `teach` stage prepared, without loading it."""
     try:
-        content = json.loads((folder / "teacher.json").read_text())
-        identity = Identity(**content)
-    except (OSError, TypeError, ValueError):
+        content = json.loads((folder / "teacher.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
         raise AuraError(f"There is no teacher at {folder} yet; run `aura teach` first.") from None
-    return identity.checked(f"The teacher at {folder}")
+    return Identity.from_content(content, f"The teacher.json of {folder}")
 
 
 def load(
@@ -98,8 +96,7 @@ def load(
     identity = read_identity(folder)
     try:
         if identity.stand_in:
-            name = f"local-dir:{folder}"
-            network, tokenizer = open_clip.create_model(name), open_clip.get_tokenizer(name)
+            network, tokenizer = load_stand_in(folder)
         else:
             network, tokenizer = load_kept(folder, identity.model, identity.pretrained)
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, SafetensorError) as error:

@@ -6,17 +6,18 @@ wrong; the file's shapes do not tell. OpenAI's models have QuickGELU, most other
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import open_clip
-import torch
 from open_clip.transform import PreprocessCfg
 from safetensors import safe_open
 
 from aura.errors import AuraError
+from aura.schema.weights import read_checkpoint
+from aura.teacher.sizes import require_sizes
+from aura.teacher.torchscript import code_of, is_torchscript, read_torchscript
 
 CONFIG = "open_clip_config.json"
 OPENAI_KEYS = {"input_resolution", "context_length", "vocab_size"}  # not weights: they go
@@ -87,11 +88,9 @@ def of_config(file: Path) -> tuple[dict[str, Any], Clue]:
         model = content["model_cfg"]
         quick_gelu = bool(model.get("quick_gelu", False))
         preprocess = content.get("preprocess_cfg") or None
-        if not all(isinstance(model[key], dict) for key in ("vision_cfg", "text_cfg")):
-            raise TypeError("vision_cfg and text_cfg are objects")
-        model["embed_dim"] + 0
+        require_sizes(model)
         return model, Clue(quick_gelu, dict(preprocess) if preprocess else None, str(file))
-    except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
+    except (OSError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise AuraError(
             f"{file} is not a config of open_clip with model_cfg and preprocess_cfg "
             f"({type(error).__name__}: {error}); take it from where the weights come from."
@@ -114,7 +113,7 @@ def of_content(file: Path) -> Clue:
     """
     try:
         if is_torchscript(file):
-            keys, code = set(torch.jit.load(file, "cpu").state_dict()), _code(file)
+            keys, code = set(read_torchscript(file)), code_of(file)
             if keys >= OPENAI_KEYS:
                 return _openai(file)
             return Clue("QuickGELU" in code, None, f"the code in {file}") if code else Clue()
@@ -172,22 +171,8 @@ def has_openai_keys(file: Path) -> bool:
         return False
 
 
-def is_torchscript(file: Path) -> bool:
-    """Whether a file is an archive of torch.jit, as OpenAI's own."""
-    if not zipfile.is_zipfile(file):
-        return False
-    with zipfile.ZipFile(file) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
-
-
 def _openai(file: Path) -> Clue:
     return Clue(True, clips_own(), f"{file} being OpenAI's own archive")
-
-
-def _code(file: Path) -> str:
-    with zipfile.ZipFile(file) as archive:
-        names = [name for name in archive.namelist() if name.endswith(".py")]
-        return "\n".join(archive.read(name).decode(errors="replace") for name in names)
 
 
 def _keys(file: Path) -> tuple[set[str], dict[str, str]]:
@@ -195,7 +180,7 @@ def _keys(file: Path) -> tuple[set[str], dict[str, str]]:
     if file.suffix == ".safetensors":
         with safe_open(file, "pt") as opened:
             return set(opened.keys()), opened.metadata() or {}
-    content = torch.load(file, map_location="meta", weights_only=True)
+    content = read_checkpoint(file, "meta")
     state = content.get("state_dict", content)
     return {str(key).removeprefix("module.") for key in state}, {}
 

@@ -20,6 +20,7 @@ import ffmpeg
 import imageio_ffmpeg
 
 from aura.errors import AuraError
+from aura.teacher.container import MOST_PIXELS, OPTIONS
 
 # Four grey frames of H.264, 16 by 16.
 _FILM = base64.b64decode(
@@ -64,8 +65,9 @@ class Program:
         stderr is how many frames were decoded.
         """
         output = {"format": "image2pipe", "vcodec": "ppm", "pix_fmt": "rgb24", "threads": 1}
+        limits = {**OPTIONS, "max_pixels": MOST_PIXELS}
         return (
-            ffmpeg.input(f"file:{video}", threads=1, reinit_filter=0, **options)
+            ffmpeg.input(f"file:{video}", threads=1, reinit_filter=0, **limits, **options)
             .output("pipe:", map="[frames]", **{self.sync: "passthrough"}, **output)
             .global_args(self.script, str(script))
             .global_args("-loglevel", "level+verbose", "-xerror", "-nostdin", "-nostats")

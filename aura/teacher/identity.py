@@ -2,8 +2,10 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
+
+from pydantic import TypeAdapter
 
 from aura.errors import AuraError
 
@@ -98,7 +100,7 @@ class Identity:
         """Read back from Arrow schema metadata."""
         try:
             content = json.loads((metadata or {})[b"teacher"])
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, RecursionError):
             content = None
         return cls.from_content(content, table)
 
@@ -106,8 +108,10 @@ class Identity:
     def from_content(cls, content: Any, owner: str) -> "Identity":
         """Read back what `content` gave; the owner is what an error names."""
         try:
-            identity = cls(**content)
-        except TypeError:
+            if unknown := set(content) - {field.name for field in fields(cls)}:
+                raise ValueError(unknown)
+            identity = _CONTENT.validate_json(json.dumps(content), strict=True)
+        except (TypeError, ValueError):
             raise AuraError(f"{owner} does not say which teacher made it.") from None
         return identity.checked(owner)
 
@@ -122,6 +126,9 @@ class Identity:
                 "not tell; run `aura teach` and `aura embed` again."
             )
         return self
+
+
+_CONTENT = TypeAdapter(Identity)
 
 
 def same_teacher(identities: Iterable[tuple[str, Identity]]) -> Identity:

@@ -1,5 +1,6 @@
 """From frames to the input of an image tower: what the transform that open_clip returns gives."""
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -13,6 +14,7 @@ from torchvision.transforms.v2 import functional as T_v2
 
 from aura.errors import AuraError
 
+_MOST_SIDE = 1 << 13  # px
 _TRANSFER_BATCH = 32  # frames sent to a GPU at once
 _INTERPOLATIONS = {  # of open_clip's transform, where `random` is bicubic but in training
     "bicubic": InterpolationMode.BICUBIC,
@@ -73,19 +75,32 @@ def read_settings(content: Mapping[str, Any]) -> PreprocessCfg:
     AuraError
         It asks for what open_clip's transform does not have.
     """
-    known = {k: v for k, v in content.items() if k in vars(_CLIP)}
-    size, mean, std = (known.get(key) or vars(_CLIP)[key] for key in ("size", "mean", "std"))
+    try:
+        return _read(content)
+    except (TypeError, ValueError, AttributeError) as error:
+        raise AuraError(f"The model's preprocess_cfg has values of other types: {error}.") from None
+
+
+def _read(content: Mapping[str, Any]) -> PreprocessCfg:
+    known = {k: v for k, v in content.items() if k in vars(_CLIP) and v is not None}
+    size, mean, std = (known.get(key, vars(_CLIP)[key]) for key in ("size", "mean", "std"))
     mean, std = (tuple(v) if isinstance(v, list | tuple) else (v,) * 3 for v in (mean, std))
     sides = tuple(size) if isinstance(size, list | tuple) else (size,)
+    if len(sides) not in (1, 2) or not all(
+        type(side) is int and 0 < side <= _MOST_SIDE for side in sides
+    ):
+        raise ValueError(f"its size is {size!r:.60}")
+    if not all(math.isfinite(number) for number in (*mean, *std)):
+        raise ValueError("its mean or std is not finite")
     fixed = {
         "size": sides * 2 if len(sides) == 1 else sides,
         "mean": mean,
         "std": std,
-        "interpolation": known.get("interpolation") or _CLIP.interpolation,
-        "resize_mode": known.get("resize_mode") or _CLIP.resize_mode,
+        "interpolation": known.get("interpolation", _CLIP.interpolation),
+        "resize_mode": known.get("resize_mode", _CLIP.resize_mode),
     }
     for key, allowed in (("interpolation", _INTERPOLATIONS), ("resize_mode", _RESIZE_MODES)):
-        if fixed[key] not in allowed:
+        if fixed[key] not in list(allowed):
             raise AuraError(
                 f"The model's preprocess_cfg has {key} '{fixed[key]}'; "
                 f"open_clip has {', '.join(allowed)}."

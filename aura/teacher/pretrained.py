@@ -11,17 +11,20 @@ from typing import Any
 
 import open_clip
 from open_clip import factory
-from open_clip.model import QuickGELU, convert_to_custom_text_state_dict
+from open_clip.model import QuickGELU
 from torch import nn
 
 from aura.errors import AuraError
+from aura.schema.weights import no_larger_than, require_finite
 from aura.teacher import clues
 from aura.teacher.clues import CONFIG
 from aura.teacher.configs import tokenizer_files
 from aura.teacher.pixels import read_settings
 from aura.teacher.source import Source, find_source
-from aura.teacher.tokens import load_tokenizer
+from aura.teacher.state import count_numbers, load_weights
+from aura.teacher.tokens import load_tokenizer, no_remote_code
 
+_SLACK = 2  # a network may be larger than its weights by what is made of them
 _OF_FOLDER = (
     "put its files (tokenizer.json and others) beside its open_clip_config.json and its weights in "
     "a folder and set teacher.model=local-dir:FOLDER"
@@ -102,6 +105,8 @@ def load_kept(folder: Path, model: str, weights: str) -> tuple[nn.Module, Any]:
     AuraError
         As `load_pretrained`.
     """
+    if Path(weights).name != weights:
+        raise AuraError(f"The teacher.json of {folder} names weights that are not in it.")
     file, config = folder / weights, folder / CONFIG
     if not (file.is_file() and config.is_file()):
         return load_pretrained(model, weights)
@@ -119,14 +124,16 @@ def build(source: Source) -> tuple[nn.Module, Any]:
         "force_preprocess_cfg": source.preprocess,
     }
     try:
-        with _quiet():
+        with _quiet(), no_remote_code():
             if source.weights is None:
                 network = open_clip.create_model(name, pretrained=source.tag, **settings)
             else:
-                network = open_clip.create_model(
-                    name, load_weights=False, pretrained_text=False, **settings
-                )
-                _load_weights(network, source.weights)
+                with no_larger_than(_SLACK * count_numbers(source.weights)):
+                    network = open_clip.create_model(
+                        name, load_weights=False, pretrained_text=False, **settings
+                    )
+                load_weights(network, source.weights)
+        require_finite(dict(network.named_parameters()))
     except Exception as error:  # the hub's client, torch and safetensors each raise their own
         if source.weights is not None:
             raise AuraError(
@@ -140,36 +147,62 @@ def build(source: Source) -> tuple[nn.Module, Any]:
     return network, _tokenizer(source)
 
 
+def load_stand_in(folder: Path) -> tuple[nn.Module, Any]:
+    """Load the small CLIP that `aura teach` trained, and its tokenizer.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it was written.
+
+    Returns
+    -------
+    network : nn.Module
+        The model.
+    tokenizer : callable
+        Its tokenizer.
+
+    Raises
+    ------
+    AuraError
+        The folder does not hold it.
+    """
+    name, (model, _) = f"local-dir:{folder}", clues.of_config(folder / CONFIG)
+    try:
+        weights = factory._find_checkpoint_in_dir(folder)
+        if weights is None:
+            raise FileNotFoundError("it has no weights")
+        with no_remote_code(), no_larger_than(_SLACK * count_numbers(Path(weights))):
+            network = open_clip.create_model(name)
+        require_finite(dict(network.named_parameters()))
+    except Exception as error:  # torch and safetensors each raise their own
+        raise AuraError(
+            f"The teacher at {folder} cannot be loaded: {_first_lines(error).rstrip('.')}; run "
+            "`aura teach` again."
+        ) from None
+    read_settings(network.visual.preprocess_cfg)
+    return network, load_tokenizer(name, name, _OF_FOLDER, model["text_cfg"])
+
+
 def activation_of(network: nn.Module) -> str:
     """What its towers compute with; no weight tells."""
     quick = any(isinstance(module, QuickGELU) for module in network.modules())
     return "quick_gelu" if quick else "gelu"
 
 
-def _load_weights(network: nn.Module, file: Path) -> None:
-    if clues.is_torchscript(file):  # whose tensors torch does not unpickle
-        factory.load_checkpoint(network, str(file), weights_only=False)
-        return
-    if clues.has_openai_keys(file):
-        state = factory.load_state_dict(str(file))
-        kept = {k: v for k, v in state.items() if k not in clues.OPENAI_KEYS}
-        if not hasattr(network, "positional_embedding"):
-            kept = convert_to_custom_text_state_dict(kept)
-        network.load_state_dict(kept)
-        return
-    factory.load_checkpoint(network, str(file))
-
-
 def _tokenizer(source: Source) -> Any:
     """By open_clip's name, or from the folder of the config where it has the files."""
     name = source.model
-    if source.config is not None and ":" in source.model:
+    if source.config is None:
+        text = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
+    else:
         text = clues.of_config(source.config)[0]["text_cfg"]
+    if source.config is not None and ":" in source.model:
         in_folder = tokenizer_files(source.config) or not text.get("hf_tokenizer_name")
         if in_folder or source.model.startswith("local-dir:"):
             name = f"local-dir:{source.config.parent}"
     with _quiet():
-        return load_tokenizer(name, source.model, _OF_FOLDER)
+        return load_tokenizer(name, source.model, _OF_FOLDER, text)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ where more than a context is wanted, with `context_length`.
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -24,7 +25,9 @@ _MOST_TOKENS = 1 << 24  # of a text; what is behind is cut
 _OF_CACHE = "copy the hub's cache of another machine here and set HF_HOME to it"
 
 
-def load_tokenizer(name: str, model: str = "", remedy: str = _OF_CACHE) -> Any:
+def load_tokenizer(
+    name: str, model: str = "", remedy: str = _OF_CACHE, text_cfg: Mapping[str, Any] | None = None
+) -> Any:
     """Tokenizer of a model of open_clip.
 
     Parameters
@@ -35,14 +38,21 @@ def load_tokenizer(name: str, model: str = "", remedy: str = _OF_CACHE) -> Any:
         What an error calls it; by default the same.
     remedy : str
         What to do where it cannot be loaded, for an error.
+    text_cfg : mapping or None
+        What its config says of texts; by default that of the model inside open_clip.
 
     Raises
     ------
     AuraError
         A package that it needs is missing, or it cannot be had here.
     """
+    if text_cfg is None:
+        text_cfg = (open_clip.get_model_config(name) or {}).get("text_cfg", {})
+    # A config could say otherwise in its `tokenizer_kwargs`, which these override.
+    safe = {"trust_remote_code": False} if text_cfg.get("hf_tokenizer_name") else {}
     try:
-        return open_clip.get_tokenizer(name)
+        with no_remote_code():
+            return open_clip.get_tokenizer(name, **safe)
     except ImportError as error:
         raise AuraError(
             f"The tokenizer of {model or name} needs {error.name}; `pip install {error.name}`."
@@ -53,6 +63,21 @@ def load_tokenizer(name: str, model: str = "", remedy: str = _OF_CACHE) -> Any:
             f"The tokenizer of {model or name} cannot be loaded: {first}. Where nothing can be "
             f"downloaded, {remedy}."
         ) from None
+
+
+@contextmanager
+def no_remote_code() -> Iterator[None]:
+    """Keep transformers, where it is installed, from asking whether to run a model's own code."""
+    try:
+        from transformers import dynamic_module_utils as asking
+    except ImportError:
+        yield
+        return
+    seconds, asking.TIME_OUT_REMOTE_CODE = asking.TIME_OUT_REMOTE_CODE, 0
+    try:
+        yield
+    finally:
+        asking.TIME_OUT_REMOTE_CODE = seconds
 
 
 class Frame(NamedTuple):

@@ -11,10 +11,10 @@ from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import IO, Literal
 
-import av
 import numpy as np
 
 from aura.errors import CorruptFile
+from aura.teacher.container import MOST_PIXELS, UNREADABLE, open_video
 from aura.teacher.video_check import compare_frames
 from aura.teacher.video_gop import copy_needed_packets
 from aura.teacher.video_header import frames_by_header
@@ -86,10 +86,12 @@ def probe(video: Path | IO[bytes]) -> tuple[int, int, int]:
     Of an open file only the header is read.
     """
     try:
-        with av.open(f"file:{video}" if isinstance(video, Path) else video) as container:
+        with open_video(video) as container:
             stream = container.streams.video[0]
+            if stream.width * stream.height > MOST_PIXELS:
+                raise ValueError(f"its pictures are of {stream.width} by {stream.height}")
             return stream.width, stream.height, stream.frames
-    except (av.FFmpegError, IndexError, OSError) as error:
+    except UNREADABLE as error:
         reason = getattr(error, "strerror", None) or error
         raise CorruptFile(f"{video} is not a readable video: {reason}.") from None
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import av
 import numpy as np
 
+from aura.teacher.container import UNREADABLE, open_video
 from aura.teacher.h264 import Picture, Unsupported, length_size, read_picture
 
 
@@ -40,7 +41,7 @@ def copy_needed_packets(
     selected, renumbered = np.asarray(numbers, np.int64), list[int]()
     first = kept = 0  # frames of the file and of the copy before this group
     try:
-        with av.open(f"file:{path}") as source, av.open(str(out), "w", format="mp4") as copy:
+        with open_video(path) as source, av.open(str(out), "w", format="mp4") as copy:
             (stream,) = source.streams.video
             if stream.codec_context.name != "h264":
                 return None
@@ -56,7 +57,7 @@ def copy_needed_packets(
                     copy.mux_one(packets[index])
                 first, kept = first + len(pictures), kept + len(keep)
             return (renumbered, first) if first == (stream.frames or first) else None
-    except (Unsupported, av.FFmpegError, IndexError, OSError, ValueError):
+    except (Unsupported, *UNREADABLE):
         return None
 
 

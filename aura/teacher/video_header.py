@@ -8,9 +8,12 @@ from typing import IO
 
 import av
 
+from aura.teacher.container import UNREADABLE, open_video
+
 # Codecs of which each sample of an MP4 is one frame shown.
 _ONE_FRAME_A_SAMPLE = ("h264", "hevc", "av1")
 _KEY_FRAME, _DISCARDED = 1, 2  # flags of an entry of the index
+_MOST_BOXES = 1 << 16  # at the top of an MP4; a video that is no fragments has a handful
 _FIRST_PACKETS = 64  # among which pictures that a key frame leads to, and cannot give, are found
 
 
@@ -35,7 +38,7 @@ def frames_by_header(video: Path | IO[bytes]) -> int | None:
             if _is_fragmented(file):
                 return None
             file.seek(0)
-            with av.open(file, "r") as container:
+            with open_video(file) as container:
                 stream = container.streams.video[0]
                 entries = list(stream.index_entries) if hasattr(stream, "index_entries") else []
                 if (
@@ -48,7 +51,7 @@ def frames_by_header(video: Path | IO[bytes]) -> int | None:
                 ):
                     return None
                 return int(stream.frames)
-    except (av.FFmpegError, IndexError, OSError, ValueError):
+    except UNREADABLE:
         return None
 
 
@@ -62,10 +65,15 @@ def _opened(video: Path | IO[bytes]) -> Iterator[IO[bytes]]:
 
 
 def _is_fragmented(file: IO[bytes]) -> bool:
-    """Whether an MP4 has a `moof` among its boxes; the index knows the first fragment only."""
+    """Whether an MP4 has a `moof` among its boxes; the index knows the first fragment only.
+
+    One of more boxes than any is taken as such, since only decoding can tell then.
+    """
     end = file.seek(0, os.SEEK_END)
     position = 0
-    while position + 8 <= end:
+    for _ in range(_MOST_BOXES):
+        if position + 8 > end:
+            return False
         file.seek(position)
         head = file.read(16)
         size, kind = int.from_bytes(head[:4]), head[4:8]
@@ -74,9 +82,9 @@ def _is_fragmented(file: IO[bytes]) -> bool:
         if size == 1:
             size = int.from_bytes(head[8:16])
         if size < 8:  # to the end of the file, or not a box
-            break
+            return False
         position += size
-    return False
+    return True
 
 
 def _begins_within_a_group(container: av.container.InputContainer, stream: av.VideoStream) -> bool:

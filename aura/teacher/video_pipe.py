@@ -1,15 +1,20 @@
 """Frames out of the ffmpeg program: which to hand over, and pictures from a pipe."""
 
 import io
+import resource
 import subprocess
 import tempfile
 from collections.abc import Generator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
 from aura.errors import CorruptFile
 from aura.teacher.ffmpeg import complaint, find_ffmpeg, frames_decoded
+
+_BATCH_BYTES = 1 << 30  # of pictures at once: 43 of 4K
+_PROCESS_BYTES = 4 << 30  # of address space
 
 
 def decode_selected(
@@ -56,6 +61,7 @@ def decode_selected(
         # Each frame comes with its size in front: ffmpeg turns a portrait video as its header asks.
         command = program.command(path, script.name, **options)
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, bufsize=0) as process:
+            _limit_memory(process.pid)
             assert isinstance(process.stdout, io.RawIOBase)
             handed_over: int | None = None
             try:
@@ -75,6 +81,13 @@ def decode_selected(
     return decoded
 
 
+def _limit_memory(process: int) -> None:
+    """Bound what a file can make its decoder take; where the system cannot, nothing is done."""
+    if hasattr(resource, "prlimit"):
+        with suppress(OSError):  # it ended already
+            resource.prlimit(process, resource.RLIMIT_AS, (_PROCESS_BYTES, _PROCESS_BYTES))
+
+
 def _read_ppm(pipe: io.RawIOBase, batch: int) -> Generator[np.ndarray, None, int]:
     """Pictures (b, H, W, 3), each with its PPM header in front; `EOFError` if one is cut off."""
     header = b"".join(pipe.readline() for _ in range(3))  # P6, width height, 255
@@ -85,9 +98,10 @@ def _read_ppm(pipe: io.RawIOBase, batch: int) -> Generator[np.ndarray, None, int
     total = 0
     while not at_end:
         width, height = map(int, header.split()[1:3])
-        images = np.empty((batch, height, width, 3), np.uint8)
+        fitting = max(1, _BATCH_BYTES // (3 * height * width))
+        images = np.empty((min(batch, fitting), height, width, 3), np.uint8)
         count = 0
-        while not at_end and count < batch:
+        while not at_end and count < len(images):
             _read_into(pipe, images[count].reshape(-1).data)
             count += 1
             at_end = not _read_into(pipe, memoryview(next_header), or_end=True)

@@ -208,7 +208,7 @@ def read_table(
         checks.check_content(file)
     try:
         tables = [_read(file, columns) for file in files]
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         raise AuraError(
             f"{path} cannot be read as Parquet: {error}; run `aura {made_by}` again."
         ) from None

@@ -1,4 +1,7 @@
+import pickle
 import re
+import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -15,7 +18,50 @@ PARSERS = {"vrs": (imu, "read_imu"), "timesync": (timesync, "read_timesync")}
 PARSERS["pose"] = (pose, "read_pose")
 
 
-@pytest.mark.parametrize("name", fuzz.TARGETS)
+SAMPLE = {"actions": 60, "texts": 60, "params": 60, "index": 60, "shard": 100, "checkpoint": 60}
+OTHERS = [name for name in fuzz.TARGETS if name not in fuzz.QUICK]
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_readers_of_other_files_do_nothing_else(name: str, tmp_path: Path) -> None:
+    """A few of each; `make fuzz` throws thousands."""
+    inputs = SAMPLE.get(name, 15)
+    line = fuzz.fuzz(name, inputs, seed=1, save=tmp_path)
+    assert line.startswith(f"{name}: {inputs} inputs, "), line
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_reader_that_does_more_than_read_is_caught(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = Path(fuzz.__file__).with_name("written")
+
+    def write() -> None:
+        elsewhere.write_text("by a parser")
+
+    def connect() -> None:
+        with socket.socket() as connection:
+            connection.settimeout(0.1)
+            connection.connect_ex(("127.0.0.1", 9))
+
+    def unpickle() -> None:
+        pickle.loads(pickle.dumps(fuzz.Fault))
+
+    def run() -> None:
+        subprocess.run([sys.executable, "-c", ""], check=True)
+
+    deeds = {"wrote": write, "socket.connect": connect, "pickle.find_class": unpickle}
+    try:
+        for message, deed in {**deeds, "started": run}.items():
+            with monkeypatch.context() as patch:
+                plant(patch, "pose", deed)
+                with pytest.raises(fuzz.Fault, match=f"did more than read: {message}"):
+                    fuzz.fuzz("pose", 200, seed=1, save=tmp_path)
+    finally:
+        elsewhere.unlink()
+
+
+@pytest.mark.parametrize("name", fuzz.QUICK)
 def test_parsers_read_or_refuse(name: str, tmp_path: Path) -> None:
     line = fuzz.fuzz(name, 1500, seed=1, save=tmp_path)
     found = re.match(rf"{name}: 1500 inputs, (\d+) accepted, (\d+) refused, \d+ s, worst ", line)

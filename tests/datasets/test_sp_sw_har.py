@@ -1,5 +1,6 @@
 """Watch and phone files written here with stamps of delivery, and the real ones where they are."""
 
+import tracemalloc
 from collections import Counter
 
 import numpy as np
@@ -213,6 +214,18 @@ def test_the_real_executions(real_data, device):
     still = [adapter.load(t).imu[:, :3] for t in found.values() if t.label == "seated"]
     norm = np.array([np.linalg.norm(accel, axis=1).mean() for accel in still])
     assert_allclose(np.median(norm), 9.8, atol=0.4)
+
+
+def test_one_long_label_does_not_widen_all_others(tmp_path):
+    _, lines = write(tmp_path, "s01_01_sw")
+    lines[7] = lines[7].rsplit(",", 1)[0] + "," + "x" * 1_000_000
+    save(tmp_path, "s01_01_sw", lines)
+    tracemalloc.start()
+    inventory = Adapter(Storage(tmp_path), {}).inventory()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 32 << 20  # 700 rows of a million letters are 2.8 GB
+    assert ("take", "activity is not known") in reasons(inventory)
 
 
 @pytest.mark.parametrize("order", ["one after the other", "the file again"])

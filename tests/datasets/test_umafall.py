@@ -177,6 +177,17 @@ def test_damaged_rows_are_counted_once_and_leave_their_place(tmp_path):
     assert ankle.duration_s < SECONDS + 0.2
 
 
+@pytest.mark.parametrize("number", ["12.4", "1e30", "-9999999999"])
+def test_a_sample_without_a_whole_number_is_damaged(tmp_path, number):
+    """Truncated, it would be the number of another sample, and be paired with that one's."""
+    lines = lines_of(rows_of(4))
+    cells = lines[40].split(";")
+    lines[40] = ";".join([cells[0], number, *cells[2:]])
+    save(tmp_path, header({4: "ANKLE"}) + "\n".join(lines))
+    _, recording = read(tmp_path)[0]["ankle"]
+    assert told(recording.skips) == ["row is damaged"]
+
+
 def test_rows_in_any_order_and_rows_that_are_there_twice(tmp_path):
     rows = rows_of(4)
     save(tmp_path, header({4: "ANKLE"}) + "\n".join(lines_of(rows)))

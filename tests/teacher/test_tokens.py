@@ -195,10 +195,10 @@ def test_a_mean_is_over_the_windows_of_each_text():
 
 
 def test_a_tokenizer_that_cannot_be_had_is_one_sentence(monkeypatch):
-    def missing(name):
+    def missing(name, **_):
         raise ModuleNotFoundError("No module named 'transformers'", name="transformers")
 
-    def offline(name):
+    def offline(name, **_):
         raise OSError("no network.\nand more")
 
     for fault, sentence in (

@@ -23,7 +23,7 @@ from aura.datasets.ego_exo4d.pose import pose_times, read_take_pose
 from aura.datasets.ego_exo4d.splits import split_by_person
 from aura.datasets.ego_exo4d.texts import ACTION, read_texts, unpack_texts
 from aura.datasets.ego_exo4d.timesync import TakeClock, clock_fault, read_timesync, take_clock
-from aura.errors import CorruptFile
+from aura.errors import CorruptFile, OutsideRoot
 from aura.storage import Storage
 
 _ACTIVITIES = {1: "Cooking", 2: "Health", 4: "Bike Repair", 5: "Music"}
@@ -60,8 +60,7 @@ class Adapter:
             uid, name = str(record.get("capture_uid")), record.get("capture_name")
             if captures.setdefault(uid, name) != name:
                 skips.append(Skip("capture is listed twice", f"{name}", "index"))
-        splits = index.read_object(self.files, "annotations/splits.json")
-        split_of = splits.get("take_uid_to_split") or {}
+        split_of = index.read_splits(self.files)
         takes, seen = [], set()
         for record in index.stream_list(self.files, "takes.json"):
             name, uid = str(record.get("take_name")), str(record.get("take_uid"))
@@ -165,6 +164,11 @@ class Adapter:
         except FileNotFoundError:
             skips.append(Skip("no timesync.csv", take.take_name, "clock"))
             return None
+        except OutsideRoot:
+            skips.append(
+                Skip("path of timesync.csv leads out of the root", take.take_name, "clock")
+            )
+            return None
         except CorruptFile:
             skips.append(Skip("timesync.csv is corrupt", take.take_name, "clock"))
             return None
@@ -193,7 +197,14 @@ class Adapter:
                 continue
             full = PurePosixPath(take.source["folder"]) / relative
             small = full.parent / "downscaled" / "448" / full.name
-            path = next((p for p in (small, full) if self.files.is_file(str(p))), None)
+            try:
+                path = next((p for p in (small, full) if self.files.is_file(str(p))), None)
+            except OutsideRoot:
+                skips.append(Skip("path of video leads out of the root", where, "video"))
+                continue
+            except CorruptFile:
+                skips.append(Skip("video cannot be opened", where, "video"))
+                continue
             if path is None:
                 skips.append(Skip("video file is missing", where, "video"))
                 continue

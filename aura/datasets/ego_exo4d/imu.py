@@ -11,7 +11,7 @@ from aura.datasets.base import Skip, Take, empty_imu
 from aura.datasets.ego_exo4d.options import Options
 from aura.datasets.ego_exo4d.timesync import TakeClock
 from aura.datasets.vrs import read_imu, to_device_frame
-from aura.errors import CorruptFile
+from aura.errors import CorruptFile, OutsideRoot
 from aura.storage import Storage
 
 _MARGIN_S = 0.5  # IMU samples before and after the take that the resampling filter can use
@@ -67,18 +67,21 @@ def read_take_imu(
         Is added to.
     """
     nothing = TakeImu(*empty_imu(), np.empty(0, bool), 0.0)
-    with _vrs_file(files, take) as path:
-        if path is None:
-            skips.append(Skip("no VRS file", take.take_name, "imu"))
-            return nothing
-        if clock is None:
-            skips.append(Skip("IMU cannot be aligned without timesync", take.take_name, "imu"))
-            return nothing
-        try:
+    try:
+        with _vrs_file(files, take) as path:
+            if path is None:
+                skips.append(Skip("no VRS file", take.take_name, "imu"))
+                return nothing
+            if clock is None:
+                skips.append(Skip("IMU cannot be aligned without timesync", take.take_name, "imu"))
+                return nothing
             stream = read_imu(path, str(take.place).replace("head", "imu"))
-        except CorruptFile:
-            skips.append(Skip("VRS file is corrupt", take.take_name, "imu"))
-            return nothing
+    except OutsideRoot:
+        skips.append(Skip("path of VRS file leads out of the root", take.take_name, "imu"))
+        return nothing
+    except CorruptFile:
+        skips.append(Skip("VRS file is corrupt", take.take_name, "imu"))
+        return nothing
     if stream.index_lost:
         skips.append(
             Skip("VRS file has lost its index, all its records are read", take.take_name, "imu")
@@ -101,9 +104,9 @@ def read_take_imu(
 @contextmanager
 def _vrs_file(files: Storage, take: Take) -> Iterator[Path | None]:
     """A local path of the take's recording, the one without images first; None without one."""
-    path = PurePosixPath(take.source["vrs"] or f"{take.source['aria']}.vrs")
-    small = path.with_name(f"{path.stem}_noimagestreams.vrs")
-    candidates = [f"{take.source['folder']}/{name}" for name in (small, path)]
+    path = PurePosixPath(take.source["folder"], take.source["vrs"] or f"{take.source['aria']}.vrs")
+    small = path.parent / f"{path.stem}_noimagestreams.vrs"
+    candidates = [str(small), str(path)]
     found = next((candidate for candidate in candidates if files.is_file(candidate)), None)
     if found is None:
         yield None

@@ -13,6 +13,7 @@ from typing import IO, Any
 
 import ijson
 
+from aura.datasets.base import LONGEST_TAKE_S
 from aura.datasets.ego_exo4d.loose import parse, place_of
 from aura.errors import AuraError, CorruptFile
 from aura.storage import Storage
@@ -52,6 +53,21 @@ def read_object(files: Storage, path: str) -> dict[str, Any]:
     """A small JSON object."""
     content: dict[str, Any] = _whole(files, path, dict)
     return content
+
+
+def read_splits(files: Storage) -> dict[str, Any]:
+    """What splits.json says, by take_uid.
+
+    Raises
+    ------
+    AuraError
+        It is no such file.
+    """
+    path = "annotations/splits.json"
+    split_of = read_object(files, path).get("take_uid_to_split") or {}
+    if not isinstance(split_of, dict):
+        raise AuraError(f"{files.root}/{path} should hold a JSON object as take_uid_to_split.")
+    return split_of
 
 
 def require_file(files: Storage, path: str) -> None:
@@ -113,8 +129,9 @@ def _whole(files: Storage, path: str, kind: type) -> Any:
 
 def take_source(record: Mapping[str, Any], capture_name: str | None) -> dict[str, Any]:
     """What opening a take needs of its takes.json record, and nothing else."""
-    cameras = record.get("frame_aligned_videos")
-    cameras = cameras if isinstance(cameras, Mapping) else {}
+    cameras = record.get("frame_aligned_videos") or {}
+    if not isinstance(cameras, Mapping):
+        cameras = {"frame_aligned_videos": None}  # one camera without a path
     exo = [c for c in sorted(cameras) if not c.startswith("aria") and c not in PSEUDO_CAMERAS]
     vrs = record.get("vrs_relative_path")
     return {
@@ -136,10 +153,14 @@ def _video_path(streams: Any) -> str | None:
 
 
 def frame_count(source: Mapping[str, Any]) -> int:
-    """Frames of a take: its rows in timesync.csv; 0 where the record has no usable range."""
+    """Frames of a take: its rows in timesync.csv; 0 where the record has no usable range.
+
+    A range of over a day is not usable.
+    """
     try:
         frames = int(source["end"]) - int(source["start"])
-        return frames if int(source["start"]) >= 0 and frames > 0 else 0
+        usable = int(source["start"]) >= 0 and 0 < frames <= LONGEST_TAKE_S * FPS
+        return frames if usable else 0
     except (TypeError, ValueError, OverflowError):
         return 0
 
@@ -162,7 +183,8 @@ def aria_name(record: Mapping[str, Any]) -> str:
     name = PurePosixPath(str(record.get("vrs_relative_path") or "")).stem.split("_")[0]
     if name.startswith("aria"):
         return name
-    cameras = record.get("frame_aligned_videos") or {}
+    cameras = record.get("frame_aligned_videos")
+    cameras = cameras if isinstance(cameras, Mapping) else {}
     return next((camera for camera in sorted(cameras) if camera.startswith("aria")), "aria01")
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from aura.datasets.base import Skip, Take
 from aura.datasets.ego_exo4d.loose import place_of
 from aura.datasets.ego_exo4d.options import Options
-from aura.errors import CorruptFile
+from aura.errors import CorruptFile, OutsideRoot
 from aura.schema import JOINTS
 from aura.signals.lost import mask_lost
 from aura.storage import Storage
@@ -134,6 +134,9 @@ def read_take_pose(
                 options.min_views,
             )
         except FileNotFoundError:
+            continue
+        except OutsideRoot:
+            fault = fault or "path of body pose leads out of the root"
             continue
         except CorruptFile as error:
             fault, where = fault or "body pose is corrupt", f"{take.take_name}: {error}"
