@@ -10,12 +10,14 @@ from aura.downstream import tasks
 from aura.errors import AuraError
 from aura.learning import training
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
 from pipeline.study import joined, targets
 
 
+@logged(str(paths.report("{dataset}", "finetune")))
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
     windows, texts, teacher = joined.load(params, dataset)

@@ -3,16 +3,21 @@
 Nothing is copied: the stages from `train` on read the sources' own tables.
 """
 
+import pyarrow.parquet as pq
+
 from aura.config import Params
 from aura.errors import AuraError
 from pipeline.engine import manifest, paths
-from pipeline.engine.output import write_json
+from pipeline.engine.log import logged, tell
+from pipeline.engine.output import list_shards, write_json
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
+from pipeline.study.counts import mixed
 
 
+@logged(str(paths.MANIFESTS / "{dataset}.json"))
 def run(params: Params, dataset: str) -> None:
-    """Check a mixture and write `data/manifests/<mixture>.json`.
+    """Check a mixture and write `data/manifests/<mixture>.json`; count its windows.
 
     Raises
     ------
@@ -23,7 +28,15 @@ def run(params: Params, dataset: str) -> None:
     if dataset not in params.mixtures:
         known = ", ".join(sorted(params.mixtures)) or "none"
         raise AuraError(f"There is no mixture '{dataset}' in params.yaml; known: {known}.")
+    found = {
+        name: sum(
+            pq.read_metadata(file).num_rows for file in list_shards(paths.WINDOWS / name, "slice")
+        )
+        for name in params.sources(dataset)
+    }
     windows, _, teacher = joined.load(params, dataset)
+    ledger = mixed(windows, found)
+    tell(ledger)
     content = {
         "mixture": dataset,
         "sources": {name: manifest.tables(name) for name in params.sources(dataset)},
@@ -31,6 +44,7 @@ def run(params: Params, dataset: str) -> None:
         "teacher": teacher.content(),
     }
     write_json(paths.MANIFESTS / f"{dataset}.json", content)
+    write_json(paths.report(dataset, "mix") / "metrics.json", ledger.content())
     for name, counts in splits.source_counts(windows).items():
         say(
             f"mix: {name}, {counts['windows']} training windows of {counts['participants']} "

@@ -6,10 +6,12 @@ from pathlib import Path
 from aura.config import Params
 from aura.datasets import synthetic
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output
 from pipeline.engine.progress import track
 
 
+@logged(lambda params: params.dataset("synthetic").root)
 def run(params: Params) -> None:
     """Write the root of the data set called `synthetic`."""
     size = size_of(params)

@@ -21,6 +21,7 @@ from aura.learning.batches import Windows
 from aura.report import transfer as tables
 from aura.teacher.identity import Identity
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
@@ -28,6 +29,7 @@ from pipeline.study import copies, folds, grid, joined, leftout, targets
 from pipeline.study.leftout import Cell
 
 
+@logged(str(paths.report("{dataset}", "transfer")))
 def run(params: Params, dataset: str) -> None:
     """Write models in `models/transfer/<mixture>`, tables in `reports/<mixture>/transfer`.
 
