@@ -1,6 +1,6 @@
 """synthesize: a small data set in Ego-Exo4D's own format, so that everything runs without data."""
 
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from pathlib import Path
 
 from aura.config import Params
@@ -8,6 +8,7 @@ from aura.datasets import synthetic
 from pipeline.engine.code import code_hash
 from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output
+from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import track
 
 
@@ -18,7 +19,7 @@ def run(params: Params) -> None:
     plans = synthetic.plan(size)
     identity = {"code": code_hash("pipeline.synthesize"), "size": vars(size)}
     with stage_output(Path(params.dataset("synthetic").root), identity) as root:
-        with ProcessPoolExecutor(params.ray.local_workers()) as pool:
+        with process_pool(params.ray.local_workers(), None) as pool:
             jobs = [pool.submit(synthetic.write_take, root, plan, size) for plan in plans]
             for job in track(as_completed(jobs), "synthesize", total=len(jobs), unit="take"):
                 job.result()

@@ -28,7 +28,8 @@ ALLOWED = {
     "downstream": CORE | {"learning", "encoders", "evaluation"},
     "report": CORE | {"evaluation"},
     "inference": CORE | {"signals", "teacher", "learning", "report"},
-    "cli": {"errors", "config"},
+    "console": {"errors"},
+    "cli": {"errors", "config", "console"},
     "__init__": {"cli"},
     "__main__": {"cli"},
 }
