@@ -97,7 +97,7 @@ def run(params: Params, dataset: str) -> None:
             raise AuraError(_nothing_seen(dataset, ledger, video_reports))
     long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
     if sentence := describe_long(long_texts):
-        say(f"embed: {sentence}")
+        say(f"embed: {sentence}", "warning")
     write_json(
         paths.report(dataset, "embed") / "metrics.json",
         {

@@ -54,7 +54,7 @@ def run(params: Params, dataset: str) -> None:
         details = {"rows": table, "gains": gains, "warnings": warnings}
         write_json(folder / "details.json", details)
     for warning in warnings:
-        say(f"finetune: {warning}")
+        say(f"finetune: {warning}", "warning")
 
 
 def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

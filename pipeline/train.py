@@ -36,7 +36,7 @@ def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
     windows, texts, teacher = joined.load(params, dataset)
     for warning in splits.check(windows, params.entry(dataset).overlap):
-        say(f"train: {warning}")
+        say(f"train: {warning}", "warning")
     settings, without_video = joined.pairs_of(params.train, teacher)
     if without_video:
         say(f"train: {without_video}")

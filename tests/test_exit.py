@@ -87,8 +87,10 @@ def interrupted(arguments, place, moment, number, group):
     log = place / "stderr"
     with log.open("w") as stderr:
         process = subprocess.Popen(
-            ["aura", *arguments], cwd=place, stderr=stderr, start_new_session=True
-        )
+            ["aura", *arguments], cwd=place, stderr=stderr, start_new_session=True,
+            # Where the tests run in the background, Ctrl-C is ignored, and that is inherited.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip
         try:
             wait_for(lambda: moment(log.read_text()) or process.poll() is not None)
             below = children(process.pid)
