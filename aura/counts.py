@@ -23,7 +23,7 @@ class Ledger:
     ----------
     stage : str
         What an error names.
-    units : str
+    *units : str
         What is counted, such as "takes"; each is in the content, with zeros if there was none.
     """
 
