@@ -46,7 +46,7 @@ def alive(pid):
         return False
 
 
-def wait_for(what, seconds=120.0):
+def wait_for(what, seconds=300.0):
     until = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < until, "it never came so far"
@@ -145,16 +145,12 @@ def test_an_interrupt_while_a_model_is_trained(tmp_path):
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"]
 )
 def test_an_interrupt_ends_ray_and_its_workers(flawed, place, number, code):
-    """Among the takes of each shard are films to decode, so that `embed` takes its time."""
     source, _ = flawed
-    for name in ("data", "models"):
-        (place / name).symlink_to(source / name)
-    (place / "data").unlink()
+    (place / "models").symlink_to(source / "models")
     shutil.copytree(source / "data", place / "data", ignore=shutil.ignore_patterns("embeddings"))
-    begun = place / "data/embeddings/synthetic.partial"
     arguments = ["embed", *SETTINGS, "--set", "ray.workers=1", "--set", "embed.texts_per_shard=1"]
     got, said, below = interrupted(
-        arguments, place, lambda _: any(begun.glob("*.done")), number, False
+        arguments, place, lambda said: "embed synthetic, texts:" in said, number, False
     )
     assert len(below) > 3  # Ray's own, and its workers
     assert got == code, said
