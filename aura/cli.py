@@ -1,6 +1,5 @@
 """The command line. Commands import their stage when called, so that help stays instant."""
 
-import functools
 import json
 import os
 import sys
@@ -10,9 +9,9 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.main import get_command, get_current_context
 
-from aura.errors import AuraError, explain
+from aura import console
+from aura.errors import AuraError
 
 Dataset = Annotated[
     str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
@@ -37,35 +36,17 @@ app = typer.Typer(
     "report.",
 )
 
+app.callback()(console.global_options)
+
 
 def command(
     example: str, name: str | None = None, hidden: bool = False
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Register a command, with an example below its help.
-
-    It shows an `AuraError` as its sentence with exit code 1, so also what the machine refuses, and
-    an interrupt with 130.
-    """
+    """Register a command, with an example below its help; see `aura.console` for how it ends."""
 
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        @functools.wraps(function)
-        def wrapper(*args: Any, **kwargs: Any) -> None:
-            try:
-                function(*args, **kwargs)
-            except AuraError as error:
-                typer.echo(f"aura: {error}", err=True)
-                raise typer.Exit(1) from None
-            except Exception as error:
-                sentence = explain(error)
-                if sentence is None:  # a fault of the program: where it is helps
-                    raise
-                typer.echo(f"aura: {sentence}", err=True)
-                raise typer.Exit(1) from None
-            except KeyboardInterrupt:
-                typer.echo("aura: interrupted; the same command resumes.", err=True)
-                raise typer.Exit(130) from None
-
-        return app.command(name, epilog=f"Example:  {example}", hidden=hidden)(wrapper)
+        added = app.command(name, epilog=f"Example:  {example}", hidden=hidden)
+        return added(console.command(function))
 
     return register
 
@@ -273,18 +254,5 @@ def main() -> None:
     app(prog_name="aura")
 
 
-def _add_to_typer_group() -> None:
-    """Let `typer aura preprocess …` work beside Typer's own form `typer aura run preprocess …`.
-
-    Typer's command imports this module in the middle of parsing, and then knows one command, `run`;
-    ours are added to that same group. Nothing happens under any other program.
-    """
-    context = get_current_context(silent=True)
-    group = context.command if context is not None else None
-    if type(group).__name__ == "TyperCLIGroup":
-        for name, subcommand in get_command(app).commands.items():  # type: ignore[attr-defined]
-            group.commands.setdefault(name, subcommand)  # type: ignore[union-attr]
-
-
 if os.path.basename(sys.argv[0]).startswith("typer"):  # noqa: PTH119
-    _add_to_typer_group()
+    console.add_to_typer_group(app)

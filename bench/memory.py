@@ -101,7 +101,7 @@ def measure(folder: Path, takes: int, shard_mb: float) -> list[str]:
     names = [raw / "takes.json", *raw.glob("annotations/atomic_descriptions_*.json")]
     index = sum(path.stat().st_size for path in names)
     return [
-        f"{read['takes_found']:,}", f"{index / 1e6:.1f}", f"{seconds:.0f}", f"{driver:.0f}",
+        f"{read['takes']['found']:,}", f"{index / 1e6:.1f}", f"{seconds:.0f}", f"{driver:.0f}",
         f"{worker:.0f}", f"{total:.0f}", str(len(shards)), f"{max(shards):.0f}",
     ]  # fmt: skip
 

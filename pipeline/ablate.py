@@ -15,12 +15,14 @@ from aura.config import Params
 from aura.report import ablation
 from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import cells, grid, joined, targets
 from pipeline.study.cells import Cell
 
 
+@logged(str(paths.report("{dataset}", "ablate")))
 def run(params: Params, dataset: str) -> None:
     """Write cells in `models/ablate/<dataset>`, tables in `reports/<dataset>/ablate`."""
     windows, texts, teacher = joined.load(params, dataset)

@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import islice
 from typing import Any
@@ -17,6 +16,7 @@ from aura.storage import Storage
 from aura.teacher import sentence_files
 from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.video import check_frames
+from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import say, track
 from pipeline.resample import count_masked
 from pipeline.screen import screen
@@ -86,7 +86,7 @@ def _inspect_takes(params: Params, dataset: str, takes: Sequence[Take]) -> Itera
         for group in groups:
             yield from work(group)
         return
-    with ProcessPoolExecutor(workers) as pool:
+    with process_pool(workers, None) as pool:
         futures = [pool.submit(work, group) for group in islice(groups, 2 * workers)]
         while futures:
             yield from futures.pop(0).result()

@@ -3,30 +3,27 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from aura import plugins
 from aura.config import Dataset, Params, Teacher
-from aura.datasets.base import Skip, count_skips, open_dataset
+from aura.counts import Ledger
+from aura.datasets.base import open_dataset
 from aura.datasets.wording import prompts_of
-from aura.errors import AuraError, CorruptFile
-from aura.schema import TAKES, WINDOWS, from_numpy, texts_schema, videos_schema
-from aura.storage import Storage
+from aura.errors import AuraError
+from aura.schema import WINDOWS, from_numpy, texts_schema, videos_schema
 from aura.teacher import frozen
 from aura.teacher.ffmpeg import find_ffmpeg
-from aura.teacher.identity import Identity
 from aura.teacher.tokens import count_long, describe_long
-from aura.teacher.video import probe, window_frames
-from aura.teacher.video_check import VideoCheck
-from aura.teacher.video_vectors import embed_video
+from pipeline import footage
 from pipeline.engine import checks, inputs, manifest, paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import Made, list_shards, read_table, stage_output, write_json
 from pipeline.engine.progress import say
 from pipeline.engine.shards import (
@@ -35,16 +32,15 @@ from pipeline.engine.shards import (
     Shard,
     add_counts,
     file_shards,
-    require_some,
+    forget_done,
     run_shards,
 )
 from pipeline.engine.threads import limit_threads
 
-_WINDOW_COLUMNS = ["window_id", "take_id", "start_s", "has_video"]
-_TAKE_COLUMNS = ["take_id", "take_name", "frame_rate_hz", "frames", "videos"]
 Text = tuple[str, str, str | None]  # the text, its kind, and a prompt's class
 
 
+@logged(str(paths.EMBEDDINGS / "{dataset}"))
 def run(params: Params, dataset: str) -> None:
     """Embed the windows of `dataset` into `data/embeddings/<dataset>`."""
     settings = params.dataset(dataset).absolute()
@@ -61,8 +57,11 @@ def run(params: Params, dataset: str) -> None:
         "teacher": teacher.content(),
         "input": manifest.chain([*read, *taught]),
     }
-    wanted = Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
-    with_video = sum(_count_video(file) for file in shards)
+    wanted = footage.Frozen(place.absolute(), teacher, "cuda" if params.embed.gpus else "cpu")
+    ledger = Ledger("embed", "texts", *footage.UNITS)
+    for file in shards:
+        ledger.find("windows_with_video", _count_video(file))
+    with_video = ledger.found("windows_with_video")
     if with_video and teacher.sees_video:
         say(find_ffmpeg().note)  # here, before hours of work
     elif with_video:
@@ -72,6 +71,7 @@ def run(params: Params, dataset: str) -> None:
         )
     dim, step = teacher.embed_dim, params.embed.texts_per_shard
     texts = list(_texts(shards, settings, params.embed.prompts))
+    ledger.find("texts", len(texts))
     chunks = [texts[i : i + step] for i in range(0, len(texts), step)]
     used = settings.model_dump(mode="json", include={"adapter", "options"})
     used["embed"] = params.embed.model_dump(mode="json", exclude={"gpus"})
@@ -84,30 +84,45 @@ def run(params: Params, dataset: str) -> None:
         text_reports = list(run_all(text_shards, work, schemas, label=label, unit="text"))
         video_reports: list[Report] = []
         if teacher.sees_video:
-            work = partial(embed_shard, settings.root, signals, wanted, params)
+            work = partial(footage.embed_shard, settings.root, signals, wanted, params)
             schemas = {"part": videos_schema(dim).with_metadata(teacher.metadata())}
             video_shards, label = file_shards(shards, signals), f"embed {dataset}, video"
             video_reports = list(run_all(video_shards, work, schemas, label=label))
-            require_some("video", "windows", dataset, folder, video_reports)
-        skips = add_counts(video_reports, "skips")
-        if with_video and not teacher.sees_video:
-            skips["video: teacher reads texts alone"] = with_video
+        else:
+            ledger.drop("windows_with_video", "teacher reads texts alone", with_video)
+        for report in (*text_reports, *video_reports):
+            ledger.add(report["counts"])
+        tell(ledger, *(report["told"] for report in video_reports))
+        if with_video and teacher.sees_video and not ledger.used("windows_with_video"):
+            forget_done(folder)
+            raise AuraError(_nothing_seen(dataset, ledger, video_reports))
         long_texts = count_long(text_reports, cut=teacher.long_texts == "cut")
         if sentence := describe_long(long_texts):
-            say(f"embed: {sentence}")
-        with stage_output(paths.report(dataset, "embed"), None) as report:
+            say(f"embed: {sentence}", "warning")
+        with stage_output(paths.report(dataset, "embed"), None) as counted:
             write_json(
-                report / "metrics.json",
+                counted / "metrics.json",
                 {
+                    **ledger.content(),
                     "teacher": teacher.content(),
-                    "texts": add_counts(text_reports, "kinds"),
+                    "texts_by_kind": add_counts(text_reports, "kinds"),
                     "long_texts": long_texts,
-                    "windows_with_video": sum(of["windows"] for of in video_reports),
-                    "frames_embedded": sum(of["frames"] for of in video_reports),
-                    "skips": skips,
+                    "skips": add_counts(video_reports, "skips"),
                 },
             )
     manifest.write_tables(dataset, inputs.tables_of(params, dataset))
+
+
+def _nothing_seen(dataset: str, ledger: Ledger, reports: Sequence[Report]) -> str:
+    """Say that a data set has video and none can be used, why, and what to do."""
+    reasons = ledger.dropped("windows_with_video") | ledger.dropped("cameras")
+    hidden = (footage.NO_CAMERA, footage.SPARE)
+    told = ", ".join(f"{reason} ({n})" for reason, n in reasons.items() if reason not in hidden)
+    failure = next((f" {report['failure']}" for report in reports if report["failure"]), "")
+    return (
+        f"No video of data set {dataset} can be used: {told}.{failure} "
+        f"Mend or remove them; `aura doctor --dataset {dataset}` names each."
+    )
 
 
 def text_id(text: str) -> str:
@@ -134,33 +149,15 @@ def _texts(shards: Sequence[Path], settings: Dataset, prompts: Sequence[str]) ->
             yield prompt, "prompt", label
 
 
-class Frozen(NamedTuple):
-    """What a worker loads: where the teacher is, who it must be, and on which device."""
-
-    place: frozen.Place
-    identity: Identity
-    device: str
-
-
-@lru_cache(1)
-def _load_teacher(wanted: Frozen) -> Any:
-    """One teacher a worker process, another once it is taught anew."""
-    identity = wanted.identity
-    teacher = frozen.load(wanted.place, wanted.device, identity.precision, identity.long_texts)
-    if teacher.identity != identity:
-        raise AuraError(f"{identity.model} was replaced while `aura embed` ran; run it again.")
-    return teacher
-
-
 def _count_video(windows: Path) -> int:
     has_video = read_table(windows, WINDOWS, "slice", ["has_video"])["has_video"]
     return int(pc.sum(has_video).as_py() or 0)
 
 
 @limit_threads(1)
-def embed_texts(wanted: Frozen, rows: Sequence[Text], add: Add) -> dict[str, Any]:
+def embed_texts(wanted: footage.Frozen, rows: Sequence[Text], add: Add) -> dict[str, Any]:
     """One shard of texts."""
-    teacher, identity = _load_teacher(wanted), wanted.identity
+    teacher, identity = footage.load_teacher(wanted), wanted.identity
     schema = texts_schema(identity.embed_dim).with_metadata(identity.metadata())
     texts, kinds, labels = zip(*rows, strict=True)
     tokens, ids = teacher.context.read(texts), [text_id(text) for text in texts]
@@ -172,78 +169,11 @@ def embed_texts(wanted: Frozen, rows: Sequence[Text], add: Add) -> dict[str, Any
         from_numpy(teacher.encode_tokens(tokens), schema.field("embedding")),
     ]
     add("texts", pa.table(columns, schema=schema))
+    ledger = Ledger("embed", "texts")
+    ledger.use("texts", len(ids))
     return {
+        "counts": ledger.content(),
         "kinds": dict(Counter(kinds)),
         "context": teacher.context.length,
         "fill_context": {ids[row]: hashes for row, hashes in tokens.digests().items()},
     }
-
-
-def _takes_with_video(windows: Path, signals: Path) -> list[dict[str, Any]]:
-    """Takes that have video: cameras, rate, and the ids and starts of their windows."""
-    takes = read_table(signals / paths.sibling(windows, "takes"), TAKES, "resample", _TAKE_COLUMNS)
-    by_id = {row["take_id"]: {**row, "windows": []} for row in takes.to_pylist() if row["videos"]}
-    for row in read_table(windows, WINDOWS, "slice", _WINDOW_COLUMNS).to_pylist():
-        if row["has_video"]:
-            by_id[row["take_id"]]["windows"].append((row["window_id"], row["start_s"]))
-    return [take for take in by_id.values() if take["windows"]]
-
-
-@limit_threads(1)
-def embed_shard(
-    root: str, signals: Path, wanted: Frozen, params: Params, windows: Path, add: Add
-) -> dict[str, Any]:
-    """One shard: for each take the first camera that decodes, all its windows from one decode."""
-    teacher, files = _load_teacher(wanted), Storage(root)
-    skips: list[Skip] = []
-    embedded = frames = 0
-    failure = ""
-    for take in _takes_with_video(windows, signals):
-        numbers = window_frames(
-            [start for _, start in take["windows"]],
-            params.slice.window_s,
-            params.embed.frames_per_window,
-            take["frame_rate_hz"],
-        )
-        for video in take["videos"]:
-            check = VideoCheck(video["path"], take["frames"])
-            try:
-                with files.local(video["path"]) as path:
-                    probe(path)
-                    found, means, counts = embed_video(
-                        teacher, path, numbers, params.embed.batch, params.embed.decoder, check
-                    )
-            except (CorruptFile, FileNotFoundError) as error:
-                skips.append(Skip(check.reason, video["path"], "video"))
-                failure = failure or str(error)
-                continue
-            if check.reason:
-                skips.append(Skip(check.reason, video["path"], "video"))
-            ids = np.array([window_id for window_id, _ in take["windows"]])
-            past_end = ids[counts == 0]
-            skips += [Skip("window is past the end of the video", i, "video") for i in past_end]
-            kept = counts > 0
-            table = _videos_table(
-                wanted.identity, ids[kept], video["camera"], counts[kept], means[kept]
-            )
-            add("part", table)
-            embedded, frames = embedded + table.num_rows, frames + found
-            break
-        else:
-            skips.append(Skip("no camera of the take can be used", take["take_name"], "video"))
-    return {
-        "skips": count_skips(skips), "windows": embedded, "frames": frames, "failure": failure,
-    }  # fmt: skip
-
-
-def _videos_table(
-    identity: Identity, ids: np.ndarray, camera: str, counts: np.ndarray, means: np.ndarray
-) -> pa.Table:
-    schema = videos_schema(means.shape[1]).with_metadata(identity.metadata())
-    columns = [
-        pa.array(ids.tolist(), pa.string()),
-        pa.array([camera] * len(ids), pa.string()),
-        pa.array(counts, pa.int32()),
-        from_numpy(means, schema.field("embedding")),
-    ]
-    return pa.table(columns, schema=schema)

@@ -25,12 +25,15 @@ from aura.learning import training
 from aura.learning.batches import Windows
 from aura.schema import MODALITIES
 from pipeline.engine import paths
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say
 from pipeline.study import actions, joined, splits, targets, trained
+from pipeline.study.counts import tested
 from pipeline.study.vectors import write_vectors
 
 
+@logged(str(paths.report("{dataset}", "evaluate")))
 def run(params: Params, dataset: str) -> None:
     """Write metrics, tables and plot data of `dataset` into `reports/<dataset>/evaluate`."""
     windows, texts, teacher = joined.load(params, dataset)
@@ -46,6 +49,8 @@ def run(params: Params, dataset: str) -> None:
     present = [m for m in MODALITIES if test.valid[m].any() and m in reached]
     vectors = training.embed(model, windows, rows, present)
     say(f"evaluate: {len(rows)} test windows, {', '.join(present)}")
+    ledger = tested(windows, test, vectors)
+    tell(ledger)
     figures = measure(vectors, test, settings.bootstrap_draws, seed)
     headlines = figures.headlines
     seen_by = {
@@ -102,6 +107,7 @@ def run(params: Params, dataset: str) -> None:
                 "fine_grained": actions.fine_grained(vectors, windows, texts, test, rows, params),
                 "retrieval": [*pairs, *class_prior(pairs)],
                 "splits": splits.counts(windows),
+                "counts": ledger.content(),
                 "test": fingerprint_test(ids, windows.label[rows].tolist()),
             },
         )

@@ -9,12 +9,14 @@ from aura.config import Params
 from aura.downstream import tasks
 from aura.errors import AuraError
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
 from pipeline.study import joined, targets, trained
 
 
+@logged(str(paths.report("{dataset}", "finetune")))
 def run(params: Params, dataset: str) -> None:
     """Write `reports/<dataset>/finetune/{metrics,details}.json`; labels are the takes' classes."""
     windows, texts, teacher = joined.load(params, dataset)
@@ -50,7 +52,7 @@ def run(params: Params, dataset: str) -> None:
         details = {"rows": table, "gains": gains, "warnings": warnings}
         write_json(folder / "details.json", details)
     for warning in warnings:
-        say(f"finetune: {warning}")
+        say(f"finetune: {warning}", "warning")
 
 
 def headline_metrics(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:

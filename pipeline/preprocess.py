@@ -6,10 +6,12 @@ from aura.config import Params
 from pipeline import embed, resample, synthesize, teach
 from pipeline import slice as slice_stage
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.progress import say
 from pipeline.engine.session import ray_session
 
 
+@logged(str(paths.EMBEDDINGS / "{dataset}"))
 def run(params: Params, dataset: str) -> None:
     """From raw recordings to embeddings; makes the synthetic data and the teacher if missing."""
     settings = params.dataset(dataset)

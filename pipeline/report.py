@@ -7,6 +7,7 @@ import pyarrow as pa
 import yaml
 
 from aura.config import Params
+from aura.counts import by_count, name_of
 from aura.evaluation.diagnosis import Headline, display
 from aura.evaluation.zeroshot import ZeroShot
 from aura.learning.batches import Windows
@@ -15,16 +16,18 @@ from aura.report.page import render
 from aura.report.study import Check, Study, Teacher
 from aura.report.verdict import against_last_run
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
-from pipeline.study.counts import preprocessing, read_json
+from pipeline.study.counts import flow, preprocessing, read_json
 from pipeline.study.curves import curves_of
 from pipeline.study.plots import write_plots
 from pipeline.study.previous import earlier_run
 from pipeline.study.space import Space
 
 
+@logged(str(paths.report("{dataset}", "report")))
 def run(params: Params, dataset: str) -> None:
     """Write the page and the headline table: `reports/<dataset>/report/{index.html,summary.md}`."""
     folder = paths.report(dataset, "report")
@@ -44,16 +47,35 @@ def summary(content: Study) -> str:
         control = f"{line.control:.3f}" if line.control is not None else ""
         figures = [f"{line.value:.3f}", interval, f"{line.chance:.3f}", control, str(line.n)]
         rows.append([line.name, line.metric, *figures])
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    rows.insert(1, ["-" * width for width in widths])
-    lines = [
-        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
-        for row in rows
-    ]
+    lines = _table(rows)
     since = against_last_run(content.headlines, content.earlier).text
+    lines += ["", *_table(_counted(content))]
     notes = [f"- {sentence}" for sentence in (_MATCHING, since, *content.warnings)]
     teacher = f"Data set {content.title}, teacher: {content.teacher.name}."
     return "\n".join([teacher, "", *lines, "", *notes]) + "\n"
+
+
+def _counted(content: Study) -> list[list[str]]:
+    """What became of the data, row by row; of what lost nothing, takes, windows and texts only."""
+    rows = [["stage", "unit", "found", "used", "dropped", "why"]]
+    for stage, units in content.counts.items():
+        for unit, n in units.items():
+            if not n["dropped"] and unit not in ("takes", "windows", "texts"):
+                continue
+            reasons = ", ".join(f"{reason} {lost:,}" for reason, lost in by_count(n["dropped"]))
+            figures = (n["found"], n["used"], sum(n["dropped"].values()))
+            rows.append([stage, name_of(unit), *(f"{figure:,}" for figure in figures), reasons])
+    return rows
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    """Lines of a Markdown table."""
+    widths = [min(40, max(len(row[i]) for row in rows)) for i in range(len(rows[0]))]
+    rows = [rows[0], ["-" * width for width in widths], *rows[1:]]
+    return [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) + " |"
+        for row in rows
+    ]
 
 
 _MATCHING = (
@@ -66,7 +88,7 @@ def fill(params: Params, dataset: str) -> Study:
     windows, texts, teacher = joined.load(params, dataset)
     details = read_json(paths.report(dataset, "evaluate") / "details.json", "evaluate", _KEYS)
     counts = preprocessing(list(params.sources(dataset)))
-    resample, sliced = counts["resample"], counts["slice"]
+    sliced = counts["slice"]
     name = "Stand-in CLIP" if teacher.stand_in else f"{teacher.model} ({teacher.pretrained})"
     used = params.model_dump(mode="json", include={"seed", "teacher", "datasets", *_USED_SECTIONS})
     few_shot = _few_shot(dataset)
@@ -97,16 +119,15 @@ def fill(params: Params, dataset: str) -> Study:
             {"phase": phase, **row} for phase, rows in curves_of(dataset).items() for row in rows
         ],
         funnel={
-            "takes found": resample["takes_found"],
-            "takes used": resample["takes_used"],
-            "windows": sliced["windows"],
+            "takes found": counts["resample"]["counts"]["takes"]["found"],
+            "takes used": counts["resample"]["counts"]["takes"]["used"],
+            "windows": sliced["counts"]["windows"]["used"],
         },
         splits=details["splits"],
+        counts=flow(params, dataset, counts, details),
         skips={
-            "resample": resample["skips"],
-            "resample, samples": resample["samples_dropped"],
-            "resample, masked or flagged": resample["masked"],
-            "slice": sliced["rejected"],
+            "resample": counts["resample"]["skips"],
+            "resample, masked or flagged": counts["resample"]["masked"],
             "embed": counts["embed"]["skips"],
         },
         example=_example(windows, texts, params),
@@ -144,8 +165,9 @@ def _absent(windows: Windows, counts: dict[str, dict[str, Any]]) -> dict[str, st
     for modality, has in windows.has.items():
         if has.any():
             continue
-        skips = counts["resample"]["skips"] | counts["embed"]["skips"]
-        why = [reason for reason in skips if reason.startswith(f"{modality}: ")]
+        why = [name for name in counts["resample"]["skips"] if name.startswith(f"{modality}: ")]
+        if modality == "video":
+            why += counts["embed"]["counts"]["windows_with_video"]["dropped"]
         reasons[modality] = "; ".join(why) or "the data set has none that the pipeline reads"
     return reasons
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from aura import plugins
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Dataset, Params, Resample
+from aura.counts import Ledger
 from aura.datasets.base import (
     VIRTUAL,
     Inventory,
@@ -27,15 +28,19 @@ from aura.schema import CONTENT, SIGNALS, TAKES, from_numpy, from_rows
 from aura.signals.content import content_of
 from aura.signals.imu import Cleaned, count_gaps, resample_imu, resample_mocap
 from aura.signals.published import decimate_imu, pick_mocap
+from aura.signals.seconds import blocks, clock_offsets, saturation
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import Told, group_skips, logged, tell
 from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.shards import Add, Shard, add_counts, group, run_shards
-from pipeline.screen import screen
+from pipeline.screen import count_kept, screen
 
+UNITS = ("takes", "imu_samples", "poses")
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
 
+@logged(str(paths.SIGNALS / "{dataset}"))
 def run(params: Params, dataset: str) -> None:
     """Resample every take of `dataset` into `data/signals/<dataset>`."""
     settings = params.dataset(dataset).absolute()
@@ -65,11 +70,15 @@ def run(params: Params, dataset: str) -> None:
                 f"resample {dataset}",
             )
         )
-        if not sum(report["takes"] for report in reports):
-            skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
+        ledger = count_takes(inventory, reports)
+        tell(ledger, group_skips(inventory.skips), *(r["told"] for r in reports))
+        if not ledger.used("takes"):
+            lost = {f"take: {why}": n for why, n in ledger.dropped("takes").items()}
+            skips = summarize(inventory, reports)["skips"] | lost
             raise AuraError(nothing_usable(dataset, settings.root, skips))
-        with stage_output(paths.report(dataset, "resample"), None) as report:
-            write_json(report / "metrics.json", summarize(inventory, reports))
+        metrics = {**ledger.content(), **summarize(inventory, reports)}
+        with stage_output(paths.report(dataset, "resample"), None) as counted:
+            write_json(counted / "metrics.json", metrics)
 
 
 def group_takes(takes: Sequence[Take], params: Resample) -> list[list[Take]]:
@@ -83,18 +92,28 @@ def _digest(takes: Sequence[Take]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def count_takes(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> Ledger:
+    """What became of the takes: those that the index names, and those of the shards."""
+    ledger = Ledger("resample", *UNITS)
+    ledger.find("takes", len(inventory.takes))
+    for skip in inventory.skips:
+        if skip.modality == "take":
+            ledger.find("takes")
+            ledger.drop("takes", skip.reason)
+    for report in reports:
+        ledger.add(report["counts"])
+    return ledger
+
+
 def summarize(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The stage's metrics."""
-    skips = Counter(count_skips(inventory.skips)) + Counter(add_counts(reports, "skips"))
-    lost = sum(skip.modality == "take" for skip in inventory.skips)
+    """The stage's metrics beside the ledger."""
+    others = [skip for skip in inventory.skips if skip.modality != "take"]
+    skips = Counter(count_skips(others)) + Counter(add_counts(reports, "skips"))
     return {
-        "takes_found": len(inventory.takes) + lost,
-        "takes_used": sum(report["takes"] for report in reports),
         "hours": sum(report["seconds"] for report in reports) / 3600,
         "imu_valid": _share(reports, "imu"),
         "mocap_valid": _share(reports, "mocap"),
         "skips": dict(sorted(skips.items())),
-        "samples_dropped": add_counts(reports, "dropped"),
         "masked": add_counts(reports, "masked"),
     }
 
@@ -109,34 +128,41 @@ def resample_takes(
 ) -> dict[str, Any]:
     """One shard: its SIGNALS, TAKES and CONTENT rows go to `add`; returns its counts."""
     adapter = open_dataset(dataset.adapter, dataset.root, dataset.options)
-    used, seconds, skips = 0, 0.0, list[Skip]()
-    dropped, masked, valid = Counter[str](), Counter[str](), Counter[str]()
+    ledger, told, skips = Ledger("resample", *UNITS), Told(), list[Skip]()
+    masked, valid, seconds = Counter[str](), Counter[str](), 0.0
     for take in takes:
         try:
             loaded = adapter.load(take)
         except CorruptFile as error:
-            skips.append(Skip("take cannot be opened", f"{take.take_name}: {error}"))
+            lost = Skip("take cannot be opened", str(error))
+            told += group_skips([lost], take.take_name)
+            ledger.drop("takes", lost.reason)
             continue
         recording, cleaned = screen(loaded, take.take_name, params)
         skips += recording.skips
-        dropped.update(cleaned.dropped)
+        told += group_skips(recording.skips, take.take_name)
         masked.update(count_masked(recording, cleaned, params))
         table = resample_recording(take.take_id, recording, cleaned, params, valid)
         if table is None:
-            skips.append(Skip("neither IMU nor mocap", take.take_name))
+            lost = Skip("neither IMU nor mocap", take.take_name)
+            told += group_skips([lost], take.take_name)
+            ledger.drop("takes", lost.reason)
+            count_kept(ledger, loaded, recording, cleaned, params, "take is left out")
             continue
+        count_kept(ledger, loaded, recording, cleaned, params)
         add("part", table)
         add("takes", from_rows([_take_row(take, recording, params)], TAKES))
         tracks = (recording.imu_s, recording.imu), (recording.mocap_s, recording.mocap)
         prints = content_of(tracks, recording.duration_s)
         ids = pa.array([take.take_id] * len(prints), pa.string())
         add("content", pa.table([ids, prints], schema=CONTENT))
-        used, seconds = used + 1, seconds + recording.duration_s
+        ledger.use("takes")
+        seconds += recording.duration_s
     return {
-        "takes": used,
+        "counts": ledger.content(),
         "seconds": seconds,
         "skips": count_skips(skips),
-        "dropped": dict(dropped),
+        "told": told,
         "masked": dict(masked),
         "valid": dict(valid),
     }
@@ -144,7 +170,7 @@ def resample_takes(
 
 def count_masked(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:
     """How much of which was masked or flagged, in samples, joints, poses, frames and gaps."""
-    masked = Counter(recording.counts)
+    masked = Counter(recording.counts) + Counter(cleaned.noted)
     inside = (recording.imu_s >= 0) & (recording.imu_s < recording.duration_s)
     if len(recording.imu_saturated):
         masked["IMU sample at the end of its range"] += int(recording.imu_saturated[inside].sum())
@@ -192,19 +218,21 @@ def resample_recording(
     valid.update(imu=int(imu_ok.sum()), imu_all=imu_ok.size)
     valid.update(mocap=int(mocap_ok.sum()), mocap_all=mocap_ok.size)
     seconds = -(-len(imu) // IMU_RATE_HZ)
+    flagged = len(recording.imu_saturated) > 0
+    saturated = recording.imu_saturated if flagged else np.zeros(len(recording.imu_s), bool)
     columns = {
-        "imu": _blocks(imu, seconds, IMU_RATE_HZ),
-        "imu_valid": _blocks(imu_ok, seconds, IMU_RATE_HZ),
-        "mocap": _blocks(mocap, seconds, MOCAP_RATE_HZ),
-        "mocap_valid": _blocks(mocap_ok, seconds, MOCAP_RATE_HZ),
+        "imu": blocks(imu, seconds, IMU_RATE_HZ),
+        "imu_valid": blocks(imu_ok, seconds, IMU_RATE_HZ),
+        "mocap": blocks(mocap, seconds, MOCAP_RATE_HZ),
+        "mocap_valid": blocks(mocap_ok, seconds, MOCAP_RATE_HZ),
     }
     return pa.table(
         [
             pa.array([take_id] * seconds),
             pa.array(np.arange(seconds, dtype=np.int32)),
             *(from_numpy(values, SIGNALS.field(name)) for name, values in columns.items()),
-            pa.array(saturation(recording, cleaned, seconds)),
-            pa.array(clock_offsets(recording, seconds)),
+            pa.array(saturation(cleaned.times, saturated[cleaned.kept], seconds)),
+            pa.array(clock_offsets(recording.frame_s, seconds)),
         ],
         schema=SIGNALS,
     )
@@ -215,34 +243,6 @@ def _frames(recording: Recording) -> np.ndarray:
     if len(recording.mocap_frame) == len(recording.mocap_s):
         return recording.mocap_frame
     return np.rint(recording.mocap_s * recording.frame_rate_hz).astype(np.int64)
-
-
-def saturation(recording: Recording, cleaned: Cleaned, seconds: int) -> np.ndarray:
-    """Fraction of the samples of each second at the end of the range, (seconds,) float32."""
-    if not len(recording.imu_saturated):
-        return np.zeros(seconds, np.float32)
-    inside = (cleaned.times >= 0) & (cleaned.times < seconds)
-    second = cleaned.times[inside].astype(int)
-    flags = recording.imu_saturated[cleaned.kept][inside]
-    total = np.bincount(second, minlength=seconds)
-    hits = np.bincount(second, weights=flags, minlength=seconds)
-    return (hits / np.maximum(total, 1)).astype(np.float32)
-
-
-def clock_offsets(recording: Recording, seconds: int) -> np.ndarray:
-    """Worst |device time - frame number / nominal rate| of each second, (seconds,) float32, ms."""
-    known = np.isfinite(recording.frame_s)
-    times = recording.frame_s[known]
-    offset = np.abs(times - np.flatnonzero(known) / 30.0) * 1000
-    worst = np.zeros(seconds, np.float32)
-    np.maximum.at(worst, np.clip(times, 0, seconds - 1).astype(int), offset.astype(np.float32))
-    return worst
-
-
-def _blocks(values: np.ndarray, seconds: int, rate: int) -> np.ndarray:
-    padded = np.zeros((seconds * rate, *values.shape[1:]), values.dtype)
-    padded[: len(values)] = values
-    return padded.reshape(seconds, rate, *values.shape[1:])
 
 
 def _take_row(take: Take, recording: Recording, params: Resample) -> dict[str, Any]:

@@ -1,15 +1,20 @@
 """What of a recording can be used: the checks that hold for every adapter, before resampling."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from aura.config import Resample
+from aura.counts import Ledger
 from aura.datasets.base import Recording, Skip, empty_imu, empty_mocap
 from aura.signals.clock import overlapped, repeated
 from aura.signals.imu import Cleaned, clean
 from aura.signals.lost import mask_lost
+from aura.signals.published import decimated_rows
 from aura.signals.units import Suspicion, cured, suspect_imu, suspect_mocap
+
+REFUSED = "units are refused"
 
 
 def screen(recording: Recording, name: str, params: Resample) -> tuple[Recording, Cleaned]:
@@ -44,7 +49,9 @@ def screen(recording: Recording, name: str, params: Resample) -> tuple[Recording
     recording = replace(recording, skips=(*recording.skips, *skips))
     if _refused(imu, params):
         times, values, ok = empty_imu()
-        nothing = Cleaned(times, values, cleaned.dropped, np.empty(0, np.int64))
+        lost = {REFUSED: len(cleaned.times)} if len(cleaned.times) else {}
+        dropped = {**cleaned.dropped, **lost}
+        nothing = Cleaned(times, values, dropped, np.empty(0, np.int64), cleaned.noted)
         recording = replace(
             recording, imu_s=times, imu=values, imu_ok=ok, imu_saturated=np.empty(0, bool)
         )
@@ -60,6 +67,79 @@ def screen(recording: Recording, name: str, params: Resample) -> tuple[Recording
     elif mocap and params.units == "convert":
         recording = replace(recording, mocap=cured(recording.mocap, mocap))
     return recording, cleaned
+
+
+def count_kept(
+    ledger: Ledger,
+    loaded: Recording,
+    screened: Recording,
+    cleaned: Cleaned,
+    params: Resample,
+    left_out: str = "",
+) -> None:
+    """Count IMU samples and poses of a take: those recorded, those to resample, and the others.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Of the units `imu_samples` and `poses`.
+    loaded : Recording
+        As the adapter read it.
+    screened, cleaned : Recording, Cleaned
+        As `screen` left it.
+    params : Resample
+        The section `resample` of params.yaml; the clock of the authors cleans no sample.
+    left_out : str
+        Why the whole take is left out; empty where it is not.
+    """
+    duration = loaded.duration_s
+    ledger.find("imu_samples", len(loaded.imu_s))
+    if params.clock == "authors":
+        _count_decimated(ledger, loaded, screened, left_out)
+    else:
+        for reason, count in cleaned.dropped.items():
+            ledger.drop("imu_samples", reason, count)
+        times = cleaned.times
+        _sift(
+            ledger, "imu_samples", len(times),
+            {_OUTSIDE: (times < 0) | (times >= duration), left_out: np.array(bool(left_out))},
+        )  # fmt: skip
+    ledger.find("poses", len(loaded.mocap_s))
+    if not len(screened.mocap_s):
+        ledger.drop("poses", REFUSED, len(loaded.mocap_s))
+    times = screened.mocap_s
+    _sift(
+        ledger, "poses", len(times),
+        {
+            "no time": ~np.isfinite(times),
+            _OUTSIDE: (times < 0) | (times >= duration),
+            "no joint measured": ~np.isfinite(screened.mocap).all(axis=2).any(axis=1),
+            left_out: np.array(bool(left_out)),
+        },
+    )  # fmt: skip
+
+
+_OUTSIDE = "before or after the take"
+
+
+def _count_decimated(ledger: Ledger, loaded: Recording, screened: Recording, left_out: str) -> None:
+    """Count the IMU samples that the published recipe takes."""
+    if not len(screened.imu_s):
+        ledger.drop("imu_samples", REFUSED, len(loaded.imu_s))
+    count = len(screened.imu_s)
+    taken = np.zeros(count, bool)
+    taken[decimated_rows(screened.imu_s, loaded.duration_s)] = True
+    reasons = {"not every n-th sample": ~taken, left_out: np.array(bool(left_out))}
+    _sift(ledger, "imu_samples", count, reasons)
+
+
+def _sift(ledger: Ledger, unit: str, count: int, reasons: Mapping[str, np.ndarray]) -> None:
+    """Drop by the first reason whose mask (count,) holds; use the others."""
+    left = np.ones(count, bool)
+    for reason, mask in reasons.items():
+        ledger.drop(unit, reason, int((left & mask).sum()))
+        left &= ~np.broadcast_to(mask, count)
+    ledger.use(unit, int(left.sum()))
 
 
 def _refused(found: list[Suspicion], params: Resample) -> bool:

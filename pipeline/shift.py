@@ -16,6 +16,7 @@ from aura.evaluation.shift import compare
 from aura.learning import training
 from aura.report import shift as tables
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import joined, trained
@@ -25,6 +26,7 @@ MAX_WINDOWS = 4096
 _PLACEMENT_OPTIONS = ("placement", "device", "imu")  # of adapters: where the sensor sits
 
 
+@logged(str(paths.REPORTS / "shift"))
 def run(params: Params) -> None:
     """Write `reports/shift/{table.md,figure.svg}` over the data sets of `shift.study`."""
     names = list(params.shift.study)

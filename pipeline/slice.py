@@ -1,22 +1,27 @@
 """slice: signals to an index of synchronised sliding windows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Slice
+from aura.counts import Ledger
 from aura.errors import AuraError
 from aura.evaluation import leakage
 from aura.schema import SIGNALS, SPLITS, TAKES, WINDOWS, from_rows, to_numpy
-from aura.signals.windows import Span, TakeSignals, Window, slice_take
+from aura.signals.windows import Span, TakeSignals, Window, slice_take, starts
 from pipeline.engine import inputs, paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import Told, logged, tell
 from pipeline.engine.output import Made, list_shards, read_table, stage_output, write_json
 from pipeline.engine.shards import Add, add_counts, file_shards, run_shards
 
+UNITS = ("takes", "windows", "texts")
 _SIGNAL_COLUMNS = [
     "take_id",
     "second",
@@ -25,6 +30,7 @@ _SIGNAL_COLUMNS = [
     "imu_saturated",
     "clock_offset_ms",
 ]
+NOTHING_LEFT, OUTSIDE = "says nothing but its class", "in no window that is kept"
 _MODALITIES = ("imu", "mocap", "video", "text", "action")
 _TAKE_COLUMNS = (
     *("take_id", "participant_id", "capture_id", "split", "label"),
@@ -32,6 +38,7 @@ _TAKE_COLUMNS = (
 )
 
 
+@logged(str(paths.WINDOWS / "{dataset}"))
 def run(params: Params, dataset: str) -> None:
     """Cut the signals of `dataset` into `data/windows/<dataset>`."""
     params.dataset(dataset)
@@ -55,21 +62,24 @@ def run(params: Params, dataset: str) -> None:
                 f"slice {dataset}",
             )
         )
-        if not sum(report["windows"] for report in reports):
+        ledger = Ledger("slice", *UNITS)
+        for report in reports:
+            ledger.add(report["counts"])
+        tell(ledger, *(report["told"] for report in reports))
+        if not ledger.used("windows"):
             raise AuraError(
                 f"No window of {params.slice.window_s} s fits the signals of {dataset}."
             )
         per_split, present = add_counts(reports, "per_split"), add_counts(reports, "with")
-        with stage_output(paths.report(dataset, "slice"), None) as report:
+        with stage_output(paths.report(dataset, "slice"), None) as counted:
             write_json(
-                report / "metrics.json",
+                counted / "metrics.json",
                 {
-                    "windows": sum(report["windows"] for report in reports),
+                    **ledger.content(),
                     "windows_per_split": {split: per_split.get(split, 0) for split in SPLITS},
-                    "with": {name: present.get(name, 0) for name in _MODALITIES},
+                    "windows_with": {name: present.get(name, 0) for name in _MODALITIES},
                     "windows_saturated": present.get("saturation", 0),
-                    "rejected": add_counts(reports, "rejected"),
-                    "texts": add_counts(reports, "texts"),
+                    "texts_by_source": add_counts(reports, "sources"),
                     "texts_and_their_class": add_counts(reports, "leaks"),
                     "largest_gap_ms": max(report["largest_gap_ms"] for report in reports),
                     "clock_offset_ms": max(report["clock_offset_ms"] for report in reports),
@@ -84,14 +94,14 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
     takes = {row["take_id"]: row for row in takes_table.to_pylist()}
     imu_valid, mocap_valid = (to_numpy(signals, name) for name in ("imu_valid", "mocap_valid"))
     saturated, offsets = (signals[name].to_numpy() for name in ("imu_saturated", "clock_offset_ms"))
-    total, largest_gap_ms, clock_offset_ms = 0, 0.0, 0.0
-    counts = {name: Counter[str]() for name in ("rejected", "texts", "leaks", "per_split", "with")}
+    ledger, told, largest_gap_ms, clock_offset_ms = Ledger("slice", *UNITS), Told(), 0.0, 0.0
+    ledger.find("takes", takes_table.num_rows)
+    counts = {name: Counter[str]() for name in ("sources", "leaks", "per_split", "with")}
     for take_id, first, last in take_runs(signals.column("take_id").to_pylist()):
         take = takes[take_id]
         duration = take["duration_s"]
-        spans, dropped = texts_of(take, params.mask_class_names)
-        counts["texts"].update(Counter(span.source for span in spans))
-        counts["rejected"].update(dropped)
+        spans, mute = texts_of(take, params.mask_class_names)
+        counts["sources"].update(Counter(span.source for span in spans))
         counts["leaks"].update(leakage.shares((span.text, take["label"]) for span in spans))
         signals_of_take = TakeSignals(
             duration_s=duration,
@@ -107,8 +117,7 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
                 Span(a["action"], a["begin_s"], a["end_s"], "action") for a in take["actions"]
             ],
         )
-        windows, reasons = slice_take(signals_of_take, params)
-        counts["rejected"].update(reasons)
+        windows, dropped, held = slice_take(signals_of_take, params)
         counts["per_split"].update({take["split"]: len(windows)})
         ids = {name: take[name] for name in _TAKE_COLUMNS}
         rows = [
@@ -116,20 +125,46 @@ def slice_shard(params: Slice, file: Path, add: Add) -> dict[str, Any]:
             for w in windows
         ]
         add("part", from_rows(rows, WINDOWS))
-        total += len(rows)
+        ledger.find("texts", len(take["texts"]))
+        ledger.drop("texts", NOTHING_LEFT, mute)
+        found = len(starts(duration, params.window_s, params.stride_s, params.pad_short))
+        lost = _count_take(ledger, found, len(rows), dropped, held)
+        told += [[take["take_name"], reason, count, ""] for reason, count in lost.items()]
         for window in windows:
             counts["with"].update(_present(window))
             largest_gap_ms = max(largest_gap_ms, window.largest_gap_ms)
             clock_offset_ms = max(clock_offset_ms, window.clock_offset_ms)
     return {
         **{name: dict(counter) for name, counter in counts.items()},
-        "windows": total,
+        "counts": ledger.content(),
+        "told": told,
         "largest_gap_ms": largest_gap_ms,
         "clock_offset_ms": clock_offset_ms,
     }
 
 
-def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]]:
+def _count_take(
+    ledger: Ledger, found: int, kept: int, dropped: Mapping[str, int], held: np.ndarray
+) -> dict[str, int]:
+    """Count a take, its windows and its texts; returns what it has lost, by unit and reason."""
+    ledger.find("windows", found)
+    ledger.use("windows", kept)
+    lost = Counter({f"window: {reason}": count for reason, count in dropped.items()})
+    for reason, count in dropped.items():
+        ledger.drop("windows", reason, count)
+    ledger.use("texts", int(held.sum()))
+    ledger.drop("texts", OUTSIDE, int((~held).sum()))
+    lost[f"text: {OUTSIDE}"] += int((~held).sum())
+    if kept:
+        ledger.use("takes")
+    else:
+        reason = "no window is kept" if found else "shorter than a window"
+        ledger.drop("takes", reason)
+        lost[f"take: {reason}"] += 1
+    return +lost
+
+
+def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], int]:
     """Texts of a take.
 
     Parameters
@@ -143,19 +178,18 @@ def texts_of(take: dict[str, Any], mask: bool) -> tuple[list[Span], Counter[str]
     -------
     spans : list of Span
         The texts; one about a moment ends where it begins.
-    dropped : Counter of str
+    mute : int
         How many said nothing but their class.
     """
-    spans: list[Span] = []
-    dropped: Counter[str] = Counter()
+    spans, mute = list[Span](), 0
     for entry in take["texts"]:
         text = leakage.mask_class(entry["text"], take["label"]) if mask else entry["text"]
         end = entry["time_s"] if entry["end_s"] is None else entry["end_s"]
         if text:
             spans.append(Span(text, entry["time_s"], end, entry["source"]))
         else:
-            dropped["text says nothing but its class"] += 1
-    return spans, dropped
+            mute += 1
+    return spans, mute
 
 
 def _present(window: Window) -> dict[str, int]:

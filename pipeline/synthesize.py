@@ -6,18 +6,20 @@ from pathlib import Path
 from aura.config import Params
 from aura.datasets import synthetic
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged
 from pipeline.engine.output import stage_output
 from pipeline.engine.processes import process_pool
 from pipeline.engine.progress import track
 
 
+@logged(lambda params: params.dataset("synthetic").root)
 def run(params: Params) -> None:
     """Write the root of the data set called `synthetic`."""
     size = size_of(params)
     plans = synthetic.plan(size)
     identity = {"code": code_hash("pipeline.synthesize"), "size": vars(size)}
     with stage_output(Path(params.dataset("synthetic").root), identity) as root:
-        with process_pool(params.ray.local_workers()) as pool:
+        with process_pool(params.ray.local_workers(), None) as pool:
             jobs = [pool.submit(synthetic.write_take, root, plan, size) for plan in plans]
             for job in track(as_completed(jobs), "synthesize", total=len(jobs), unit="take"):
                 job.result()

@@ -26,6 +26,7 @@ from aura.teacher.source import find_source
 from aura.teacher.video import decode_frames
 from aura.teacher.video_check import VideoCheck
 from pipeline.engine import paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.watched import watch
@@ -33,6 +34,7 @@ from pipeline.engine.watched import watch
 _FRAMES_PER_SECOND = 2.0
 
 
+@logged(str(paths.TEACHER))
 def run(params: Params) -> None:
     """Write `models/teacher`: identity, and the weights where no tag of open_clip has them."""
     settings, source, sentences = params.teacher, None, None

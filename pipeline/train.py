@@ -23,19 +23,22 @@ from aura.learning.distributed import Group
 from aura.report.card import markdown
 from pipeline.engine import inputs, paths, workers
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say
 from pipeline.study import joined, splits
+from pipeline.study.counts import LEFT_OUT, learned
 from pipeline.study.curves import Curves
 
 _CURVES = ".curves"  # in the models' folder until they are whole, so that the two go together
 
 
+@logged(str(paths.MODELS / "{dataset}"))
 def run(params: Params, dataset: str) -> None:
     """Write `models/<dataset>/<phase>` and the curves in `reports/<dataset>/train`."""
     windows, texts, teacher = joined.load(params, dataset)
     for warning in splits.check(windows, params.entry(dataset).overlap):
-        say(f"train: {warning}")
+        say(f"train: {warning}", "warning")
     settings, without_video = joined.pairs_of(params.train, teacher)
     if without_video:
         say(f"train: {without_video}")
@@ -65,14 +68,18 @@ def run(params: Params, dataset: str) -> None:
         if own_teacher:
             card["own_teacher"] = own_teacher.model_dump(mode="json")
         model = _fresh(settings, shape, windows)
-        figures: dict[str, Any] = {"encoders": {}}
+        phases = settings.phases()
+        every = {**phases, **dict.fromkeys(twins, phases["joint"])}
+        seen_by = {name: twins.get(name, (windows, settings)) for name in every}
+        ledger = learned(windows, {name: seen for name, (seen, _) in seen_by.items()}, every)
+        tell(ledger)
+        figures: dict[str, Any] = {"encoders": {}, **ledger.content()}
         for modality in ("imu", "mocap"):
             parameters, flops = encoders.cost(getattr(model, modality))
             figures["encoders"][modality] = {"parameters": parameters, "flops": flops}
         card |= {"cost": figures["encoders"], "code": identity["code"]}
-        phases = settings.phases()
-        for name, phase in (*phases.items(), *((name, phases["joint"]) for name in twins)):
-            seen, seeded = twins.get(name, (windows, settings))
+        for name, phase in every.items():
+            seen, seeded = seen_by[name]
             learner = model if name in phases else _fresh(seeded, shape, seen)
             files = training.Files(
                 (models / name / "checkpoint.pt").absolute(),
@@ -106,7 +113,7 @@ def twins_of(
                 f"train.twins.held_out: no training window is of class '{name}'. Set it to one of "
                 f"these, or to null: {classes or 'none has a class'}."
             )
-        split = np.where(windows.label == name, "left out", windows.split)
+        split = np.where(windows.label == name, LEFT_OUT, windows.split)
         twins["held-out"] = (replace(windows, split=split), settings)
     naming = joined.naming(windows, texts)
     train = windows.rows("train")

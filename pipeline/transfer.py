@@ -21,6 +21,7 @@ from aura.learning.batches import Windows
 from aura.report import transfer as tables
 from aura.teacher.identity import Identity
 from pipeline.engine import inputs, paths
+from pipeline.engine.log import logged
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
@@ -31,6 +32,7 @@ AVERAGED = "seeds averaged"
 BALANCED = "seeds averaged, classes balanced over the unlabelled target"
 
 
+@logged(str(paths.report("{dataset}", "transfer")))
 def run(params: Params, dataset: str) -> None:
     """Write models in `models/transfer/<mixture>`, tables in `reports/<mixture>/transfer`.
 

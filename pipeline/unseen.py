@@ -19,6 +19,7 @@ from aura.evaluation.unseen import Outcome, calibrate
 from aura.report import unseen as tables
 from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
+from pipeline.engine.log import logged
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.study import grid, joined, targets, words
@@ -26,6 +27,7 @@ from pipeline.study.grid import SENSORS
 from pipeline.study.words import Cell
 
 
+@logged(str(paths.report("{dataset}", "unseen")))
 def run(params: Params, dataset: str) -> None:
     """Write cells in `models/unseen/<dataset>`, tables in `reports/<dataset>/unseen`."""
     settings = params.unseen

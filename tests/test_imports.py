@@ -11,9 +11,10 @@ from tests.conftest import ROOT
 
 # A room may import from the rooms named, besides itself. `aura/cli.py` has the one upward edge,
 # inside its command functions, by name.
-CORE = {"errors", "config", "schema", "storage"}
+CORE = {"errors", "config", "counts", "schema", "storage"}
 ALLOWED = {
     "errors": set(),
+    "counts": {"errors"},
     "storage": {"errors"},
     "config": {"errors", "storage"},
     "schema": {"errors", "config"},
@@ -27,7 +28,8 @@ ALLOWED = {
     "downstream": CORE | {"learning", "encoders", "evaluation"},
     "report": CORE | {"evaluation"},
     "inference": CORE | {"signals", "teacher", "learning", "report"},
-    "cli": {"errors", "config"},
+    "console": {"errors"},
+    "cli": {"errors", "config", "console"},
     "__init__": {"cli"},
     "__main__": {"cli"},
 }
@@ -38,9 +40,10 @@ EDGE = {
     "__init__": set(),
     "engine": set(),
     "screen": set(),
+    "footage": ENGINE,
     "study": ENGINE,
     "cost": ENGINE | PREPROCESSING,
-    **dict.fromkeys(PREPROCESSING, ENGINE | {"screen"}),
+    **dict.fromkeys(PREPROCESSING, ENGINE | {"screen", "footage"}),
     "fingerprint": ENGINE,
     **dict.fromkeys(("mix", "train", "evaluate", "finetune", "report", "ablate"), STUDY),
     **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),

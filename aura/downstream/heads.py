@@ -231,8 +231,7 @@ def _select_c(
 ) -> float:
     """The inverse penalty with the lowest log loss on groups that a fold was not fitted on.
 
-    They are tried from the smallest, and no more after two in a row that are worse than the best:
-    the loss rises from there on, and weak penalties take by far the longest to fit.
+    None is tried after two that are worse than the best: weak penalties take longest to fit.
     """
     folds = min(FOLDS, len(np.unique(groups_N)))
     splits = []
@@ -242,16 +241,14 @@ def _select_c(
             splits.append((train, held_out))
     if not splits:
         return DEFAULT_C
-    best, lowest, worse = DEFAULT_C, np.inf, 0
+    losses: dict[float, float] = {}
     for c in sorted(c_grid):
-        loss = 0.0
+        losses[c] = 0.0
         for train, held_out in splits:
             weight, bias = _fit_logistic(z_ND[train], y_N[train], classes, c)
             log_p_NC = log_softmax(z_ND[held_out] @ weight.T + bias, axis=-1)
-            loss -= log_p_NC[np.arange(len(held_out)), y_N[held_out]].sum()
-        worse = worse + 1 if loss >= lowest else 0
-        if loss < lowest:
-            best, lowest = float(c), loss
-        if worse == 2:
+            losses[c] -= log_p_NC[np.arange(len(held_out)), y_N[held_out]].sum()
+        best = min(losses, key=lambda tried: losses[tried])
+        if list(losses).index(best) <= len(losses) - 3:
             break
     return best

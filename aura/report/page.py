@@ -8,6 +8,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from aura.counts import by_count, name_of
 from aura.evaluation.diagnosis import display
 from aura.report import joint_map, neighbours
 from aura.report.bodies import imu_figure, skeleton_figure
@@ -131,7 +132,8 @@ def render(study: Study) -> str:
         undefined=StrictUndefined,
     )
     filters = {
-        "number": number, "count": count, "signed": signed, "title_of": _title, "short": display
+        "number": number, "count": count, "signed": signed, "title_of": _title, "short": display,
+        "unit": name_of, "by_count": by_count,
     }  # fmt: skip
     environment.filters |= filters
     environment.globals |= filters | {"passes": passes}

@@ -127,8 +127,11 @@ class Study:
         What is left after each step, in order: "takes found" → 412.
     splits : dict of str to dict
         Split → counts, such as {"train": {"participants": 30, "takes": 200, "windows": 4000}}.
+    counts : dict of str to dict
+        Stage → unit → what :class:`aura.counts.Ledger` holds of it: ``found``, ``used`` and
+        ``dropped``, the last by reason.
     skips : dict of str to dict
-        Stage → reason → number of items left out.
+        Stage → reason → number of items left out, masked or flagged that are no unit of `counts`.
     example : Example or None
         A test window to look at.
     params : str
@@ -158,6 +161,7 @@ class Study:
     curves: list[dict[str, Any]] = field(default_factory=list)
     funnel: dict[str, int] = field(default_factory=dict)
     splits: dict[str, dict[str, int]] = field(default_factory=dict)
+    counts: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     skips: dict[str, dict[str, int]] = field(default_factory=dict)
     example: Example | None = None
     params: str = ""

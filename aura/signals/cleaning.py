@@ -1,6 +1,6 @@
 """Samples of an IMU in order of time, without those that are none or of no certain time."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,12 +25,15 @@ class Cleaned:
         Samples dropped, by reason.
     kept : np.ndarray
         (N,) row of each sample in the input.
+    noted : dict of str to int
+        What was mended without a loss: samples that came out of order.
     """
 
     times: np.ndarray
     values: np.ndarray
     dropped: dict[str, int]
     kept: np.ndarray
+    noted: dict[str, int] = field(default_factory=dict)
 
 
 def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 0.02) -> Cleaned:
@@ -69,8 +72,8 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 
         keep &= ~lost
     kept = np.flatnonzero(keep)
     steps = np.diff(times[kept])
+    noted = {"sample out of order": int((steps < 0).sum())} if (steps < 0).any() else {}
     if (steps <= 0).any():
-        dropped["sample out of order"] = int((steps < 0).sum())
         again = repeated(times[kept], values[kept])
         dropped["sample duplicated"] = int(again.sum())
         kept = kept[~again]
@@ -90,7 +93,7 @@ def clean(times: np.ndarray, values: np.ndarray, ok: np.ndarray, gap_s: float = 
         dropped[reason] = len(kept) if none else shared
         kept = kept_of[:0] if none else kept_of
     dropped = {reason: n for reason, n in dropped.items() if n}
-    return Cleaned(times[kept], values[kept], dropped, kept)
+    return Cleaned(times[kept], values[kept], dropped, kept, noted)
 
 
 def _zeros(values: np.ndarray) -> np.ndarray:

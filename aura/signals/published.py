@@ -32,13 +32,20 @@ def decimate_imu(
     """
     count = round(duration_s * IMU_RATE_HZ)
     out = np.zeros((count, values.shape[1]), np.float32)
+    rows = decimated_rows(times, duration_s)
+    if not len(rows):
+        return out, np.zeros(count, bool)
+    out[: len(rows)] = np.nan_to_num(values[rows], posinf=0, neginf=0)
+    return out, np.ones(count, bool)
+
+
+def decimated_rows(times: np.ndarray, duration_s: float) -> np.ndarray:
+    """Which samples of (N,) in s `decimate_imu` takes, (n,) int."""
     inside = np.flatnonzero(times >= 0)
     if len(times) < 2 or not len(inside):
-        return out, np.zeros(count, bool)
+        return np.empty(0, np.int64)
     step = max(1, round(1 / float(np.median(np.abs(np.diff(times)))) / IMU_RATE_HZ))
-    samples = values[inside[0] :: step][:count]
-    out[: len(samples)] = np.nan_to_num(samples, posinf=0, neginf=0)
-    return out, np.ones(count, bool)
+    return np.arange(inside[0], len(times), step)[: round(duration_s * IMU_RATE_HZ)]
 
 
 def pick_mocap(

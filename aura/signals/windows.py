@@ -96,15 +96,31 @@ def longest_run(flags: np.ndarray) -> int:
     return int((edges[1::2] - edges[::2]).max(initial=0))
 
 
-def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[str]]:
-    """Cut one take; windows that no pair of modalities covers are rejected, counted by reason."""
+def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[str], np.ndarray]:
+    """Cut one take; windows that no pair of modalities covers are dropped.
+
+    Parameters
+    ----------
+    take : TakeSignals
+        Of N texts.
+    params : Slice
+        The section `slice` of params.yaml.
+
+    Returns
+    -------
+    windows : list of Window
+        Those that are kept, in order.
+    dropped : Counter of str
+        How many are not, by reason.
+    held : np.ndarray
+        (N,) bool, texts of the windows that are kept.
+    """
     windows: list[Window] = []
-    rejected: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    held = np.zeros(len(take.texts), bool)
     text_begin = np.array([text.begin_s for text in take.texts])
     text_end = np.array([text.end_s for text in take.texts])
     begins = starts(take.duration_s, params.window_s, params.stride_s, params.pad_short)
-    if len(begins) == 0:
-        rejected["recording shorter than a window"] += 1
     # A padded window is as valid as the part of it that was recorded.
     length = min(take.duration_s, params.window_s)
     for start in begins:
@@ -133,12 +149,13 @@ def slice_take(take: TakeSignals, params: Slice) -> tuple[list[Window], Counter[
         )
         present = window.has_imu + window.has_mocap + window.has_video + bool(texts)
         if not (window.has_imu or window.has_mocap):
-            rejected["neither IMU nor mocap valid"] += 1
+            dropped["neither IMU nor mocap valid"] += 1
         elif present < 2:
-            rejected["only one modality present"] += 1
+            dropped["only one modality present"] += 1
         else:
             windows.append(window)
-    return windows, rejected
+            held |= inside
+    return windows, dropped, held
 
 
 def action_of(actions: Sequence[Span], begin_s: float, end_s: float) -> str | None:

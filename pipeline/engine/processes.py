@@ -15,15 +15,27 @@ from aura.errors import AuraError
 
 
 @contextmanager
-def process_pool(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """A pool of processes of one thread each.
+def process_pool(workers: int, start: str | None = "spawn") -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes of one thread each; what is not begun when the block fails never is.
+
+    Parameters
+    ----------
+    workers : int
+        How many.
+    start : str or None
+        How they start, as of `multiprocessing`; None for the way of the platform.
+
+    Yields
+    ------
+    ProcessPoolExecutor
+        The pool.
 
     Raises
     ------
     AuraError
         A process was killed.
     """
-    pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _init_worker)
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(start), _init_worker)
     try:
         yield pool
         pool.shutdown()
@@ -42,6 +54,7 @@ def _init_worker() -> None:
     os.environ["OMP_NUM_THREADS"] = "1"  # for what is imported later, torch above all
     threadpool_limits(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # and ends this process by it
     threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 

@@ -4,10 +4,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TypeVar
 
 from tqdm import tqdm
+
+from pipeline.engine.log import is_quiet, note, show
 
 T = TypeVar("T")
 QUIET_S = 45.0  # after which what is waited for is said; then after twice that, and so on
@@ -17,9 +19,12 @@ def track(
     items: Iterable[T], label: str, total: int | None = None, unit: str = "it"
 ) -> Iterator[T]:
     """Yield `items` with a progress display."""
-    bar = tqdm(items, desc=label, total=total, unit=unit, mininterval=_interval_s(), leave=True)
-    with _polling(Silence(label, lambda: f"at work on {unit} {bar.n + 1}"), lambda: int(bar.n)):
-        yield from bar
+    bar = tqdm(items, label, total, unit=unit, mininterval=_interval_s(), disable=is_quiet())
+    done = 0
+    with _polling(Silence(label, lambda: f"at work on {unit} {done + 1}"), lambda: done):
+        for item in bar:
+            yield item
+            done += 1
 
 
 @contextmanager
@@ -34,11 +39,13 @@ def follow(
 
     Where nothing is done for long, a line says what `waiting_for` gives.
     """
-    with tqdm(desc=label, total=total, unit=unit, mininterval=_interval_s()) as bar:
+    every_s, quiet = _interval_s(), is_quiet()
+    with tqdm(desc=label, total=total, unit=unit, mininterval=every_s, disable=quiet) as bar:
 
         def update() -> int:
-            bar.update(progress() - bar.n)
-            return int(bar.n)
+            done = progress()
+            bar.update(done - bar.n)
+            return done
 
         try:
             with _polling(Silence(label, waiting_for), update):
@@ -77,7 +84,9 @@ class Silence:
         elif quiet_s >= self._quiet_s:
             self._quiet_s *= 2
             said = f"{self.label}: nothing new for {quiet_s:.0f} s; {self.waiting_for()}."
-            tqdm.write(said, file=sys.stderr)  # on a line of its own, a bar or none
+            note(said)
+            if not is_quiet():
+                tqdm.write(said, file=sys.stderr)  # on a line of its own, a bar or none
 
 
 @contextmanager
@@ -102,12 +111,16 @@ def _interval_s() -> float:
     return 0.2 if sys.stderr.isatty() else 5.0
 
 
-def say(sentence: str) -> None:
-    """Tell the user something in one line, on stderr so that stdout stays for results.
+def say(sentence: str, level: str = "info") -> None:
+    """Tell the user something in one line, on stderr and in the log of the stage.
 
-    Nobody reading any more, as behind `| head`, is no reason to end.
+    Parameters
+    ----------
+    sentence : str
+        Nothing is said where it is empty.
+    level : {"info", "warning"}
+        A warning is printed under `--quiet` too.
     """
-    if not sentence:
-        return
-    with suppress(BrokenPipeError):
-        print(sentence, file=sys.stderr, flush=True)
+    if sentence:
+        show(sentence, level)
+        note(sentence, level)

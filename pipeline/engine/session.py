@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import os
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -32,7 +33,10 @@ def ray_session(settings: Ray) -> Iterator[None]:
     owner = not ray.is_initialized()
     if owner:
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        handler = signal.getsignal(signal.SIGTERM)
         _connect(settings)
+        with contextlib.suppress(ValueError):  # in another thread Ray has set none
+            signal.signal(signal.SIGTERM, handler)  # Ray's own would end with its number
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     context = ray.data.DataContext.get_current()
     context.enable_progress_bars = False

@@ -26,7 +26,14 @@ from pipeline.engine.session import describe_ray, ray_session
 from pipeline.engine.task import Add, Report, Shard, ShardTask, Work
 
 __all__ = [
-    "Add", "Report", "Shard", "Work", "add_counts", "file_shards", "group", "require_some",
+    "Add",
+    "Report",
+    "Shard",
+    "Work",
+    "add_counts",
+    "file_shards",
+    "forget_done",
+    "group",
     "run_shards",
 ]  # fmt: skip
 
@@ -153,21 +160,7 @@ def add_counts(reports: Sequence[Report], key: str) -> dict[str, int]:
     return dict(sorted(total.items()))
 
 
-def require_some(
-    what: str, counter: str, dataset: str, folder: Path, reports: Sequence[Report]
-) -> None:
-    """Raise `AuraError` where `skips` were counted and nothing under `counter`.
-
-    The shards of `folder` are then no longer done, so that the next run tries them again.
-    """
-    skips = add_counts(reports, "skips")
-    if not skips or any(report[counter] for report in reports):
-        return
+def forget_done(folder: Path) -> None:
+    """No shard of `folder` is done any more: the next run tries them again."""
     for done in folder.glob("part-*.done"):
         done.unlink()
-    reasons = ", ".join(f"{reason.partition(': ')[2]} ({n})" for reason, n in skips.items())
-    failure = next((f" {report['failure']}" for report in reports if report["failure"]), "")
-    raise AuraError(
-        f"No {what} of data set {dataset} can be used: {reasons}.{failure} "
-        f"Mend or remove them; `aura doctor --dataset {dataset}` names each."
-    )

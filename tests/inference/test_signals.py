@@ -49,7 +49,7 @@ def test_a_recording_gives_the_windows_and_vectors_of_the_pipeline(project, tmp_
     valid = [schema.to_numpy(signals, f"{m}_valid") for m in ("imu", "mocap")]
     take = TakeSignals(seconds, valid[0].reshape(-1), valid[1].reshape(-1, 17),
                        np.zeros(seconds), np.zeros(seconds), [], True)  # fmt: skip
-    sliced, _ = slice_take(take, config.Slice())
+    sliced, *_ = slice_take(take, config.Slice())
     rows = [
         {**asdict(w), "window_id": str(i), "take_id": "take", "participant_id": "p",
          "capture_id": "c", "split": "test", "label": None, "place": None,

@@ -122,20 +122,27 @@ def test_preprocess_counts_what_was_planted(flawed, plans):
         for stage in ("resample", "slice", "embed")
     }
     skips, elements = expected(folder / "data/raw/synthetic", plans)
-    found = Counter(counted["resample"]["skips"]) + Counter(counted["embed"]["skips"])
-    unusable = found.pop("video: no camera of the take can be used", 0)
+    resample, sliced, embedded = (counted[stage] for stage in ("resample", "slice", "embed"))
+    found = Counter(resample["skips"]) + Counter(embedded["skips"])
+    cameras = dict(embedded["cameras"]["dropped"])
+    read = embedded["cameras"]["used"]
+    spare = cameras.pop("another camera is read")
+    assert embedded["cameras"]["found"] == read + spare + sum(cameras.values())
+    found.update({f"take: {reason}": n for reason, n in resample["takes"]["dropped"].items()})
+    found.update({f"video: {reason}": n for reason, n in cameras.items()})
     assert found == skips
-    assert unusable == 0  # each has two cameras, and loses at most one
-    resample = counted["resample"]
+    assert embedded["takes_with_video"]["dropped"] == {}  # each has two cameras, and loses one
     near = elements.pop("IMU sample at the end of its range")
     assert resample["masked"].pop("IMU sample at the end of its range") == pytest.approx(
         near, abs=2
     )
-    assert Counter(resample["samples_dropped"]) + Counter(resample["masked"]) == elements
-    assert counted["slice"]["rejected"] == {}
-    assert resample["takes_found"] == len(plans)
+    dropped = Counter(resample["imu_samples"]["dropped"])
+    assert dropped.pop("before or after the take") > 0
+    assert dropped + Counter(resample["masked"]) == elements
+    assert [sliced[unit]["dropped"] for unit in ("takes", "windows", "texts")] == [{}, {}, {}]
+    assert resample["takes"]["found"] == len(plans)
     lost = sum(n for reason, n in skips.items() if reason.startswith("take: "))
-    assert resample["takes_used"] == len(plans) - lost
+    assert resample["takes"]["used"] == sliced["takes"]["found"] == len(plans) - lost
 
 
 def test_doctor_tells_the_same_and_writes_nothing(flawed, plans, monkeypatch):

@@ -77,8 +77,19 @@ def test_all_stages_take_a_mixture(place, params):
     page = (place / "reports/both/report/index.html").read_text()
     assert "By data set of the mixture" in page
     content = report.fill(params, "both")
-    used = json.loads((place / "reports/synthetic/resample/metrics.json").read_text())["takes_used"]
-    assert content.funnel["takes used"] == 2 * used
+    counted = json.loads((place / "reports/synthetic/resample/metrics.json").read_text())
+    takes = content.counts["resample"]["takes"]
+    assert (takes["found"], takes["used"]) == tuple(
+        2 * counted["takes"][name] for name in ("found", "used")
+    )
+    assert content.funnel["takes used"] == takes["used"]
+    mixed = json.loads((place / "reports/both/mix/metrics.json").read_text())
+    assert content.counts["mix"] == mixed
+    assert {unit: n["found"] for unit, n in mixed.items()} == {
+        f"windows_of_{name}": content.counts["slice"]["windows"]["used"] // 2
+        for name in ("synthetic", "utd-mhad")
+    }
+    assert content.counts["train"]["windows"]["found"] == sum(n["used"] for n in mixed.values())
 
 
 def test_what_does_not_go_together_is_refused(place, params, monkeypatch):

@@ -23,6 +23,7 @@ from pipeline import (
     evaluate,
     export,
     fingerprint,
+    footage,
     preprocess,
     report,
     resample,
@@ -114,8 +115,10 @@ def test_a_data_set_s_own_teacher_goes_from_fingerprint_to_load(copy, capfd, mon
     embed.run(params, "synthetic")
     assert not paths.TEACHER.exists()  # that of all is not needed
     metrics = read("reports/synthetic/embed/metrics.json")
-    assert metrics["skips"] == {"video: teacher reads texts alone": count}
-    assert metrics["windows_with_video"] == metrics["frames_embedded"] == 0
+    assert metrics["windows_with_video"] == {
+        "found": count, "used": 0, "dropped": {"teacher reads texts alone": count},
+    }  # fmt: skip
+    assert metrics["frames"] == {"found": 0, "used": 0, "dropped": {}}
     assert not list((copy / "data/embeddings/synthetic").glob("part-*"))
     said = f"tiny reads texts alone; the video of {count} windows is left out"
     assert capfd.readouterr().err.count(said) == 1
@@ -225,7 +228,7 @@ def test_the_teacher_of_all_may_be_a_sentence_model(copy, capfd):
     text = Path("models/synthetic/joint/README.md").read_text()
     assert "Before each text it reads `query : `." in text
     assert 'teacher="models/teacher"' in text
-    embed._load_teacher.cache_clear()  # as in another process
+    footage.load_teacher.cache_clear()  # as in another process
     file = copy / "models/teacher/tokenizer.json"
     file.write_text(file.read_text().replace("cooking", "kooking"))
     with pytest.raises(AuraError, match=r"tokenizer\.json is damaged.*run `aura teach` again"):
@@ -311,7 +314,7 @@ def test_an_own_teacher_may_be_a_clip(windows, tmp_path, monkeypatch):
     embed.run(params, "synthetic")
     metrics = read("reports/synthetic/embed/metrics.json")
     assert metrics["teacher"]["model"] == "local-dir:clip"
-    assert metrics["frames_embedded"] > 0
+    assert metrics["frames"]["used"] > 0
     train.run(params, "synthetic")
     encoders = aura.load("models/synthetic/joint")
     assert encoders.encode_text(TEXTS).shape == (2, 512)

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from aura.datasets import synthetic
-from aura.datasets.base import Recording, empty_imu, empty_mocap, open_dataset
+from aura.datasets.base import open_dataset
 from aura.datasets.synthetic.flaws import CAMERA_FLAWS, SEVERE
 from aura.errors import AuraError
 from aura.schema import TAKES, WINDOWS, to_numpy
@@ -72,17 +72,23 @@ def test_counts_of_the_stages_agree_with_what_was_planted(project):
     counted = metrics(folder, "resample")
     plans = synthetic.plan(synthesize.size_of(params))
     planted = Counter(flaw.kind for flaw in synthetic.planted(plans))
-    assert counted["takes_found"] == len(plans)
-    skips = counted["skips"]
-    assert skips.get("take: take is marked as dropped", 0) == planted["dropped_take"]
-    assert skips["take: take is in a split that is not read"] == sum(
-        plan.split == "teacher" for plan in plans
+    takes = counted["takes"]
+    assert takes["found"] == len(plans)
+    lost = Counter(
+        {
+            "take is marked as dropped": planted["dropped_take"],
+            "take is in no split": planted["no_split"],
+            "take cannot be opened": planted["no_frame_range"],
+            "take is in a split that is not read": sum(p.split == "teacher" for p in plans),
+        }
     )
-    lost = sum(v for k, v in skips.items() if k.startswith("take: "))
-    assert counted["takes_used"] == counted["takes_found"] - lost
+    assert takes["dropped"] == +lost
+    used = pq.read_table(sorted((folder / "data/signals/synthetic").glob("takes-*"))).num_rows
+    assert takes["used"] == used == len(plans) - lost.total()
     sliced = metrics(folder, "slice")
     windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
-    assert sliced["windows"] == sum(sliced["windows_per_split"].values()) == windows.num_rows
+    kept = sliced["windows"]["used"]
+    assert kept == sum(sliced["windows_per_split"].values()) == windows.num_rows
 
 
 def test_signals_on_disk_equal_the_resampler_on_the_raw_file(project):
@@ -118,11 +124,16 @@ def test_a_corrupt_vrs_and_mp4_are_counted_and_the_rest_goes_on(copy):
         stage.run(params, "synthetic")
     new_skips = Counter(metrics(folder, "resample")["skips"]) - Counter(before["resample"]["skips"])
     assert new_skips == {"imu: VRS file is corrupt": 1}
-    new_skips = Counter(metrics(folder, "embed")["skips"]) - Counter(before["embed"]["skips"])
-    assert new_skips["video: video cannot be opened"] == 2
-    assert new_skips["video: no camera of the take can be used"] == 1
+    now, then = metrics(folder, "embed"), before["embed"]
+    lost = {
+        unit: Counter(now[unit]["dropped"]) - Counter(then[unit]["dropped"])
+        for unit in ("cameras", "takes_with_video", "windows_with_video")
+    }
+    assert lost["cameras"]["video cannot be opened"] == 2
+    assert lost["takes_with_video"] == {"no camera of the take can be used": 1}
     windows = pq.read_table(sorted((folder / "data/windows/synthetic").glob("part-*")))
     windows_of_take = [w for w in windows.to_pylist() if w["take_id"] == take["take_id"]]
+    assert lost["windows_with_video"] == {"no camera of the take can be used": len(windows_of_take)}
     assert windows_of_take
     assert not any(w["has_imu"] for w in windows_of_take)
     assert all(w["has_mocap"] for w in windows_of_take)
@@ -260,7 +271,9 @@ def test_doctor_tells_what_a_run_would_skip_and_writes_nothing(copy):
     before = sorted(folder.rglob("*"))
     table = doctor.run(params, "synthetic")
     assert sorted(folder.rglob("*")) == before
-    skips = metrics(folder, "resample")["skips"]
+    counted = metrics(folder, "resample")
+    takes = {f"take: {reason}": n for reason, n in counted["takes"]["dropped"].items()}
+    skips = {**counted["skips"], **takes}
     for name, count in skips.items():
         modality, reason = name.split(": ", 1)
         assert f"{count:>8}  {modality}: {reason}, e.g." in table
@@ -273,16 +286,3 @@ def test_doctor_on_nothing_is_one_sentence(tmp_path):
     (tmp_path / "annotations/splits.json").write_text("{}")
     with pytest.raises(AuraError, match="has no take that can be used"):
         doctor.run(tiny_params(f"datasets.synthetic.root={tmp_path}"), "synthetic")
-
-
-def test_clock_offsets_are_the_worst_of_each_second():
-    imu_s, imu, ok = empty_imu()
-    mocap_s, mocap = empty_mocap()
-    frame_s = np.arange(90) / 30
-    frame_s[40] += 0.007
-    frame_s[50] = np.nan
-    recording = Recording(3.0, imu_s, imu, ok, mocap_s, mocap, 30.0, frame_s, (), (), ())
-    offsets = resample.clock_offsets(recording, 3)
-    np.testing.assert_allclose(offsets, [0, 7, 0], atol=1e-4)
-    nothing = resample.clock_offsets(replace(recording, frame_s=np.empty(0)), 2)
-    assert nothing.tolist() == [0, 0]

@@ -220,6 +220,13 @@ def full_study():
             "val": {"participants": 4, "takes": 40, "windows": 507},
             "test": {"participants": 14, "takes": 48, "windows": 613},
         },
+        counts={
+            "resample": {
+                "takes": {"found": 412, "used": 398, "dropped": {"no split": 5, "no <clock>": 9}},
+                "imu_samples": {"found": 9000, "used": 9000, "dropped": {}},
+            },
+            "slice": {"windows": {"found": 5122, "used": 5120, "dropped": {"nothing valid": 2}}},
+        },
         skips={
             "resample": {"no IMU stream": 9, "clock not synchronised": 5},
             "slice": {},

@@ -102,10 +102,10 @@ def test_longest_run_equals_a_loop(flags):
 
 def test_texts_go_to_the_windows_that_hold_their_time():
     texts = [(0.0, "a"), (4.9, "b"), (5.0, "c"), (5.0, "c"), (11.0, "late")]
-    windows, _ = slice_take(signals(texts=texts), Slice())
+    windows, *_ = slice_take(signals(texts=texts), Slice())
     assert [w.start_s for w in windows] == [0, 2.5, 5]
     assert [texts_of(w) for w in windows] == [["a", "b"], ["b", "c", "c"], ["c", "c"]]
-    wide, _ = slice_take(signals(texts=texts), Slice(text_tolerance_s=1.5))
+    wide, *_ = slice_take(signals(texts=texts), Slice(text_tolerance_s=1.5))
     assert texts_of(wide[2]) == ["b", "c", "c", "late"]
     offsets = [text.offset_s for text in wide[2].texts]
     np.testing.assert_allclose(offsets, [-0.1, 0, 0, 6])  # from the window's start at 5 s
@@ -114,7 +114,7 @@ def test_texts_go_to_the_windows_that_hold_their_time():
 @given(begin=st.floats(-3, 15), length=st.floats(0, 6), tolerance=st.floats(0, 2))
 def test_a_text_with_a_span_goes_to_every_window_it_touches(begin, length, tolerance):
     span = Span("step", begin, begin + length, "keystep")
-    windows, _ = slice_take(signals(texts=[span]), Slice(text_tolerance_s=tolerance))
+    windows, *_ = slice_take(signals(texts=[span]), Slice(text_tolerance_s=tolerance))
     for window in windows:
         low, high = window.start_s - tolerance, window.start_s + 5 + tolerance
         touches = begin < high and begin + length >= low
@@ -125,7 +125,7 @@ def test_a_text_with_a_span_goes_to_every_window_it_touches(begin, length, toler
 def test_validity_gap_and_clock_offset_are_of_the_window():
     imu = np.ones(2400, bool)
     imu[1000:1100] = False  # 0.5 s from 5.0 s
-    windows, rejected = slice_take(signals(imu=imu), Slice(min_imu_valid=0.95))
+    windows, rejected, _ = slice_take(signals(imu=imu), Slice(min_imu_valid=0.95))
     assert not rejected
     first, second, third = windows
     assert (first.imu_valid, first.largest_gap_ms, first.has_imu) == (1, 0, True)
@@ -138,18 +138,33 @@ def test_validity_gap_and_clock_offset_are_of_the_window():
 
 def test_windows_that_pair_nothing_are_rejected_with_the_reason():
     none = np.zeros(2400, bool)
-    _, rejected = slice_take(
+    _, rejected, _ = slice_take(
         signals(imu=none, mocap=np.zeros((120, 17), bool), texts=[(1, "a")]), Slice()
     )
     assert rejected == {"neither IMU nor mocap valid": 3}
-    _, rejected = slice_take(signals(imu=none, has_video=False), Slice())
+    _, rejected, _ = slice_take(signals(imu=none, has_video=False), Slice())
     assert rejected == {"only one modality present": 3}
-    _, rejected = slice_take(signals(seconds=3.0), Slice(pad_short=False))
-    assert rejected == {"recording shorter than a window": 1}
+    windows, rejected, _ = slice_take(signals(seconds=3.0), Slice(pad_short=False))
+    assert (windows, rejected) == ([], {})  # none is found, so none is dropped
+
+
+def test_texts_that_are_in_no_window_that_is_kept_are_known():
+    """Oracle: the texts of the windows. One lies behind the last, one in a window of nothing."""
+    imu = np.ones(2400, bool)
+    imu[:1000] = False
+    mocap = np.ones((120, 17), bool)
+    mocap[:50] = False
+    texts = [(1.0, "alone"), (6.0, "both"), (11.9, "behind")]
+    windows, rejected, held = slice_take(
+        signals(imu=imu, mocap=mocap, texts=texts), Slice(min_imu_valid=0.6, min_mocap_valid=0.6)
+    )
+    assert rejected["neither IMU nor mocap valid"] == 2
+    kept = {text.text for window in windows for text in window.texts}
+    assert held.tolist() == [text in kept for _, text in texts] == [False, True, False]
 
 
 def test_a_short_recording_becomes_one_window_valid_over_its_own_length():
-    windows, _ = slice_take(signals(seconds=3.0, texts=[(2.9, "a")]), Slice())
+    windows, *_ = slice_take(signals(seconds=3.0, texts=[(2.9, "a")]), Slice())
     assert len(windows) == 1
     assert windows[0].imu_valid == 1
     assert texts_of(windows[0]) == ["a"]
