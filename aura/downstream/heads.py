@@ -223,11 +223,7 @@ def _fit_logistic(
 
 
 def _select_c(
-    z_ND: np.ndarray,
-    y_N: np.ndarray,
-    classes: int,
-    groups_N: np.ndarray,
-    c_grid: Sequence[float],
+    z_ND: np.ndarray, y_N: np.ndarray, classes: int, groups_N: np.ndarray, c_grid: Sequence[float]
 ) -> float:
     """The inverse penalty with the lowest log loss on groups that a fold was not fitted on.
 
