@@ -5,7 +5,7 @@ import io
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 from typing import NamedTuple
@@ -49,6 +49,8 @@ def count_changes(kill_at: int, log: Path) -> None:
         if not isinstance(path, str | bytes | os.PathLike):
             return False
         name = os.fsdecode(path)
+        if name.removeprefix(here).startswith("logs"):  # no output
+            return False
         return not name.endswith(".aura.lock") and (not name.startswith("/") or here in name)
 
     def hook(event: str, arguments: tuple) -> None:
@@ -96,15 +98,23 @@ def changes_of(project: Path, place: Path, stage: str) -> list[str]:
     return log.read_text().splitlines()
 
 
-def kill(project: Path, place: Path, stage: str, number: int, wanted: dict[str, str]) -> str:
+def kill(
+    project: Path, place: Path, stage: str, number: int, wanted: dict[str, str],
+    before: Callable[[], None] = lambda: None,
+) -> str:  # fmt: skip
     """Kill a stage before a change, run it again, and say what is not as it would have been."""
     study.copy(project, place)
     overrides = study.STAGES.get(stage, ())
     log = place.with_name("killed")
-    code = study.run(place, stage, overrides=overrides, before=lambda: count_changes(number, log))
+
+    def begin() -> None:
+        before()
+        count_changes(number, log)
+
+    code = study.run(place, stage, overrides=overrides, before=begin)
     if code != -signal.SIGKILL:
         return f"was to be killed and ended with {code}"
-    code = study.run(place, stage, overrides=overrides)
+    code = study.run(place, stage, overrides=overrides, before=before)
     if code:
         last = (study.said(place).strip().splitlines() or [""])[-1]
         return f"the next run ends with {code}: {last}"

@@ -1,5 +1,6 @@
 """The smallest project that every stage can run in, and a stage in a process of its own."""
 
+import multiprocessing
 import os
 import shutil
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import yaml
+from ray import cloudpickle
 from scipy.io import savemat
 
 from aura.cli import app
@@ -78,6 +80,10 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 WITHOUT_DATASET = {"synthesize", "fingerprint", "teach", "shift"}
 KEPT = ("data", "models", "reports", "exports")
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload([
+    "__main__", "tests.faults.kills", *(f"pipeline.{stage}" for stage in STAGES)
+])  # fmt: skip
 
 
 def make(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> None:
@@ -117,14 +123,22 @@ def run(
     folder: Path, stage: str, dataset: str = "", overrides: tuple[str, ...] = (),
     before: Callable[[], None] = lambda: None,
 ) -> int:  # fmt: skip
-    """Run a stage in a forked child; returns its exit code, or less than 0 for its signal.
+    """Run a stage in a child; returns its exit code, or less than 0 for its signal.
 
-    What it says goes to `<folder>.log`. Nothing runs in this process, so that no thread is forked.
+    What it says goes to `<folder>.log`. Children are forked from a server that has imported the
+    stages and has no threads, unlike this process, which may hold Ray's and OpenMP's.
     """
-    import_module(f"pipeline.{stage}")
-    child = os.fork()
-    if child:
-        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    arguments = (folder, stage, dataset or dataset_of(stage), overrides, cloudpickle.dumps(before))
+    child = _processes.Process(target=_child, args=arguments)
+    child.start()
+    child.join()
+    assert child.exitcode is not None
+    return child.exitcode
+
+
+def _child(
+    folder: Path, stage: str, dataset: str, overrides: tuple[str, ...], before: bytes
+) -> None:
     code = 1
     try:
         os.chdir(folder)
@@ -132,7 +146,7 @@ def run(
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
-        _run(stage, dataset or dataset_of(stage), overrides, before)
+        _run(stage, dataset, overrides, cloudpickle.loads(before))
         code = 0
     except SystemExit as end:
         code = int(end.code or 0)

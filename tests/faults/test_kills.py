@@ -4,6 +4,7 @@ import signal
 
 import pytest
 
+from pipeline.engine import output
 from tests.faults import kills, study
 
 
@@ -26,10 +27,14 @@ def test_the_kill_is_one_and_comes_before_the_change(project, tmp_path):
     assert study.content(place) != study.content(project)  # it had begun
 
 
-def test_a_sweep_finds_what_is_wrong(project, tmp_path, monkeypatch):
+def _remove_nothing():
+    output._remove = lambda path: None
+
+
+def test_a_sweep_finds_what_is_wrong(project, tmp_path):
     """The harness itself can fail: here by a stage that never takes its old output away."""
     changes = kills.changes_of(project, tmp_path / "place", "slice")
     wanted = study.content(tmp_path / "place")
-    monkeypatch.setattr("pipeline.engine.output._remove", lambda path: None)
     swapped = next(n for n, of in enumerate(changes, 1) if of.endswith("windows/one.partial"))
-    assert kills.kill(project, tmp_path / "place", "slice", swapped, wanted)
+    assert not kills.kill(project, tmp_path / "place", "slice", swapped, wanted)
+    assert kills.kill(project, tmp_path / "place", "slice", swapped, wanted, _remove_nothing)
