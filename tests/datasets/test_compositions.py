@@ -257,7 +257,7 @@ def test_the_stage_writes_them_in_any_order_of_shards(tmp_path, monkeypatch):
         ]
         resample.run(config.load(ROOT / "params.yaml", overrides), "one")
         metrics = json.loads((folder / "reports/one/resample/metrics.json").read_text())
-        assert (metrics["takes_found"], metrics["takes_used"]) == (32, 32)
+        assert (metrics["takes"]["found"], metrics["takes"]["used"]) == (32, 32)
         adapter = open_dataset("sisfall", str(raw), {"val": [], "test": [], "compositions": 2})
         assert len(composed(adapter)) == 24
         parts = sorted((folder / "data/signals/one").glob("part-*.parquet"))
