@@ -172,7 +172,7 @@ def test_the_command(tmp_path):
     done = run("aura", "export", "--dataset", "toy", "--phase", "imu", cwd=tmp_path)
     assert done.returncode == 1
     assert re.fullmatch(
-        r"aura: There is no model at models/toy/imu yet; run `aura train` first\.",
+        r"aura: There is nothing at models/toy yet; run `aura train` first\.",
         done.stderr.strip(),
     )
     assert "aura export" in run("aura", "export", "--help", cwd=ROOT).stdout
