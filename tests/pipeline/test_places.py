@@ -85,10 +85,9 @@ def test_evaluate_writes_a_row_a_place_and_nothing_where_there_is_one(
     vectors = {m: rng.normal(size=(len(windows), small.DIM)) for m in MODALITIES}
     vectors = {m: (v / np.linalg.norm(v, axis=1, keepdims=True)).astype(np.float32)
                for m, v in vectors.items()}  # fmt: skip
-    monkeypatch.setattr(joined, "check_model", lambda *_: None)
     card = {"settings": tiny_params().train.model_dump(mode="json")}
-    monkeypatch.setattr(evaluate.training, "load", lambda _: (None, card))
-    monkeypatch.setattr(joined, "twins", lambda _: {})
+    monkeypatch.setattr(evaluate.trained, "load", lambda *_: (None, card))
+    monkeypatch.setattr(evaluate.trained, "twins", lambda *_: {})
     monkeypatch.setattr(
         evaluate.training, "embed", lambda model, w, rows, names: {
             m: v[: len(rows)] for m, v in vectors.items()

@@ -85,8 +85,8 @@ def copy(windows, tmp_path, monkeypatch):
 
     for name in ("decode_frames", "probe"):
         monkeypatch.setattr(video, name, refuse)
-    monkeypatch.setattr("pipeline.embed.embed_video", refuse)
-    monkeypatch.setattr("pipeline.embed.probe", refuse)
+    monkeypatch.setattr("pipeline.footage.embed_video", refuse)
+    monkeypatch.setattr("pipeline.footage.probe", refuse)
     return tmp_path / "copy"
 
 

@@ -43,6 +43,8 @@ def details():
     }  # fmt: skip
     common = {
         "seeds": [0, 1], "participants": 3, "windows": 9, "classes": ["a", "b"],
+        "errors": [{"label": "a", "n": 7, "recall": 0.25, "taken_for": "b", "of": 0.75},
+                   {"label": "b", "n": 2, "recall": 1.0}],
         "baselines": {"uniform": {"macro_f1": 0.25}, "majority": {"accuracy": 0.55}},
     }  # fmt: skip
     return {
