@@ -185,7 +185,7 @@ def test_an_export_and_a_shift_are_of_the_models_width(copy):
     train.run(params, "synthetic")
     for part in ("signals", "windows", "embeddings"):
         shutil.copytree(copy / f"data/{part}/synthetic", copy / f"data/{part}/twin")
-    both = {name: params.dataset("synthetic") for name in ("synthetic", "twin")}
+    both = {**params.datasets, "twin": params.dataset("synthetic")}
     shift.run(params.model_copy(update={"datasets": both}))
     assert (copy / "reports/shift/table.md").is_file()
     if not all(map(export.find_spec, export.PACKAGES)):

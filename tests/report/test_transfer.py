@@ -83,7 +83,7 @@ def tables_of(text):
 def test_each_figure_stands_under_its_heading():
     text = page("all", details())
     found = tables_of(text)
-    zero_shot, takes, labels = found["gym"]
+    zero_shot, takes, errors, labels = found["gym"]
     assert zero_shot[0] == [
         "zero-shot, by window", "macro-F1", "difference to the first", "accuracy", "waist", "wrist"
     ]  # fmt: skip
@@ -98,6 +98,7 @@ def test_each_figure_stands_under_its_heading():
     assert takes[0][4:] == ["waist"]
     assert takes[2][:2] == ["all of it", "0.510 (0.410 to 0.610)"]
     assert takes[2][4:] == ["0.710"]
+    assert errors[2:] == [["a", "7", "0.25", "b (0.75)"], ["b", "2", "1.00", ""]]
     by_head = {row[0]: row[1:] for row in labels[2:]}
     assert list(by_head) == ["length alone", "fine-tuned", "fine-tuned, 5 labels a class"]
     assert [cell[:6].strip() for cell in by_head["fine-tuned"]] == [
@@ -113,7 +114,7 @@ def test_each_figure_stands_under_its_heading():
 
 
 def test_a_target_without_places_heads_or_intervals_has_neither():
-    zero_shot, _takes = tables_of(page("all", details()))["home"]
+    zero_shot, _takes, _errors = tables_of(page("all", details()))["home"]
     assert zero_shot[0] == [
         "zero-shot, by window",
         "macro-F1",
