@@ -98,9 +98,7 @@ def test_what_does_not_go_together_is_refused(place, params, monkeypatch):
     with pytest.raises(AuraError, match="both is a mixture; this stage takes its sources: synth"):
         params.dataset("both")
     other = params_of("datasets.utd-mhad.params.slice={window_s: 4.0}")
-    with pytest.raises(
-        AuraError, match="utd-mhad holds windows of 5
-    ):
+    with pytest.raises(AuraError, match="utd-mhad holds windows of 5"):
         mix.run(other, "both")
 
 
