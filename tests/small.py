@@ -154,12 +154,15 @@ def write_manifests(folder: Path, dataset: str = "tiny", window_s: float = 5.0) 
 
 
 def seal(folder: Path, stage: str, inputs=(), params=None) -> manifest.Manifest:
-    """Write the manifest of a folder that a test wrote, or changed: then it keeps its params."""
+    """Write the manifest of a folder that a test wrote, or changed: then it keeps its params.
+
+    It comes back with the folder's name of three parts, by which a stage would read it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     if params is None and (folder / manifest.NAME).is_file():
         params = manifest.read(folder, stage).params
     manifest.write(folder, manifest.Made(stage, folder.name, params or {}, inputs))
-    return manifest.read(folder, stage)
+    return replace(manifest.read(folder, stage), folder=Path(*folder.parts[-3:]))
 
 
 def seal_tables(folder: Path, dataset: str) -> None:
