@@ -181,21 +181,21 @@ def _answers(
     After the first row come the mean of its models, where it has several, and that mean with the
     classes balanced among the unlabelled windows or takes of a place.
     """
-    has_imu, mean = test.valid["imu"], next(iter(scores.values())).mean(0, keepdims=True)
-    by_window = {name: np.where(has_imu, s.argmax(2), -1) for name, s in scores.items()}
-    by_take = {name: zero_shot.vote(s, test.take, has_imu) for name, s in scores.items()}
-    more: list[dict[str, np.ndarray]] = [{}, {}]
-    if len(next(iter(scores.values()))) > 1:
-        more[0][AVERAGED] = np.where(has_imu, mean.argmax(2), -1)
-        more[1][AVERAGED] = zero_shot.vote(mean, test.take, has_imu)
+    has_imu, (first_name, *others) = test.valid["imu"], scores
+    mean = scores[first_name].mean(0, keepdims=True)
+
+    def answered(rows: Mapping[str, np.ndarray]) -> list[dict[str, np.ndarray]]:
+        return [
+            {name: np.where(has_imu, s.argmax(2), -1) for name, s in rows.items()},
+            {name: zero_shot.vote(s, test.take, has_imu) for name, s in rows.items()},
+        ]
+
+    averaged = {AVERAGED: mean} if len(scores[first_name]) > 1 else {}
+    by_window, by_take = answered({first_name: scores[first_name], **averaged})
     if transductive:
         takes, heard = zero_shot.of_takes(mean, test.take, has_imu)
         _, first = np.unique(test.take, return_index=True)
-        more[0][BALANCED] = balanced_classes(mean[0], place, has_imu)[None]
-        more[1][BALANCED] = balanced_classes(takes[0], place[first], heard)[None]
-    first_name, *others = scores
-    found = [
-        {first_name: rows[first_name], **added, **{name: rows[name] for name in others}}
-        for rows, added in zip((by_window, by_take), more, strict=True)
-    ]
-    return found[0], found[1]
+        by_window[BALANCED] = balanced_classes(mean[0], place, has_imu)[None]
+        by_take[BALANCED] = balanced_classes(takes[0], place[first], heard)[None]
+    windows_after, takes_after = answered({name: scores[name] for name in others})
+    return by_window | windows_after, by_take | takes_after
