@@ -199,15 +199,22 @@ class Windows:
         return table, counts
 
     @cached_property
-    def _mean_captions(self) -> Tensor:
-        """(sets, D) unit vectors, the mean of each set of captions that `caption_code` numbers."""
-        table, counts = self._captions
+    def _first_of_caption(self) -> np.ndarray:
+        """(sets,) the first row with each set of captions that `caption_code` numbers."""
         code = self.caption_code.numpy()
         _, first = np.unique(code[code >= 0], return_index=True)
-        rows = np.flatnonzero(code >= 0)[first]
+        return np.flatnonzero(code >= 0)[first]
+
+    def _mean_captions(self, code: Tensor) -> Tensor:
+        """Unit vectors (B, D), the mean of each set of captions; any vector where there is none."""
+        captions, counts = self._captions
+        if not len(self._first_of_caption):
+            return self.text.new_zeros(len(code), self.text.shape[1])
+        rows = self._first_of_caption[code.numpy()]
+        table = captions[rows]
         device = self.text.device
         set_index = torch.from_numpy(np.repeat(np.arange(len(rows)), counts[rows])).to(device)
-        text_rows = torch.from_numpy(table[rows][table[rows] >= 0]).to(device)
+        text_rows = torch.from_numpy(table[table >= 0]).to(device)
         total = self.text.new_zeros(len(rows), self.text.shape[1])
         total.index_add_(0, set_index, self.text[text_rows])
         return F.normalize(total, dim=1)
@@ -215,15 +222,20 @@ class Windows:
     def _text(self, rows: np.ndarray, rng: np.random.Generator | None) -> tuple[Tensor, Tensor]:
         """Vectors (B, D) and ids (B,) of a random caption of each row, or of all its captions."""
         if rng is None:
-            text_id, table = self.caption_code[torch.from_numpy(rows)], self._mean_captions
+            text_id = self.caption_code[torch.from_numpy(rows)]
+            vectors = self._mean_captions(text_id)
         else:
             captions, counts = self._captions
             column = (rng.random(len(rows)) * counts[rows]).astype(np.int64)
-            text_id, table = torch.from_numpy(captions[rows, column]), self.text
-        if not len(table):
-            return table.new_zeros(len(rows), self.text.shape[1]), text_id
-        vectors = table.index_select(0, text_id.clamp(min=0).to(table.device))
+            text_id = torch.from_numpy(captions[rows, column])
+            vectors = self._of_texts(text_id)
         absent = text_id < 0
         if absent.any():
             vectors.masked_fill_(absent.to(vectors.device)[:, None], 0)
         return vectors, text_id
+
+    def _of_texts(self, text_id: Tensor) -> Tensor:
+        """Vectors (B, D) of rows of `text`; any vector where it is -1."""
+        if not len(self.text):
+            return self.text.new_zeros(len(text_id), self.text.shape[1])
+        return self.text.index_select(0, text_id.clamp(min=0).to(self.text.device))

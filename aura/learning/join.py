@@ -21,14 +21,14 @@ SIGNAL_COLUMNS = ("take_id", "second", "imu", "imu_valid", "mocap", "mocap_valid
 _CHUNK = 1024  # windows whose poses are turned at once
 
 Shards = Callable[[list[str]], Iterable[pa.Table]]
-"""Reads some columns of SIGNALS, a shard at a time."""
+"""Reads some columns of a table, a shard at a time."""
 
 
 def join_tables(
     signals: pa.Table | Shards,
     windows: pa.Table,
-    texts: pa.Table,
-    videos: pa.Table,
+    texts: pa.Table | Shards,
+    videos: pa.Table | Shards,
     window_s: float,
     folder: Path | None = None,
 ) -> Windows:
@@ -40,8 +40,8 @@ def join_tables(
         SIGNALS, of which `SIGNAL_COLUMNS` are enough, as a whole or what reads it by shards.
     windows : pa.Table
         WINDOWS, in the order that the result has.
-    texts, videos : pa.Table
-        Embeddings of captions and of windows; a window need not have a video.
+    texts, videos : pa.Table or callable
+        Embeddings of captions and of windows, likewise; a window need not have a video.
     window_s : float
         Length of a window, s.
     folder : Path, optional
@@ -73,9 +73,17 @@ def join_tables(
     first_frame = np.rint(begin_s * MOCAP_RATE_HZ).astype(np.int64)
     mocap, mocap_valid = _poses(tracks, first_frame, round(window_s * MOCAP_RATE_HZ), folder)
     ids = windows.column("window_id").to_pylist()
-    text = np.array(to_numpy(texts, "embedding"))
-    text_rows = _text_rows(windows, texts)
-    video, has_video = _video_vectors(ids, videos, text.shape[1])
+    named = pa.concat_tables(_parts(texts, ["text", "kind"]))
+    text_rows = _text_rows(windows, named)
+    text = _vectors(texts, np.arange(len(named)), len(named), folder)
+    video_rows = _video_rows(ids, pa.concat_tables(_parts(videos, ["window_id"])))
+    video = _vectors(videos, video_rows, len(ids), folder)
+    if video.shape[1] != text.shape[1]:
+        raise AuraError(
+            f"Texts are vectors of {text.shape[1]} numbers and videos of {video.shape[1]}; "
+            "embed both with one teacher."
+        )
+    has_video = np.isin(np.arange(len(ids)), video_rows)
     return Windows(
         ids=ids,
         take=take,
@@ -139,20 +147,30 @@ def _text_rows(windows: pa.Table, texts: pa.Table) -> list[list[int]]:
         ) from None
 
 
-def _video_vectors(ids: list[str], videos: pa.Table, dim: int) -> tuple[np.ndarray, np.ndarray]:
-    """Vectors (N, dim) of windows by id, zeros where there is none, and which (N,) have one."""
-    row_of = {window_id: i for i, window_id in enumerate(videos.column("window_id").to_pylist())}
-    rows = np.array([row_of.get(window_id, -1) for window_id in ids])
-    has = rows >= 0
-    vectors = np.zeros((len(ids), dim), np.float32)
-    embedded = to_numpy(videos, "embedding")
-    if embedded.shape[1] != dim:
-        raise AuraError(
-            f"Texts are vectors of {dim} numbers and videos of {embedded.shape[1]}; "
-            "embed both with one teacher."
-        )
-    vectors[has] = embedded[rows[has]]
-    return vectors, has
+def _video_rows(ids: list[str], videos: pa.Table) -> np.ndarray:
+    """For each row of `videos` the row of its window; -1 where there is no such window."""
+    row_of = {window_id: row for row, window_id in enumerate(ids)}
+    return np.array([row_of.get(name, -1) for name in videos.column("window_id").to_pylist()], int)
+
+
+def _vectors(
+    table: pa.Table | Shards, rows: np.ndarray, count: int, folder: Path | None
+) -> np.ndarray:
+    """Vectors (count, D): those of a table each at its row, -1 is none; zeros elsewhere."""
+    found, start = None, 0
+    for part in _parts(table, ["embedding"]):
+        vectors = to_numpy(part, "embedding")
+        if found is None:
+            found = mapped.zeros((count, vectors.shape[1]), np.float32, folder)
+        into = rows[start : start + len(vectors)]
+        found[into[into >= 0]] = vectors[into >= 0]
+        start += len(vectors)
+    assert found is not None  # a table has at least one part
+    return found
+
+
+def _parts(table: pa.Table | Shards, columns: list[str]) -> Iterable[pa.Table]:
+    return [table.select(columns)] if isinstance(table, pa.Table) else table(columns)
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,9 @@ def of_windows(windows: Windows) -> Pairs:
 def check(windows: Windows, on_overlap: str) -> list[str]:
     """Refuse a recording that is in two splits, and count those that are in one split twice.
 
-    Takes of one moment share what its IMUs have in common, such as mocap, and are no copies.
+    Takes of one moment share what its IMUs have in common, such as mocap, and are no copies. Where
+    takes have classes, those without one are in no class twice: pieces that an adapter makes of
+    others, such as composed falls.
 
     Parameters
     ----------
@@ -126,13 +128,15 @@ def check(windows: Windows, on_overlap: str) -> list[str]:
     pairs = tuple((a, b) for a, b in pairs if moment_of[a] != moment_of[b])
     split_of = dict(zip(windows.take.tolist(), windows.split.tolist(), strict=True))
     across = [pair for pair in pairs if split_of[pair[0]] != split_of[pair[1]]]
-    within = Counter({split_of[b]: 0 for _, b in pairs})
-    within.update(split_of[b] for b in {b for a, b in pairs if split_of[a] == split_of[b]})
+    inside = [(a, b) for a, b in pairs if split_of[a] == split_of[b]]
+    labels = dict(zip(windows.take.tolist(), windows.label.tolist(), strict=True))
+    if any(label is not None for label in labels.values()):
+        inside = [(a, b) for a, b in inside if labels[a] is not None and labels[b] is not None]
+    within = Counter(split_of[b] for b in {b for _, b in inside})
     warnings = [
         f"{count} takes of the {split} split hold a recording, or a piece of one, that another "
         "take of it holds too: it counts more than once."
         for split, count in sorted(within.items())
-        if count
     ]
     if not across:
         return warnings

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Params, Train
 from aura.errors import AuraError
 from aura.evaluation.leakage import names_class
 from aura.learning import batches, mixture
-from aura.learning.join import join_tables
+from aura.learning.join import Shards, join_tables
 from aura.schema import SIGNALS, WINDOWS, texts_schema, videos_schema
 from aura.teacher.identity import Identity, same_teacher
 from pipeline.engine import inputs, paths
@@ -41,7 +42,7 @@ def load(
     windows : Windows
         All of them.
     texts : pa.Table
-        The text table, whose rows are those of `windows.text`.
+        The text table without its vectors, which are `windows.text` row by row.
     teacher : Identity
         That of the embeddings.
 
@@ -101,26 +102,32 @@ def _join(params: Params, dataset: str) -> tuple[batches.Windows, pa.Table, Iden
     """The tables of one data set, joined, not checked for leaks."""
     inputs.tables_of(params, dataset)
     folder = paths.EMBEDDINGS / dataset
-    texts, teacher = read_embeddings(folder / "texts-*.parquet", texts_schema)
+    index = ["text_id", "text", "kind", "label"]
+    texts, teacher = read_embeddings(folder / "texts-*.parquet", texts_schema, index)
+    videos: pa.Table | Shards = videos_schema(teacher.embed_dim).empty_table()
     if any(folder.glob("part-*.parquet")):
-        videos, identity = read_embeddings(folder, videos_schema)
+        _, identity = read_embeddings(folder, videos_schema, ["window_id"])
         same_teacher([("The texts", teacher), ("the video embeddings", identity)])
-    else:
-        videos = videos_schema(teacher.embed_dim).empty_table()
-
-    def signals(columns: list[str]) -> Iterator[pa.Table]:
-        for file in list_shards(paths.SIGNALS / dataset, "resample"):
-            yield read_table(file, SIGNALS, "resample", columns)
-
+        videos = _shards(folder, videos_schema(teacher.embed_dim), "embed")
     windows = join_tables(
-        signals,
+        _shards(paths.SIGNALS / dataset, SIGNALS, "resample"),
         read_table(paths.WINDOWS / dataset, WINDOWS, "slice"),
-        texts,
+        _shards(folder / "texts-*.parquet", texts_schema(teacher.embed_dim), "embed"),
         videos,
         params.slice.window_s,
         paths.SIGNALS,
     )
     return windows, texts, teacher
+
+
+def _shards(path: Path, schema: pa.Schema, made_by: str) -> Shards:
+    """Reads a table a shard at a time."""
+
+    def read(columns: list[str]) -> Iterator[pa.Table]:
+        for file in list_shards(path, made_by):
+            yield read_table(file, schema, made_by, columns)
+
+    return read
 
 
 def check_model(card: Mapping[str, Any], teacher: Identity, model: str, dataset: str) -> None:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute
+import torch
 
 from aura.evaluation.measure import TestSet
 from aura.evaluation.relevance import instants
 from aura.evaluation.zeroshot import class_embeddings
 from aura.learning.batches import Windows
-from aura.schema import MODALITIES, to_numpy
+from aura.schema import MODALITIES
 from pipeline.study import joined
 
 
@@ -29,7 +30,7 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
     windows : Windows
         All windows.
     texts : pa.Table
-        The text table.
+        The text table, whose rows are those of `windows.text`.
     rows : ndarray
         Which windows, (N,) int.
 
@@ -41,9 +42,9 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
     prompts = [i for i, kind in enumerate(texts.column("kind").to_pylist()) if kind == "prompt"]
     labels = [texts.column("label")[i].as_py() for i in prompts]
     names = class_names(texts)
-    vectors = to_numpy(texts, "embedding")
+    vectors = windows.text[torch.tensor(prompts, dtype=torch.long)].cpu().numpy()
     prompts_of = [
-        [i for i, label in zip(prompts, labels, strict=True) if label == name] for name in names
+        [i for i, label in enumerate(labels) if label == name] for name in names
     ]
     number = {name: i for i, name in enumerate(names)}
     all_labels = np.array([number.get(label, -1) for label in windows.label])

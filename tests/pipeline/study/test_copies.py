@@ -31,6 +31,7 @@ def pairs_of(folder, monkeypatch, adapter, root, *overrides):
     takes = read_table(folder / f"data/signals/{adapter}/takes-*.parquet", TAKES, "resample")
     windows = SimpleNamespace(
         **{k: np.array(takes[f"{k}_id"].to_pylist()) for k in ("take", "moment")},
+        label=np.array(takes["label"].to_pylist(), object),
         split=np.array(takes["split"].to_pylist()),
         source=None,
     )
@@ -50,7 +51,7 @@ def piece_of(root, source, target, first, last, modalities="is"):
         savemat(root / (name % target), {key: values})
 
 
-NAMES = ["take", "moment", "split", "source", "copies", "participant", "capture"]
+NAMES = ["take", "moment", "label", "split", "source", "copies", "participant", "capture"]
 ROWS = {"rows": lambda windows, split: np.flatnonzero(windows.split == split)}
 Windows = make_dataclass("Windows", NAMES, namespace=ROWS)
 STRETCHES = [5.0, "null"]
@@ -81,6 +82,21 @@ def test_validation_is_refused_as_well_and_one_split_is_counted(tmp_path, monkey
     piece_of(root, "a1_s1_t1", "a1_s2_t4", 10, 140)  # trial 4 is validation
     windows = pairs_of(tmp_path, monkeypatch, "utd-mhad", root)
     with pytest.raises(AuraError, match=r"\(train\) and a1_s2_t4 \(val\)"):
+        copies.check(windows, "error")
+
+
+def test_of_takes_with_classes_those_without_one_count_nowhere_twice(tmp_path, monkeypatch):
+    root = write_utd(tmp_path / "raw", subjects=(1, 2, 6), actions=(1,), trials=(1, 4))
+    piece_of(root, "a1_s1_t1", "a1_s2_t1", 0, 150)
+    windows = pairs_of(tmp_path, monkeypatch, "utd-mhad", root)
+    windows.label[windows.take == "a1_s2_t1"] = None
+    assert copies.check(windows, "error") == []
+    windows.label[:] = None
+    (warning,) = copies.check(windows, "error")
+    assert warning.startswith("1 takes of the train split hold a recording")
+    windows.split[windows.take == "a1_s2_t1"] = "test"  # in two splits it is refused all the same
+    windows.label[windows.take == "a1_s1_t1"] = "wave"
+    with pytest.raises(AuraError, match="are in two splits"):
         copies.check(windows, "error")
 
 
