@@ -3,10 +3,16 @@
 encoders = aura.load("models/synthetic/joint")  # see aura.inference
 """
 
+import os
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.2.0"
+
+# Threads of OpenMP, which torch computes with, sleep while they wait instead of spinning: beside
+# another busy program each wait would cost a slice of the scheduler's. OpenMP reads it once, when
+# torch is imported; what the user has set stays.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Imported when asked for, by name only: `import aura` loads no torch, and what a stage depends on,
 # which is read from the import statements of its code, does not grow by the whole of inference.

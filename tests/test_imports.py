@@ -1,6 +1,7 @@
 """Imports run one way, and the command line stays light."""
 
 import ast
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -146,3 +147,16 @@ def test_help_imports_neither_torch_nor_ray():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "Resample, slice and embed" in done.stdout
     assert done.stderr.strip() == "[]"
+
+
+@pytest.mark.parametrize("set_by_user", [None, "ACTIVE"])
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(set_by_user):
+    """OpenMP itself says what it took up, whichever module imports torch."""
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    if set_by_user:
+        environment["OMP_WAIT_POLICY"] = set_by_user
+    done = subprocess.run(
+        [sys.executable, "-c", "import pipeline.engine.threads"], cwd=ROOT, check=True,
+        capture_output=True, text=True, env={**environment, "OMP_DISPLAY_ENV": "TRUE"},
+    )  # fmt: skip
+    assert f"OMP_WAIT_POLICY = '{set_by_user or 'PASSIVE'}'" in done.stderr

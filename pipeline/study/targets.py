@@ -43,9 +43,7 @@ def test_set(windows: Windows, texts: pa.Table, rows: np.ndarray) -> TestSet:
     labels = [texts.column("label")[i].as_py() for i in prompts]
     names = class_names(texts)
     vectors = windows.text[torch.tensor(prompts, dtype=torch.long)].cpu().numpy()
-    prompts_of = [
-        [i for i, label in enumerate(labels) if label == name] for name in names
-    ]
+    prompts_of = [[i for i, label in enumerate(labels) if label == name] for name in names]
     number = {name: i for i, name in enumerate(names)}
     all_labels = np.array([number.get(label, -1) for label in windows.label])
     train = all_labels[windows.rows("train")]
