@@ -149,14 +149,17 @@ def test_help_imports_neither_torch_nor_ray():
     assert done.stderr.strip() == "[]"
 
 
-@pytest.mark.parametrize("set_by_user", [None, "ACTIVE"])
-def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise(set_by_user):
+def test_threads_sleep_while_they_wait_unless_the_user_says_otherwise():
     """OpenMP itself says what it took up, whichever module imports torch."""
     environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
-    if set_by_user:
-        environment["OMP_WAIT_POLICY"] = set_by_user
-    done = subprocess.run(
-        [sys.executable, "-c", "import pipeline.engine.threads"], cwd=ROOT, check=True,
-        capture_output=True, text=True, env={**environment, "OMP_DISPLAY_ENV": "TRUE"},
-    )  # fmt: skip
-    assert f"OMP_WAIT_POLICY = '{set_by_user or 'PASSIVE'}'" in done.stderr
+
+    def run(code: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True,
+            env={**environment, **changes},
+        )  # fmt: skip
+
+    shown = run("import pipeline.engine.threads", OMP_DISPLAY_ENV="TRUE").stderr
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in shown
+    code = "import os, aura; print(os.environ['OMP_WAIT_POLICY'])"
+    assert run(code, OMP_WAIT_POLICY="ACTIVE").stdout.strip() == "ACTIVE"
