@@ -26,6 +26,7 @@ MODULES = (
     "embed",
     "ray_overhead",
     "train",
+    "neighbour",
     "retrieval",
     "repro",
     "scaling",
