@@ -7,6 +7,7 @@ import torch
 
 from aura import schema
 from aura.errors import AuraError
+from aura.learning import mapped
 from aura.learning.join import join_tables
 from aura.signals.mocap import canonicalize
 from pipeline.study.splits import check as check_splits
@@ -44,6 +45,33 @@ def test_a_batch_equals_cutting_every_window_by_hand():
             captions = {text["text"] for text in row["texts"]}
             mean = np.mean([text_vector[t] for t in captions], axis=0)
             np.testing.assert_allclose(batch.text[i], mean / np.linalg.norm(mean), atol=1e-6)
+
+
+@pytest.mark.parametrize("in_memory_bytes", [0, 1 << 20])
+def test_shard_by_shard_into_files_gives_the_arrays_of_whole_tables(
+    tmp_path, monkeypatch, in_memory_bytes
+):
+    monkeypatch.setattr(mapped, "IN_MEMORY_BYTES", in_memory_bytes)
+    whole, (signals, table, texts, videos), _ = windows()
+
+    def shards(of, rows):
+        def read(columns):
+            for start in range(0, of.num_rows, rows):
+                yield of.slice(start, rows).select(columns)
+
+        return read
+
+    joined = join_tables(
+        shards(signals, 5), table, shards(texts, 2), shards(videos, 3), 5.0, tmp_path
+    )
+    assert isinstance(joined.text.numpy().base, np.memmap) == (in_memory_bytes == 0)
+    for name in ("imu", "imu_valid", "mocap", "mocap_valid", "video", "text", "samples"):
+        assert torch.equal(getattr(joined, name), getattr(whole, name)), name
+    assert joined.texts == whole.texts
+    assert all(torch.equal(joined.has[name], whole.has[name]) for name in whole.has)
+    rows = np.arange(len(whole))
+    assert torch.equal(joined.batch(rows).text, whole.batch(rows).text)
+    assert list(tmp_path.iterdir()) == []  # files without a name
 
 
 def test_a_random_caption_is_one_of_the_windows_own():
