@@ -9,7 +9,13 @@ from aura.cli import app
 from tests.conftest import ROOT
 
 README = (ROOT / "README.md").read_text()
-COMMANDS = sorted(set(re.findall(r"^(?:.*&& )?aura (\w+)", README, re.MULTILINE)))
+PAGES = {path: path.read_text() for path in (ROOT / "README.md", *sorted(ROOT.glob("docs/*.md")))}
+ALL = "\n".join(PAGES.values())
+COMMANDS = sorted(set(re.findall(r"^(?:.*&& )?aura (\w+)", ALL, re.MULTILINE)))
+
+
+def test_it_is_read_in_one_sitting():
+    assert len(README.splitlines()) <= 120
 
 
 def test_the_table_is_that_of_the_committed_run():
@@ -27,16 +33,17 @@ def test_its_commands_exist(command):
 
 def test_its_targets_and_files_exist():
     makefile = (ROOT / "Makefile").read_text()
-    for target in re.findall(r"`?make (\w+)", README):
-        assert f"\n{target}:" in makefile, target
-    for link in re.findall(r"\]\(([^)]+)\)", README):
-        if not link.startswith("http"):
-            assert (ROOT / link).exists(), link
+    for target in re.findall(r"`make (\w+)|^make (\w+)", ALL, re.MULTILINE):
+        assert f"\n{target[0] or target[1]}:" in makefile, target
+    for page, text in PAGES.items():
+        for link in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
+            if not link.startswith("http"):
+                assert (page.parent / link).exists(), (page.name, link)
 
 
 SETTINGS = sorted({
     tuple(re.findall(r"(?:-S|--set) ('[^']+'|\S+)", line))
-    for line in re.findall(r"^.*(?:-S|--set) .*$", README, re.MULTILINE)
+    for line in re.findall(r"^.*(?:-S|--set) .*$", ALL, re.MULTILINE)
     if "KEY=VALUE" not in line
 })  # fmt: skip
 
