@@ -48,7 +48,8 @@ def run(params: Params, dataset: str) -> None:
     shards = list_shards(paths.WINDOWS / dataset, "slice")
     place = params.own_teacher(dataset) or paths.TEACHER
     taught = [] if isinstance(place, Teacher) else [checks.check_all(place, "teach")]
-    teacher = frozen.identify(place, params.embed.precision, params.embed.long_texts)
+    precision = frozen.chosen_precision(params.embed.precision, params.embed.gpus > 0)
+    teacher = frozen.identify(place, precision, params.embed.long_texts)
     signals = (paths.SIGNALS / dataset).absolute()
     identity = {
         "code": code_hash("pipeline.embed", plugins.find("adapter", settings.adapter).module),

@@ -138,8 +138,8 @@ class Embed(Model):
         Frames that are embedded at once.
     decoder : {"ffmpeg", "gop"}
         `gop` skips what no window needs of an H.264 video; the frames are the same.
-    precision : {"fp32", "bf16"}
-        Of the forward pass.
+    precision : {"auto", "fp32", "bf16"}
+        Of the forward pass; `auto` is bf16 on a GPU and on processors that have it.
     long_texts : {"cut", "mean"}
         Of a text longer than the teacher's context only the beginning is read, or it becomes the
         mean of windows of its tokens.
@@ -152,7 +152,7 @@ class Embed(Model):
     gpus: float = Field(0.0, ge=0)
     batch: int = Field(32, ge=1)
     decoder: Literal["ffmpeg", "gop"] = "ffmpeg"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
     long_texts: Literal["cut", "mean"] = "cut"
     prompts: list[str]
 

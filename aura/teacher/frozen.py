@@ -2,10 +2,11 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
+from aura import processor
 from aura.config import Teacher as Settings
 from aura.errors import AuraError
 from aura.teacher import clip, pretrained, sentence_files
@@ -67,6 +68,13 @@ def load(
             f"{taught.model} at {place} is not what it was at `aura teach`; run it again."
         )
     return loaded
+
+
+def chosen_precision(asked: Literal["auto"] | Precision, on_gpu: bool) -> Precision:
+    """In which a teacher embeds: as asked, or bf16 where that is fast."""
+    if asked != "auto":
+        return asked
+    return "bf16" if on_gpu or processor.has_bf16() else "fp32"
 
 
 def identify(place: Place, precision: Precision, long_texts: LongTexts) -> Identity:

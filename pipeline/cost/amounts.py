@@ -9,6 +9,7 @@ import numpy as np
 
 from aura.config import Params
 from aura.signals.windows import starts
+from aura.teacher.frozen import chosen_precision
 from aura.teacher.video import window_frames
 from pipeline.cost import units
 from pipeline.cost.sizes import FullSize
@@ -112,6 +113,7 @@ def preprocess_rows(
     flop = GFLOP.get(model)
     gpu = [gpu_seconds(n, f, gpu_tflops) for n, f in zip((images, size.texts), flop or (),
                                                          strict=False)]  # fmt: skip
+    precision = chosen_precision(params.embed.precision, on_gpu=False)
     exo = (size.all_hours - size.ego_hours) / size.ego_hours
     return [
         Row("resample: read VRS", seconds * size.imu_hz, "samples",
@@ -125,10 +127,11 @@ def preprocess_rows(
             rates["decode"]),
         Row(f"embed: images, {model}", images, "images",
             f"{takes:,} takes x {distinct} distinct frames of a take of {take_s:.0f} s "
-            f"({distinct / take_s:.2f} a second)",
+            f"({distinct / take_s:.2f} a second), in {precision}",
             rates["images"], gpu_s=gpu[0] if gpu else None),
         Row(f"embed: texts, {model}", size.texts, "texts",
-            f"about {units.count(size.texts)} atomic descriptions, as if all were distinct",
+            f"about {units.count(size.texts)} atomic descriptions, as if all were distinct, in "
+            f"{precision}",
             rates["texts"], gpu_s=gpu[1] if gpu else None),
     ]  # fmt: skip
 

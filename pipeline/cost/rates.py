@@ -25,6 +25,7 @@ from aura.learning import training
 from aura.learning.join import join_tables
 from aura.signals.imu import clean, resample_imu, resample_mocap
 from aura.teacher import clip
+from aura.teacher.frozen import chosen_precision
 from aura.teacher.tokens import load_tokenizer
 from aura.teacher.video import decode_frames, probe
 from pipeline.cost import amounts
@@ -96,7 +97,8 @@ def teacher(sample: Sample, params: Params, effort: Effort, model: str) -> dict[
     finally:
         logging.disable(logging.NOTSET)
     identity = clip.identify(network, model, "random weights", stand_in=False)
-    frozen = clip.Teacher(network, load_tokenizer(model), identity)
+    precision = chosen_precision(params.embed.precision, on_gpu=False)
+    frozen = clip.Teacher(network, load_tokenizer(model), replace(identity, precision=precision))
     captions = [text.text for text in sample.recording.texts] or ["a person"]
     texts = [captions[i % len(captions)] for i in range(effort.texts)]
     return {

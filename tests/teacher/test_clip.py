@@ -9,8 +9,9 @@ from open_clip.transform import PreprocessCfg
 from PIL import Image
 from safetensors.torch import save_file
 
+from aura import processor
 from aura.errors import AuraError
-from aura.teacher import clip
+from aura.teacher import clip, frozen
 from aura.teacher.identity import same_teacher
 from aura.teacher.video_vectors import embed_video, prefetch
 from pipeline import teach
@@ -204,3 +205,13 @@ def test_a_tag_that_cannot_be_downloaded_says_what_to_do(monkeypatch):
     monkeypatch.setattr(open_clip, "create_model", offline)
     with pytest.raises(AuraError, match=r"put open_clip's weights file .* teacher\.pretrained"):
         clip.load_pretrained("ViT-B-32", "openai")
+
+
+@pytest.mark.parametrize(("fast", "on_gpu", "chosen"), [
+    (False, False, "fp32"), (True, False, "bf16"), (False, True, "bf16"),
+])  # fmt: skip
+def test_auto_is_bf16_where_that_is_fast(monkeypatch, fast, on_gpu, chosen):
+    monkeypatch.setattr(processor, "has_bf16", lambda: fast)
+    assert frozen.chosen_precision("auto", on_gpu) == chosen
+    for asked in ("fp32", "bf16"):
+        assert frozen.chosen_precision(asked, on_gpu) == asked
