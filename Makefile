@@ -2,6 +2,8 @@
 # Python than 3.11, `make test PYTHON=python3.14`.
 PYTHON ?= python3.11
 VENV := .venv
+# Processes that tests run in; tests/conftest.py says what stays together.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # No telemetry, and no look at a model hub: weights come from params.yaml or from a file.
 export DVC_NO_ANALYTICS := 1
@@ -16,7 +18,7 @@ repro: $(VENV)/.installed
 		echo; echo "Report: reports/$$name/report/index.html"; done
 
 test: $(VENV)/.installed lint
-	pytest
+	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	ruff check .
