@@ -57,8 +57,8 @@ peers:
 ORACLE := "projectaria-tools; python_version < '3.13'"
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	pip install -q --disable-pip-version-check --no-deps -c constraints.txt $(ORACLE)
+	pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	pip install -q --disable-pip-version-check --no-compile --no-deps -c constraints.txt $(ORACLE)
 	touch $@
 
 # Rewrites constraints.txt from the newest versions that pyproject.toml allows.

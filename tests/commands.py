@@ -1,7 +1,7 @@
 """`aura` in a process of its own, forked from one that has imported the stages already.
 
-A shell would start Python and import torch anew each time; `test_cli.py` does. All else is the same:
-arguments, environment, working folder, standard output and error, signals and the exit code.
+A shell would start Python and import torch anew each time; `test_cli.py` does. All else is the
+same: arguments, environment, working folder, standard output and error, signals, the exit code.
 """
 
 import contextlib
@@ -95,7 +95,10 @@ def _aura(
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
     sys.argv = ["aura", *arguments]
-    sys.modules["__main__"] = ModuleType("__main__")  # processes that it spawns do not import ours
+    # What it starts itself is as if it were no child: by the platform's way, with another main.
+    sys.modules["__main__"] = ModuleType("__main__")
+    multiprocessing.set_start_method(None, force=True)
+    multiprocessing.set_forkserver_preload(["__main__"])
     from aura.cli import main
 
     main()
