@@ -64,9 +64,7 @@ def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, at the smallest size, after one `dvc repro`."""
     from bench.repro import project
 
-    folder = project(
-        tmp_path_factory.mktemp("repro") / "project", [*TINY, "ray.executor=local"]
-    )
+    folder = project(tmp_path_factory.mktemp("repro") / "project", [*TINY, "ray.executor=local"])
     done = run("dvc", "repro", cwd=folder)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
