@@ -75,6 +75,7 @@ FLAWED = (
     "synthesize.take_seconds=5",
     "synthesize.activities=8",
     "synthesize.cameras=2",
+    "synthesize.video_height=176",
     "resample.takes_per_shard=4",
     "slice.text_tolerance_s=0.5",
     "datasets.synthetic.options={texts: "
