@@ -63,7 +63,9 @@ class Started:
         os.kill(self.pid, number)
 
     def kill(self) -> None:
-        """Kill it and all of its session; once it is over, nothing."""
+        """Kill it and what is left of its session."""
+        if self.returncode is None:
+            self.send_signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.join(60)
