@@ -60,12 +60,13 @@ class Started:
         return self._process.exitcode
 
     def send_signal(self, number: int) -> None:
-        os.kill(self.pid, number)
+        """Send it a signal, if it is there."""
+        if self.returncode is None:
+            os.kill(self.pid, number)
 
     def kill(self) -> None:
         """Kill it and what is left of its session."""
-        if self.returncode is None:
-            self.send_signal(signal.SIGKILL)
+        self.send_signal(signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.join(60)
