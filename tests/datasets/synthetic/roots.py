@@ -9,7 +9,7 @@ from aura.datasets.synthetic import SyntheticSize, write_metadata, write_take
 from aura.datasets.synthetic.flaws import MILD, SEVERE, STRAY, WHOLE_CAPTURE
 
 ONE_EACH = {"teacher": 1, "train": 1, "val": 1, "test": 1}
-TINY = SyntheticSize(ONE_EACH, take_seconds=4.0, cameras=2, activities=2, video_height=144)
+TINY = SyntheticSize(ONE_EACH, take_seconds=4.0, cameras=2, activities=2)
 FLAWED = SyntheticSize({"train": 2, "val": 1, "test": 1}, take_seconds=2.5, video_height=96)
 KINDS = {*SEVERE, *MILD, WHOLE_CAPTURE, STRAY}
 ORIGIN = np.zeros(3)
