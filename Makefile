@@ -2,6 +2,8 @@
 # Python than 3.11, `make test PYTHON=python3.14`.
 PYTHON ?= python3.11
 VENV := .venv
+# Processes that tests run in; tests/conftest.py says what stays together.
+WORKERS ?= 2
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 # No telemetry, and no look at a model hub: weights come from params.yaml or from a file.
 export DVC_NO_ANALYTICS := 1
@@ -16,7 +18,7 @@ repro: $(VENV)/.installed
 		echo; echo "Report: reports/$$name/report/index.html"; done
 
 test: $(VENV)/.installed lint
-	pytest
+	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	ruff check .
@@ -55,8 +57,8 @@ peers:
 ORACLE := "projectaria-tools; python_version < '3.13'"
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	pip install -q --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	pip install -q --disable-pip-version-check --no-deps -c constraints.txt $(ORACLE)
+	pip install -q --disable-pip-version-check --no-compile -c constraints.txt -e '.[dev]'
+	pip install -q --disable-pip-version-check --no-compile --no-deps -c constraints.txt $(ORACLE)
 	touch $@
 
 # Rewrites constraints.txt from the newest versions that pyproject.toml allows.

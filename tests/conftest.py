@@ -6,15 +6,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+# Before torch is imported: two threads of it take longer over a small model than one does, and
+# several processes of the tests work at once.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import pytest
 
 from aura import config
+from tests import commands
 
 ROOT = Path(__file__).parent.parent
 TINY = (
     "synthesize.participants={teacher: 1, train: 2, val: 1, test: 1}",
     "synthesize.take_seconds=10",
     "synthesize.activities=2",
+    "synthesize.video_height=96",
     "teach.image_size=32",
     "teach.width=64",
     "teach.layers=1",
@@ -44,7 +51,9 @@ def tiny_params(*overrides: str) -> config.Params:
 
 
 def run(*command: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end and keep what it printed."""
+    """Run a program to its end and keep what it printed; `aura` without importing it anew."""
+    if command[0] == "aura":
+        return commands.run(command[1:], cwd)
     return subprocess.run(
         command, cwd=cwd, capture_output=True, text=True, check=False, timeout=900
     )
@@ -55,7 +64,7 @@ def repro(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the project, at the smallest size, after one `dvc repro`."""
     from bench.repro import project
 
-    folder = project(tmp_path_factory.mktemp("repro") / "project", TINY)
+    folder = project(tmp_path_factory.mktemp("repro") / "project", [*TINY, "ray.executor=local"])
     done = run("dvc", "repro", cwd=folder)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     return folder
@@ -66,6 +75,7 @@ FLAWED = (
     "synthesize.take_seconds=5",
     "synthesize.activities=8",
     "synthesize.cameras=2",
+    "synthesize.video_height=176",
     "resample.takes_per_shard=4",
     "slice.text_tolerance_s=0.5",
     "datasets.synthetic.options={texts: "
@@ -103,3 +113,40 @@ def real_data() -> Path:
     if not folder or not Path(folder).is_dir():
         pytest.skip("AURA_REAL_DATA names no folder of real recordings")
     return Path(folder)
+
+
+# Fixtures that many files share and that take long to make; of each, all tests are in one worker.
+SHARED = ("repro", "flawed", "ray_cluster")
+LONGEST = (*SHARED, "tests/faults", "tests/test_real.py", "tests/pipeline", "tests/learning")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For pytest-xdist: what goes together to one worker, and what begins first.
+
+    These are the tests of a file, of files that have a `conftest.py` of their own, and of all files
+    with the same of the fixtures `SHARED`.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    groups: dict[Path, str] = {}
+    for item in items:
+        assert isinstance(item, pytest.Function)
+        folder = item.path.parent
+        own = folder != ROOT / "tests" and (folder / "conftest.py").is_file()
+        name = (folder if own else item.path).relative_to(ROOT).as_posix()
+        shared = [fixture for fixture in SHARED if _of_all(item, fixture)]
+        groups[item.path] = min(groups.get(item.path, name), *shared, name, key=_place)
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
+    items.sort(key=lambda item: _place(groups[item.path]))
+
+
+def _place(group: str) -> int:
+    return next((n for n, name in enumerate(LONGEST) if group.startswith(name)), len(LONGEST))
+
+
+def _of_all(item: pytest.Function, fixture: str) -> bool:
+    """Whether a test uses the one of this file, not another of the same name."""
+    found = item._fixtureinfo.name2fixturedefs.get(fixture)
+    return bool(found) and found[-1].baseid == "tests"

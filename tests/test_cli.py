@@ -13,9 +13,16 @@ COMMANDS = [
 ]  # fmt: skip
 
 
+def program(*command):
+    """What a shell would start, where `run` forks a process for `aura`."""
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300
+    )
+
+
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
 def test_every_way_to_call_it_shows_the_same_help(way):
-    done = run(*way, "preprocess", "--help", cwd=ROOT)
+    done = program(*way, "preprocess", "--help")
     assert done.returncode == 0, done.stderr
     assert "Resample, slice and embed in one Ray session." in done.stdout
     assert "--dataset" in done.stdout
@@ -23,7 +30,7 @@ def test_every_way_to_call_it_shows_the_same_help(way):
 
 @pytest.mark.parametrize("way", WAYS, ids=" ".join)
 def test_an_error_is_one_sentence_and_exit_code_1_every_way(way):
-    done = run(*way, "preprocess", "--dataset", "nowhere", cwd=ROOT)
+    done = program(*way, "preprocess", "--dataset", "nowhere")
     assert done.returncode == 1
     assert done.stderr.startswith("aura: There is no data set 'nowhere' in params.yaml; known:")
     assert len(done.stderr.strip().splitlines()) == 1

@@ -3,13 +3,12 @@
 import os
 import shutil
 import signal
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
-from tests import small
+from tests import commands, small
 from tests.conftest import ROOT, TINY, run
 
 SETTINGS = [argument for line in TINY for argument in ("--set", line)]
@@ -85,24 +84,19 @@ needs_proc = pytest.mark.skipif(not PROC.is_dir(), reason="no /proc to look for 
 def interrupted(arguments, place, moment, number, group):
     """Start a command, send a signal at a moment; its exit code and its last words."""
     log = place / "stderr"
-    with log.open("w") as stderr:
-        process = subprocess.Popen(
-            ["aura", *arguments], cwd=place, stderr=stderr, start_new_session=True,
-            # Where the tests run in the background, Ctrl-C is ignored, and that is inherited.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )  # fmt: skip
-        try:
-            wait_for(lambda: moment(log.read_text()) or process.poll() is not None)
-            below = children(process.pid)
-            if group:  # as a terminal does
-                os.killpg(process.pid, number)
-            else:
-                process.send_signal(number)
-            process.wait(timeout=60)
-            wait_for(lambda: not any(map(alive, below)), 15)
-        finally:
-            if process.poll() is None:
-                process.kill()
+    log.touch()
+    process = commands.Started(arguments, place, place / "stdout", log)
+    try:
+        wait_for(lambda: moment(log.read_text()) or process.poll() is not None)
+        below = children(process.pid)
+        if group:  # as a terminal does
+            os.killpg(process.pid, number)
+        else:
+            process.send_signal(number)
+        process.wait(timeout=60)
+        wait_for(lambda: not any(map(alive, below)), 15)
+    finally:
+        process.kill()
     return process.returncode, log.read_text(), below
 
 

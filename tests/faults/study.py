@@ -1,6 +1,5 @@
 """The smallest project that every stage can run in, and a stage in a process of its own."""
 
-import multiprocessing
 import os
 import shutil
 import sys
@@ -16,6 +15,7 @@ from ray import cloudpickle
 from scipy.io import savemat
 
 from aura.cli import app
+from tests.commands import forks
 
 SMALL = {"width": 8, "layers": 1, "heads": 2, "patch": 50, "stride": 50}
 PARAMS = {
@@ -80,10 +80,6 @@ STAGES: dict[str, tuple[str, ...]] = {
 }
 WITHOUT_DATASET = {"synthesize", "fingerprint", "teach", "shift"}
 KEPT = ("data", "models", "reports", "exports")
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([
-    "__main__", "tests.faults.kills", *(f"pipeline.{stage}" for stage in STAGES)
-])  # fmt: skip
 
 
 def make(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> None:
@@ -129,7 +125,7 @@ def run(
     stages and has no threads, unlike this process, which may hold Ray's and OpenMP's.
     """
     arguments = (folder, stage, dataset or dataset_of(stage), overrides, cloudpickle.dumps(before))
-    child = _processes.Process(target=_child, args=arguments)
+    child = forks.Process(target=_child, args=arguments)
     child.start()
     child.join()
     assert child.exitcode is not None

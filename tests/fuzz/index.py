@@ -40,7 +40,7 @@ def with_path(rng: random.Random, value: Any) -> Any:
 
 def index_target(folder: Path) -> Target:
     size = synthetic.SyntheticSize({"train": 1}, take_seconds=6.0, cameras=1, activities=2,
-                                   flaws=False)  # fmt: skip
+                                   flaws=False, video_height=96)  # fmt: skip
     root = folder / "root"
     plans = synthetic.plan(size)
     for plan in plans:

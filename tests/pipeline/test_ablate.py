@@ -1,8 +1,9 @@
 """The stage `ablate` on the smallest study: cells, resuming, and the shuffled control."""
 
 import json
+import os
 import shutil
-import subprocess
+import signal
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import yaml
 from aura.errors import AuraError
 from pipeline import ablate
 from pipeline.study import cells
+from tests import commands
 from tests.conftest import tiny_params
 
 CHANGES = (
@@ -87,16 +89,15 @@ def test_a_killed_run_leaves_no_process_behind(place, params):
     raw = params.model_copy(update={"ray": params.ray.model_copy(update={"workers": 2})})
     (place / "params.yaml").write_text(yaml.safe_dump(raw.model_dump(mode="json")))
     slow = ("--set", "train.joint.epochs=100000")
-    started = subprocess.Popen(
-        ["aura", "ablate", *slow], cwd=place, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL
-    )
+    null = Path(os.devnull)
+    started = commands.Started(["ablate", *slow], place, null, null)
     parent, workers = psutil.Process(started.pid), []
     for _ in range(600):
         time.sleep(0.1)
         workers = [p for p in parent.children(recursive=True) if "spawn_main" in str(p.cmdline())]
         if len(workers) == 2 and all(p.cpu_times().user > 4 for p in workers):  # they train
             break
-    started.kill()
+    started.send_signal(signal.SIGKILL)
     started.wait()
     assert len(workers) == 2
     _, alive = psutil.wait_procs(workers, timeout=20)

@@ -159,4 +159,4 @@ def test_inner_folds_leave_the_fold_itself_untested(place):
 )
 def test_folds_that_cannot_be_are_one_sentence(place, override, sentence):
     with pytest.raises(AuraError, match=sentence):
-        unseen.run(load(override), NAME)
+        unseen.run(load(override, "unseen.control=false", "unseen.people=given"), NAME)

@@ -8,7 +8,9 @@ from aura.datasets import synthetic
 from aura.datasets.ego_exo4d import Adapter
 from aura.storage import Storage
 
-SIZE = synthetic.SyntheticSize({"train": 1}, take_seconds=6.0, cameras=2, activities=2, flaws=False)
+SIZE = synthetic.SyntheticSize(
+    {"train": 1}, take_seconds=6.0, cameras=2, activities=2, flaws=False, video_height=96
+)
 
 
 def write_takes(root, plans, size):

@@ -1,15 +1,12 @@
 """Preprocessing that loses a machine or its own process gives what an undisturbed run gives."""
 
 import hashlib
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from tests import commands
 from tests.conftest import FLAWED, ROOT, TINY
 
 STAGES = ("signals", "windows", "embeddings")
@@ -29,25 +26,23 @@ def project(flawed, tmp_path):
 @pytest.fixture
 def preprocess():
     """Start `aura preprocess` with the settings of `flawed`; none outlives the test."""
-    running: list[subprocess.Popen[str]] = []
+    running: list[commands.Started] = []
 
-    def start(folder: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
-        running.append(_preprocess(folder, *overrides, **environment))
+    def start(folder: Path, *overrides: str, **environment: str) -> commands.Started:
+        flags = [flag for value in (*TINY, *FLAWED, *overrides) for flag in ("--set", value)]
+        log = folder / "said"
+        running.append(
+            commands.Started(["preprocess", *flags], folder, log, log, environment=environment)
+        )
         return running[-1]
 
     yield start
     for process in running:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
 
 
-def _preprocess(folder: Path, *overrides: str, **environment: str) -> subprocess.Popen[str]:
-    flags = [flag for value in (*TINY, *FLAWED, *overrides) for flag in ("--set", value)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "aura", "preprocess", *flags],
-        cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, start_new_session=True,
-    )  # fmt: skip
+def said(folder: Path) -> str:
+    return (folder / "said").read_text()
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -60,12 +55,12 @@ def hashes(folder: Path) -> dict[str, str]:
     }
 
 
-def wait_for_shards(folder: Path, count: int, process: subprocess.Popen[str]) -> None:
+def wait_for_shards(folder: Path, count: int, process: commands.Started) -> None:
     """Until so many shards of the first stage are done."""
     partial = folder / "data/signals/synthetic.partial"
     deadline = time.monotonic() + 120
     while len(list(partial.glob("*.done"))) < count:
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, said(folder)
         assert time.monotonic() < deadline
         time.sleep(0.01)
 
@@ -84,9 +79,8 @@ def test_a_node_that_dies_costs_nothing_and_changes_nothing(flawed, project, pre
         wait_for_shards(project, 1, process)
         cluster.remove_node(workers[0], allow_graceful=False)
         assert (project / "data/signals/synthetic.partial").is_dir(), "the run was over too soon"
-        output, _ = process.communicate(timeout=300)
-        assert process.returncode == 0, output
-        assert "Joining the Ray cluster" in output
+        assert process.wait(timeout=300) == 0, said(project)
+        assert "Joining the Ray cluster" in said(project)
     finally:
         cluster.shutdown()
         ray.shutdown()
@@ -96,8 +90,7 @@ def test_a_node_that_dies_costs_nothing_and_changes_nothing(flawed, project, pre
 def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preprocess):
     killed = preprocess(project, "ray.executor=local")
     wait_for_shards(project, 3, killed)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate()
+    killed.kill()
     partial = project / "data/signals/synthetic.partial"
     done = {path.name.replace("part", "") for path in partial.glob("*.done")}
     kept = {
@@ -108,9 +101,8 @@ def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preproces
     assert len(kept) >= 6
     assert not (project / "data/signals/synthetic").exists()
     again = preprocess(project, "ray.executor=local")
-    output, _ = again.communicate(timeout=300)
-    assert again.returncode == 0, output
-    assert f"resuming, {len(done)} of " in output
+    assert again.wait(timeout=300) == 0, said(project)
+    assert f"resuming, {len(done)} of " in said(project)
     now = {p.name: p.stat().st_mtime_ns for p in (project / "data/signals/synthetic").iterdir()}
     assert {name: now[name] for name in kept} == kept
     assert hashes(project) == hashes(flawed[0])
@@ -118,7 +110,6 @@ def test_a_killed_run_redoes_only_the_shard_in_flight(flawed, project, preproces
 
 def test_no_cluster_at_the_address_is_one_sentence(project, preprocess):
     process = preprocess(project, "ray.executor=ray", RAY_ADDRESS="127.0.0.1:1")
-    output, _ = process.communicate(timeout=120)
-    assert process.returncode == 1
-    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in output
-    assert "Traceback" not in output
+    assert process.wait(timeout=120) == 1
+    assert "No Ray cluster answers at RAY_ADDRESS=127.0.0.1:1" in said(project)
+    assert "Traceback" not in said(project)

@@ -31,7 +31,7 @@ def same_weights(found, expected):
 
 @pytest.mark.parametrize("world", [2, 3])
 def test_ranks_do_what_one_process_does(tmp_path, world):
-    mp.spawn(rank, (world, tmp_path, ALL_PAIRS), nprocs=world)
+    mp.start_processes(rank, (world, tmp_path, ALL_PAIRS), world, start_method="forkserver")
     alone = record(Group(), ALL_PAIRS)
     assert len(alone["losses"]) == 2 * 5
     for number in range(world):
