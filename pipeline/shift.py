@@ -3,6 +3,7 @@
 Evaluation protocol, rule 7. What was lost is read from the `transfer` reports that are there.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from pipeline.study.counts import read_json
 
 MAX_WINDOWS = 4096
 _PLACEMENT_OPTIONS = ("placement", "device", "imu")  # of adapters: where the sensor sits
+_MOST_PLACES = 3  # that are named
 
 
 @logged(str(paths.REPORTS / "shift"))
@@ -66,11 +68,21 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
             texts=[captions[text] for row in rows for text in windows.texts[row]],
             embeddings=training.embed(model, windows, rows, ["imu"])["imu"],
             participants=windows.participant[rows],
-            placement=next((str(options[key]) for key in _PLACEMENT_OPTIONS if key in options), ""),
+            placement=_placement(windows.place[rows], options),
         ),
         params.seed,
         leakage.stem,
     )
+
+
+def _placement(places: np.ndarray, options: Mapping[str, Any]) -> str:
+    """Where the sensors sit, by the windows; where those do not say, by the adapter's options."""
+    named = sorted({place for place in places if place})
+    if len(named) > _MOST_PLACES:
+        return f"{len(named)} places"
+    if named:
+        return ", ".join(named)
+    return next((str(options[key]) for key in _PLACEMENT_OPTIONS if key in options), "")
 
 
 def recorded_drops(names: list[str]) -> dict[tuple[str, str], float]:
