@@ -38,7 +38,9 @@ def read(files: Storage, path: str) -> tuple[Stream, ...]:
     start = (int(group.number("POINT", "DATA_START", float(header[8]))) - 1) * 512
     first, last = int(header[3]), int(header[4])
     size = (4 * points + per_frame) * (4 if scale < 0 else 2)
-    if not (rate > 0 and points + per_frame > 0 and scale != 0 and np.isfinite(scale) and start > 0):
+    if not (
+        rate > 0 and points + per_frame > 0 and scale != 0 and np.isfinite(scale) and start > 0
+    ):
         raise CorruptFile(f"{path} states {points} points at {rate} Hz with a scale of {scale}.")
     there = max(0, (len(data) - start) // size)
     stated = _frames(group, first, last)

@@ -1,10 +1,12 @@
 """Axivity CWA (AX3 and AX6): blocks of 512 bytes, each with a stamp of one of its samples.
 
 A block is 80, 120 or 40 samples that were taken without a break, and one stamp to 1/32768 s; where
-blocks are lost or the clock jumps, a run ends, and time is never drawn across it. Within a run it is
-straight from stamp to stamp, as the sensor's own oscillator is some per cent off its rate.
+blocks are lost or the clock jumps, a run ends, and time is never drawn across it. Within a run it
+is straight from stamp to stamp, as the sensor's own oscillator is some per cent off its rate.
 Layout: the openmovement project's description of the AX3 format. Stamps are local time.
 """
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -105,8 +107,8 @@ def _unpack(blocks: np.ndarray, axes: int, packing: int) -> tuple[np.ndarray, np
         else:
             span = 8000 / (1 << ((light >> 10) & 7))  # deg/s at full scale
             gyro = values[..., :3] * (span / 32768)[:, None, None]
-            parts = [values[..., 3:6] * accel[:, None, None], gyro, values[..., 6:] / 16]
-            values = np.concatenate(parts[: axes // 3], axis=2)
+            scaled = [values[..., 3:6] * accel[:, None, None], gyro, values[..., 6:] / 16]
+            values = np.concatenate(scaled[: axes // 3], axis=2)
     inside = np.arange(room) < rows[:, None]
     return values[inside], rows
 
@@ -136,7 +138,7 @@ def _times(
     first = np.concatenate([[0], np.cumsum(rows)])[:-1]
     time_s = np.empty(int(rows.sum()))
     edges = np.concatenate([[0], np.flatnonzero(~follows) + 1, [len(anchors)]])
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         span, samples = anchors[end - 1] - anchors[begin], first[end - 1] - first[begin]
         period = span / samples if samples else 1 / rate_hz
         behind = int(rows[end - 1])

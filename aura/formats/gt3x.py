@@ -37,7 +37,9 @@ def read(files: Storage, path: str) -> tuple[Stream, ...]:
             info = _info(archive.read("info.txt"))
             log = archive.getinfo("log.bin")
             if log.file_size > _MOST_BYTES:
-                raise CorruptFile(f"{path} has {log.file_size} bytes of records, which is too much.")
+                raise CorruptFile(
+                    f"{path} has {log.file_size} bytes of records, which is too much."
+                )
             records = archive.read("log.bin")
     except KeyError:
         raise CorruptFile(f"{path} has no info.txt or log.bin in it.") from None

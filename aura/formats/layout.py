@@ -35,6 +35,8 @@ class Layout(NamedTuple):
         Line of the first row, from 0.
     named : bool
         Whether the table itself names its columns.
+    above : tuple of tuple of str
+        Cells of the lines above the first row, without signs of comments.
     """
 
     encoding: str
@@ -42,6 +44,7 @@ class Layout(NamedTuple):
     names: tuple[str, ...]
     first: int
     named: bool
+    above: tuple[tuple[str, ...], ...]
 
 
 def find_layout(data: bytes) -> Layout:
@@ -78,7 +81,10 @@ def find_layout(data: bytes) -> Layout:
         if is_row(line, delimiter) and len(split(line, delimiter)) == width
     )  # fmt: skip
     names, named = _names(lines[:first], delimiter, width)
-    return Layout(encoding, delimiter, names, first, named)
+    above = tuple(
+        tuple(split(line.lstrip(AROUND).lstrip("%#"), delimiter)) for line in lines[:first]
+    )
+    return Layout(encoding, delimiter, names, first, named, above)
 
 
 def _names(above: list[str], delimiter: str, width: int) -> tuple[tuple[str, ...], bool]:
@@ -96,8 +102,8 @@ def _names(above: list[str], delimiter: str, width: int) -> tuple[tuple[str, ...
     if not rows:
         return tuple(f"column_{n}" for n in range(1, width + 1)), False
     names = []
-    for number, cells in enumerate(zip(*reversed(rows), strict=True), 1):
-        distinct = list(dict.fromkeys(cell for cell in cells if cell))
+    for number, column in enumerate(zip(*reversed(rows), strict=True), 1):
+        distinct = list(dict.fromkeys(cell for cell in column if cell))
         names.append(".".join(distinct) or f"column_{number}")
     seen: Counter[str] = Counter()
     for number, name in enumerate(names):

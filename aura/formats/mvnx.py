@@ -123,4 +123,3 @@ def _to_frame(quaternions: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     w, axis = quaternions[:, :1, None], -quaternions[:, None, 1:]
     cross = 2 * np.cross(axis, vectors)
     return vectors + w * cross + np.cross(axis, cross)
-

@@ -22,6 +22,7 @@ from aura.storage import Storage
 SUFFIXES = (".csv", ".tsv", ".txt", ".parquet")
 VERSION = "own"
 _NUMBER = r"^[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]+)?$"
+_SHOWN = 4096  # bytes
 _LONGEST = 200  # letters of a cell
 _ENDS = re.compile(rb"[;,\t ]+(?=\r?\n|\r?$)")
 
@@ -39,12 +40,15 @@ class Table(NamedTuple):
         Whether the file itself names its columns.
     damaged : int
         Lines with too few or too many cells, which are left out.
+    above : tuple of tuple of str
+        Cells of the lines above the table, by its delimiter, without signs of comments.
     """
 
     columns: dict[str, pa.ChunkedArray]
     decimal_comma: bool
     named: bool
     damaged: int
+    above: tuple[tuple[str, ...], ...] = ()
 
     @property
     def rows(self) -> int:
@@ -91,13 +95,27 @@ class Table(NamedTuple):
             return pc.fill_null(pc.cast(whole, pa.int64()), _NAT).to_numpy(), zone
         cells = pc.utf8_trim(cells, AROUND)
         cells = pc.if_else(pc.equal(cells, ""), None, cells)
-        for zone in (None, "UTC"):
+        for named in (None, "UTC"):
             try:
-                found = pc.cast(pc.cast(cells, pa.timestamp("ns", zone)), pa.int64())
-                return pc.fill_null(found, _NAT).to_numpy(), zone is not None
+                found = pc.cast(pc.cast(cells, pa.timestamp("ns", named)), pa.int64())
+                return pc.fill_null(found, _NAT).to_numpy(), named is not None
             except pa.ArrowInvalid:
                 continue
         raise CorruptFile(f"the column {name} has cells that are no dates.")
+
+    def number_of(self, text: str) -> float:
+        """The whole number in a line above the table that has this text in a cell.
+
+        Raises
+        ------
+        CorruptFile
+            There is none, or there are several such lines.
+        """
+        lines = [cells for cells in self.above if text.lower() in map(str.lower, cells)]
+        numbers = [[c for c in cells if c.isdecimal()] for cells in lines]
+        if len(numbers) != 1 or len(numbers[0]) != 1:
+            raise CorruptFile(f"no line above the table has a number for {text}.")
+        return float(numbers[0][0])
 
     def is_numeric(self, name: str) -> bool:
         """Whether most cells that are not empty are numbers."""
@@ -140,6 +158,10 @@ def read_table(files: Storage, path: str) -> Table:
     body = _ENDS.sub(b"", body) if _ends_in_delimiter(body) else body
     if delimiter == " ":
         body, delimiter = re.sub(rb"[ \t]+", b"\t", re.sub(rb"(?m)^[ \t]+", b"", body)), "\t"
+    elif re.search(rb"[ \t]", body[:_SHOWN]):  # blanks about cells
+        mark = re.escape(delimiter.encode())
+        body = re.sub(rb" *" + mark + rb" *", delimiter.encode(), body)
+        body = re.sub(rb"(?m)^ +| +$", b"", body)
     body = b"\n".join(line for line in body.split(b"\n") if line.strip())
     damaged = 0
 
@@ -161,7 +183,7 @@ def read_table(files: Storage, path: str) -> Table:
         said = " ".join(str(error).split())[:200].rstrip(".")
         raise CorruptFile(f"{path} cannot be read as a table: {said}.") from None
     columns = {name: table[name] for name in layout.names}
-    return Table(columns, delimiter != ",", layout.named, damaged)
+    return Table(columns, layout.delimiter != ",", layout.named, damaged, layout.above)
 
 
 def _ends_in_delimiter(body: bytes) -> bool:

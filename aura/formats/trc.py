@@ -58,7 +58,9 @@ def read(files: Storage, path: str) -> tuple[Stream, ...]:
     partly = np.isnan(points).any(axis=2) & ~np.isnan(points).all(axis=2)
     counts["marker without one of its coordinates"] = int(partly.sum())
     points[partly] = np.nan
-    counts["frames are fewer than stated"] = int(len(rows) < (_number(stated.get("NumFrames", "")) or 0))
+    counts["frames are fewer than stated"] = int(
+        len(rows) < (_number(stated.get("NumFrames", "")) or 0)
+    )
     rate = _number(stated.get("DataRate", ""))
     unit = stated.get("Units", "")
     return (

@@ -37,8 +37,8 @@ def read(files: Storage, path: str) -> tuple[Stream, ...]:
         found, _ = pyxdf.load_xdf(
             str(local), dejitter_timestamps=False, synchronize_clocks=False, verbose=False
         )
-    streams = [_stream(raw) for raw in found if isinstance(raw["time_series"], np.ndarray)]
-    streams = [stream for stream in streams if stream is not None and len(stream.values)]
+    all_streams = (_stream(raw) for raw in found if isinstance(raw["time_series"], np.ndarray))
+    streams = [stream for stream in all_streams if stream is not None and len(stream.values)]
     if not streams:
         raise CorruptFile(f"{path} has no stream of numbers with samples.")
     names = unique([stream.name for stream in streams])

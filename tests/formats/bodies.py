@@ -88,11 +88,12 @@ def trc(points, names, units="mm", rate=100.0, blank=True, start=0.0):
     return ("\n".join(lines) + "\n").encode()
 
 
-SEGMENTS = (
+_NAMES = (
     "Pelvis L5 L3 T12 T8 Neck Head RightShoulder RightUpperArm RightForeArm RightHand LeftShoulder "
     "LeftUpperArm LeftForeArm LeftHand RightUpperLeg RightLowerLeg RightFoot RightToe LeftUpperLeg "
     "LeftLowerLeg LeftFoot LeftToe"
-).split()
+)
+SEGMENTS = _NAMES.split()
 
 
 def mvnx(places, turns, names=SEGMENTS, rate=60, poses=3, order=None):
@@ -103,7 +104,10 @@ def mvnx(places, turns, names=SEGMENTS, rate=60, poses=3, order=None):
     frames = []
     for kind, place, turn, ms in [
         *((p, places[0] * 0 + 9, turns[0], 0) for p in ("identity", "tpose", "tpose-isb")[:poses]),
-        *(("normal", p, t, i * 1000 / rate) for i, (p, t) in enumerate(zip(places, turns))),
+        *(
+            ("normal", p, t, i * 1000 / rate)
+            for i, (p, t) in enumerate(zip(places, turns, strict=True))
+        ),
     ]:
         text = [" ".join(f"{v:.6f}" for v in block.ravel()) for block in (turn, place)]
         frames.append(

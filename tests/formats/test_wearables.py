@@ -19,9 +19,7 @@ def read(reader, folder, data):
 def blocks(times, axes=3, rate_hz=100, **kwargs):
     n = 240 // axes
     values = np.arange(n)[:, None] + np.arange(axes) * 1000
-    return [
-        write.cwa_block(values, at, i, rate_hz, axes, **kwargs) for i, at in enumerate(times)
-    ]
+    return [write.cwa_block(values, at, i, rate_hz, axes, **kwargs) for i, at in enumerate(times)]
 
 
 # ----------------------------------------------------------------------------------------- CWA
@@ -79,7 +77,9 @@ def test_cwa_of_ten_bits_is_unpacked(tmp_path):
     packed = np.full(120, sample, "<u4").view("<i2")
     block = bytearray(write.cwa_block(packed.reshape(-1, 3), 5.0, 0))
     block[25], block[28] = 0x30, 120
-    block[510:] = (-sum(np.frombuffer(bytes(block[:510]), "<u2").tolist()) & 0xFFFF).to_bytes(2, "little")
+    block[510:] = (-sum(np.frombuffer(bytes(block[:510]), "<u2").tolist()) & 0xFFFF).to_bytes(
+        2, "little"
+    )
     stream = read(cwa, tmp_path, write.cwa([bytes(block)]))
     assert stream.values.shape == (120, 3)
     assert stream.values[7].tolist() == [1.0, -4 / 256, 6 / 256]
