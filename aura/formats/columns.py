@@ -146,3 +146,15 @@ def _app(names: tuple[str, ...]) -> str:
                          "absolute acceleration (")) for n in lower):  # fmt: skip
         return "phyphox"
     return ""
+
+
+def kind_of_text(text: str) -> str:
+    """The sensor that a text such as the name of a file speaks of; empty where it names none."""
+    bare = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
+    words = [word for word in re.split(r"[^a-z]+", bare.lower()) if word]
+    for count in (2, 1):
+        for start in range(len(words) - count, -1, -1):
+            kind = _KIND_OF.get("".join(words[start : start + count]))
+            if kind:
+                return kind
+    return ""

@@ -187,7 +187,7 @@ def inventory(
             if not is_place(place):
                 skips.append(Skip("place is not known", f"{name}: {place}", "imu"))
                 continue
-            suffix = f"_{place or device[0] + 1}" if len(devices) > 1 else ""
+            suffix = f"_{place or device[1] or device[0] + 1}" if len(devices) > 1 else ""
             row = replace(
                 take, take_id=name + suffix, take_name=name + suffix, place=place,
                 source=replace(source, device=device), moment_id=name if suffix else "",
