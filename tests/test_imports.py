@@ -23,6 +23,7 @@ ALLOWED = {
     "teacher": CORE,
     "formats": {"errors", "storage"},
     "datasets": CORE | {"plugins", "signals", "teacher", "formats"},
+    "guess": {"errors", "storage", "schema", "formats", "datasets"},
     "encoders": CORE | {"plugins"},
     "evaluation": CORE,
     "learning": CORE | {"signals", "encoders", "evaluation"},
@@ -50,6 +51,7 @@ EDGE = {
     **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
+    "init": set(),
     "estimate": ENGINE | {"cost"},
     "verify": ENGINE,
 }

@@ -7,15 +7,17 @@ lines, as of pandas' columns of two levels; they are joined by a dot.
 
 import re
 from collections import Counter
+from itertools import islice
 from typing import NamedTuple
 
 from aura.errors import CorruptFile
 
 DELIMITERS = (";", "\t", ",", "|", " ")
 AROUND = " \t\r\n\u00a0\"'\ufeff"
-_NUMBER = re.compile(r"[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?|[-+]?nan|[-+]?inf|", re.I)
+_NUMBER = re.compile(r"[-+]?(\d+([.,]\d+|\.)?|[.,]\d+)([eE][-+]?\d+)?|[-+]?nan|[-+]?inf|", re.I)
 _STAMP = re.compile(r"\d{4}-\d\d?-\d\d?[T ]\d\d?:\d\d.*")
 _HEAD = 1 << 16  # bytes
+_LINES = 2000  # that are looked at
 _SHOWN = 60  # lines from the first row on that tell the delimiter
 _MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
@@ -59,18 +61,21 @@ def find_layout(data: bytes) -> Layout:
     if not encoding:
         encoding = "utf-8" if _is_utf8(data[:_HEAD]) else "latin-1"
     text = data[:_HEAD].decode(encoding, errors="replace")
-    lines = text.splitlines()
+    lines = text.splitlines()[:_LINES]
     if len(data) > _HEAD and len(lines) > 1:
         lines = lines[:-1]  # it may be cut
     if not any(line.strip() for line in lines):
         raise CorruptFile("it is empty")
     best: tuple[float, int, str] = (0.0, 0, "")
     for delimiter in DELIMITERS:
-        widths = [len(split(line, delimiter)) for line in lines if is_row(line, delimiter)]
+        if delimiter == " " and best[2]:
+            break  # blanks part cells only where nothing else does
+        rows = islice((line for line in reversed(lines) if is_row(line, delimiter)), _SHOWN)
+        widths = [len(split(line, delimiter)) for line in rows]
         if not widths:
             continue
-        width, count = Counter(widths[-_SHOWN:]).most_common(1)[0]
-        share = count / len(widths[-_SHOWN:]) * (len(widths) >= 1)
+        width, count = Counter(widths).most_common(1)[0]
+        share = count / len(widths)
         if width > 1 and (share * min(width, 4), width) > best[:2]:
             best = (share * min(width, 4), width, delimiter)
     if not best[2]:

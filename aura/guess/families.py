@@ -15,7 +15,7 @@ from aura.formats.table import Table, read_table
 from aura.storage import Storage
 
 _SAMPLE = 6  # files of a family that are read
-_HEAD = 1 << 16
+_BEGIN, _HEAD = 1 << 12, 1 << 16
 _ROWS = 60_000  # of a file, that are looked at
 
 
@@ -98,7 +98,11 @@ def _columns(files: Storage, path: str) -> tuple[str, ...]:
     if path.lower().endswith(".parquet"):
         return tuple(read_table(files, path).columns)
     with files.open(path) as file:
-        return find_layout(file.read(_HEAD)).names
+        head = file.read(_HEAD)
+    try:
+        return find_layout(head[:_BEGIN]).names
+    except CorruptFile:
+        return find_layout(head).names
 
 
 def _sample(files: Storage, family: Family, notes: list[str]) -> None:

@@ -111,10 +111,12 @@ def _aligned(tokens: list[list[str]], seps: list[list[str]]) -> tuple[list[list[
     least = min(map(len, tokens))
     if all(len(t) == least for t in tokens):
         return tokens, seps[0]
-    best, most = 0, -1
+    best, most = 0, (-1, 0)
     for left in range(least):
         merged = [_merge(t, s, left, least) for t, s in zip(tokens, seps, strict=True)]
-        score = sum(len({_shape(v) for v in column}) == 1 for column in zip(*merged, strict=True))
+        columns = list(zip(*merged, strict=True))
+        alike = sum(len({_shape(v) for v in column}) == 1 for column in columns)
+        score = alike, -sum(len(set(column)) for column in columns)
         if score > most:
             best, most = left, score
     merged = [_merge(t, s, best, least) for t, s in zip(tokens, seps, strict=True)]

@@ -23,7 +23,8 @@ _EPOCHS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _YEARS = 946_684_800.0, 2_208_988_800.0  # 2000 to 2040
 _RATES = 8.0, 2000.0
 _FAST_DEG = 45.0  # rad/s, no body's; deg/s, any body's
-_BURSTS = 0.25  # share of steps under a tenth of the mean from which stamps are those of bursts
+_MOVES, _SLOW_DEG = 0.2, 15.0  # of g, and deg/s: what moves so turns faster
+_UNEVEN, _CAUGHT_UP = 0.15, -0.2  # spread of steps to their median, and correlation with the next
 
 
 def time_unit(stamps: list[np.ndarray]) -> Guess:
@@ -68,13 +69,20 @@ def rate(seconds: list[np.ndarray]) -> Guess:
 
 
 def in_bursts(seconds: list[np.ndarray]) -> bool:
-    """Whether stamps are when samples were delivered, several at once, and not when taken."""
-    shares = []
+    """Whether stamps are when samples were delivered and not when taken: a late one is caught up.
+
+    Then steps vary, and a long one is followed by short ones.
+    """
+    told = []
     for s in seconds:
         steps = np.diff(s[np.isfinite(s)])
-        if len(steps) > 10 and steps.mean() > 0:
-            shares.append(float((steps < 0.1 * steps.mean()).mean()))
-    return bool(shares) and float(np.median(shares)) > _BURSTS
+        if len(steps) > 50 and steps.mean() > 0:
+            off = np.clip(steps / np.median(steps[steps > 0]), 0, 3)
+            off = off - off.mean()
+            spread = float(off.std())
+            next_ = float((off[1:] * off[:-1]).mean()) / max(spread**2, 1e-12)
+            told.append(spread > _UNEVEN and next_ < _CAUGHT_UP)
+    return bool(told) and sum(told) > len(told) / 2
 
 
 def still_size(accel: list[np.ndarray]) -> float:
@@ -204,10 +212,19 @@ def gyro_unit(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Guess:
         if 34 < ratio < 97:
             return Guess("deg/s", why)
         return Guess(None, f"{why}, which is neither rad/s nor deg/s", False)
-    if top > _FAST_DEG and not (whole and top > 4000):
-        return Guess("deg/s", f"it reaches {top:.4g}, which no body does in rad/s", blocks < _LEAST)
-    return Guess("rad/s" if not whole else None,
-                 f"it reaches {top:.3g} and gravity hardly turns with it: it may be deg/s", False)  # fmt: skip
+    if whole:
+        return Guess(None, "whole numbers, and no clock or turn that tells what one is", False)
+    if top > _FAST_DEG:
+        return Guess("deg/s", f"it reaches {top:.4g}, which no body does in rad/s")
+    swing = np.concatenate([np.ptp(np.percentile(np.linalg.norm(a, axis=1), [5, 95]), keepdims=True)
+                            / max(float(np.median(np.linalg.norm(a, axis=1))), 1e-9)
+                            for _, a, _ in parts if len(a)])  # fmt: skip
+    if float(np.median(swing)) > _MOVES and top < _SLOW_DEG:
+        why = f"it moves by {float(np.median(swing)):.1f} g and turns by {top:.3g} at most: no body in deg/s"
+        return Guess("rad/s", why)
+    return Guess(
+        "rad/s", f"it reaches {top:.3g} and gravity hardly turns with it: it may be deg/s", False
+    )
 
 
 def better_axes(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[str, float, float]:
