@@ -148,13 +148,16 @@ def _app(names: tuple[str, ...]) -> str:
     return ""
 
 
-def kind_of_text(text: str) -> str:
-    """The sensor that a text such as the name of a file speaks of; empty where it names none."""
+def kind_of_text(text: str) -> tuple[str, str]:
+    """The sensor that a text such as the name of a file speaks of, and its words for it.
+
+    Both are empty where it names none.
+    """
     bare = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text)
     words = [word for word in re.split(r"[^a-z]+", bare.lower()) if word]
     for count in (2, 1):
         for start in range(len(words) - count, -1, -1):
-            kind = _KIND_OF.get("".join(words[start : start + count]))
-            if kind:
-                return kind
-    return ""
+            said = "".join(words[start : start + count])
+            if said in _KIND_OF:
+                return _KIND_OF[said], said
+    return "", ""

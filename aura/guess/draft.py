@@ -14,7 +14,7 @@ from aura.guess.bodies import Body, find_body
 from aura.guess.families import Family, find_families
 from aura.guess.names import Names, find_names, place_of
 from aura.guess.reason import Guess
-from aura.guess.sensors import Sensor, find_sensors
+from aura.guess.sensors import Sensor, find_sensors, refine_gyro
 from aura.guess.streams import stream_sensors
 from aura.guess.words import Words, find_words
 from aura.storage import Storage
@@ -100,6 +100,8 @@ def _drop_second(out: Draft) -> None:
         for mate in mates:
             mate[2].gyro, mate[2].gyro_unit = sensor.gyro, sensor.gyro_unit
             mate[2].gyro_rows = {"files": names.pattern}
+            if not mate[2].gyro_unit.sure:
+                refine_gyro(mate[0], mate[2], family, sensor)
     best: dict[tuple[str, ...], tuple[Family, Names, Sensor]] = {}
     for item in accel:
         key = tuple(sorted(item[1].parts)), item[2].stream, item[2].accel, item[0].kind == "accel"
@@ -226,7 +228,8 @@ def _sensor(
         lines.append(f"  places: {json.dumps(dict.fromkeys(codes, ''))}")
         out.warnings.append(f"places: {', '.join(codes)} are no places of the body; write them")
     else:
-        put("place", sensor.place, "  ", f"place of {names.pattern}")
+        known = Guess(names.place, "all names have it in them") if names.place else None
+        put("place", known or sensor.place, "  ", f"place of {names.pattern}")
     if sensor.rows:
         lines.append(f"  rows: {_rows(sensor.rows)}")
     if sensor.table:

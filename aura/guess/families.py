@@ -76,17 +76,17 @@ def find_families(files: Storage, notes: list[str]) -> tuple[list[Family], list[
         suffix = PurePosixPath(path).suffix.lower()
         reader = next(name for name, ends in formats.READERS.items() if suffix in ends)
         columns: tuple[str, ...] = ()
-        kind = ""
+        kind = said = ""
         if reader == "table":
             try:
                 columns = _columns(files, path)
-            except CorruptFile as error:
+            except CorruptFile:
                 loose.append(path)
                 continue
             groups = find_roles(columns).groups
             if len(groups) == 1 and not next(iter(groups))[0]:
-                kind = kind_of_text(PurePosixPath(path).stem)
-        family = found.setdefault((reader, columns, kind), Family(reader, [], columns, kind))
+                kind, said = kind_of_text(PurePosixPath(path).stem)
+        family = found.setdefault((reader, columns, said), Family(reader, [], columns, kind))
         family.paths.append(path)
     families = sorted(found.values(), key=lambda family: (-len(family.paths), family.paths))
     for family in families:

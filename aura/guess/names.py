@@ -37,12 +37,15 @@ class Names(NamedTuple):
         `person`, `activity`, `trial`, `place` -> the part that it is.
     why : dict of str to str
         The reason of each role.
+    place : str or None
+        The place that all names have in them, where it is no part that varies.
     """
 
     pattern: str
     parts: dict[str, list[str]]
     roles: dict[str, str]
     why: dict[str, str]
+    place: str | None
 
 
 def place_of(text: str) -> str | None:
@@ -74,6 +77,7 @@ def find_names(paths: Sequence[str]) -> Names:
     """Find the parts of the paths of a family of files: what varies from one to the next."""
     split = [_tokens(path) for path in paths]
     tokens, seps = _aligned([s[0] for s in split], [s[1] for s in split])
+    merged = len({len(s[0]) for s in split}) > 1  # a part may have a separator in it
     suffix = paths[0][len(paths[0]) - len(split[0][2]) :]
     columns = list(zip(*tokens, strict=True))
     roles: dict[str, str] = {}
@@ -95,10 +99,23 @@ def find_names(paths: Sequence[str]) -> Names:
     pattern = ""
     for number, column in enumerate(columns):
         name = names[number]
-        pattern += column[0] if name is None else "{" + renamed.get(name, name) + "}"
+        of = ":\\d+" if merged and all(v.isdecimal() for v in column) else ""
+        pattern += column[0] if name is None else "{" + renamed.get(name, name) + of + "}"
         pattern += seps[number] if number < len(seps) else ""
     found = {renamed.get(name, name): values for name, values in parts.items()}
-    return Names(pattern + suffix, found, {role: role for role in roles}, why)
+    place = None if "place" in roles else _fixed_place(columns, names)
+    return Names(pattern + suffix, found, {role: role for role in roles}, why, place)
+
+
+def _fixed_place(columns: list[tuple[str, ...]], names: list[str | None]) -> str | None:
+    """Of tokens that never vary: two on end, or one, that name a place; the last such."""
+    for count in (2, 1):
+        for start in range(len(columns) - count, -1, -1):
+            if all(name is None for name in names[start : start + count]):
+                place = place_of(" ".join(column[0] for column in columns[start : start + count]))
+                if place:
+                    return place
+    return None
 
 
 def _tokens(path: str) -> tuple[list[str], list[str], str]:
@@ -178,9 +195,9 @@ def _assign(
                 give("activity", number, "it has the most words of those that come again")
     for number in list(free):
         values = Counter(columns[number])
-        if "person" not in roles and len(values) > 1 and min(len(columns[number]), 3) > 1:
-            if max(values.values()) > 1 or "/" in seps[number : number + 1]:
-                give("person", number, "it comes again from file to file")
+        again = max(values.values()) > 1 or "/" in seps[number : number + 1]
+        if "person" not in roles and len(values) > 1 and again:
+            give("person", number, "it comes again from file to file")
     for number in list(free):
         if "trial" not in roles and any(re.search(r"\d", v) for v in columns[number]):
             give("trial", number, "it is what is left of the numbers")

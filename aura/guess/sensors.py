@@ -18,6 +18,9 @@ _TYPE, _ID = (
     re.compile(r"type|kind|modality", re.I),
     re.compile(r"id$|device|node|place|position", re.I),
 )
+_NOTHING = Guess(None, "it is not told", False)
+_NO_TIME = Guess(None, "no column is time", False)
+NO_PLACE = Guess(None, "no name of a file, column or device tells it", False)
 Part = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -45,12 +48,12 @@ class Sensor:
 
     accel: tuple[str, ...]
     gyro: tuple[str, ...] = ()
-    accel_unit: Guess = Guess(None, "", False)
-    gyro_unit: Guess = Guess(None, "", False)
-    time: Guess = Guess(None, "no column is time", False)
-    rate: Guess = Guess(None, "", False)
-    place: Guess = Guess(None, "no name of a file, column or device tells it", False)
-    axes: Guess = Guess(None, "")
+    accel_unit: Guess = _NOTHING
+    gyro_unit: Guess = _NOTHING
+    time: Guess = _NO_TIME
+    rate: Guess = _NOTHING
+    place: Guess = NO_PLACE
+    axes: Guess = _NOTHING
     rows: dict[str, str] = field(default_factory=dict)
     accel_rows: dict[str, str] = field(default_factory=dict)
     gyro_rows: dict[str, str] = field(default_factory=dict)
@@ -201,6 +204,22 @@ def _measure(family: Family, sensor: Sensor) -> None:
         check_axes(sensor, [_clean(part) for part in parts])
 
 
+def refine_gyro(family: Family, sensor: Sensor, other: Family, gyro: Sensor) -> None:
+    """Unit of a gyroscope in files of its own, beside an accelerometer's in the same order."""
+    parts = []
+    for one, two in zip(family.tables.values(), other.tables.values(), strict=False):
+        at, of = (times_of(t, s, np.ones(t.rows, bool)) for t, s in ((one, sensor), (two, gyro)))
+        if at is None or of is None:
+            continue
+        rates = family.numbers(two, gyro.gyro)
+        accel = family.numbers(one, sensor.accel)
+        at, of = at[: len(accel)], of[: len(rates)]
+        parts.append((at, accel, np.stack([np.interp(at, of, r) for r in rates.T], axis=1)))
+    if parts:
+        sensor.gyro_unit = numbers.gyro_unit([_clean(part) for part in parts])
+        check_axes(sensor, [_clean(part) for part in parts])
+
+
 def _clean(part: Part) -> Part:
     good = (
         np.isfinite(part[0]) & np.isfinite(part[1]).all(axis=1) & np.isfinite(part[2]).all(axis=1)
@@ -265,7 +284,7 @@ def _long(family: Family, names: tuple[str, ...]) -> list[Sensor]:
         return [sensor] if sensor.accel_unit.value else []
     sensors = []
     ids = sorted({v for t in family.tables.values() for v in np.unique(t.numbers(which))
-                  if np.isfinite(v)}) if which else [None]  # fmt: skip
+                  if np.isfinite(v)}) if which else [0.0]  # fmt: skip
     said = [above_places(t) for t in family.tables.values()]
     by_place: dict[str, list[float]] = {}
     for number in ids if which and all(said) else []:
@@ -278,7 +297,7 @@ def _long(family: Family, names: tuple[str, ...]) -> list[Sensor]:
             Guess(place_of(text), f"the lines above the table call it {text}"),
         )
         for text in sorted(by_place)
-    ] or [({str(which): f"{number:g}"} if which else {}, Sensor(()).place) for number in ids]
+    ] or [({str(which): f"{number:g}"} if which else {}, NO_PLACE) for number in ids]
     for rows, place in choices:
         sensor = Sensor(names, rows=rows, place=place)
         if kind:
@@ -286,6 +305,9 @@ def _long(family: Family, names: tuple[str, ...]) -> list[Sensor]:
         if sensor.accel:
             _measure(family, sensor)
             sensors.append(sensor)
+    even = next((s.even for s in sensors if s.even is not None), None)
+    for sensor in sensors if even is not None else ():
+        sensor.even = even  # all stamps were written by the same receiver
     return sensors
 
 
