@@ -21,11 +21,7 @@ __all__ = ["READERS", "Stream", "is_readable", "read", "reader_of"]
 READERS: dict[str, tuple[str, ...]] = {
     "cwa": (".cwa",),
     "gt3x": (".gt3x", ".agdc"),
-    "geneactiv": (".bin",),
     "xdf": (".xdf", ".xdfz"),
-    "fit": (".fit",),
-    "mcap": (".mcap",),
-    "gpmf": (".mp4", ".360"),
     "c3d": (".c3d",),
     "trc": (".trc",),
     "bvh": (".bvh",),
