@@ -183,7 +183,7 @@ def init(
         bool, typer.Option("--force", help="Replace settings that are there.")
     ] = False,
 ) -> None:
-    """Look at a folder of recordings and write the YAML that reads it, each guess with its reason."""
+    """Look at a folder of recordings and write the YAML that reads it, with reasons."""
     typer.echo(import_module("pipeline.init").run(folder, out, name, write, force))
 
 

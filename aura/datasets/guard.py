@@ -62,7 +62,7 @@ class Guarded:
         except AuraError:
             raise
         except Exception as error:
-            if explain(error):  # of the machine
+            if explain(error) and not isinstance(error, FileNotFoundError):  # of the machine
                 raise
             said = " ".join(str(error).split()).rstrip(".")[:300]
             frames = traceback.extract_tb(error.__traceback__)
@@ -79,8 +79,8 @@ class Guarded:
         if not isinstance(found, kind):
             method = getattr(self._adapter, what)
             raise AuraError(
-                f"The adapter '{self._name}' gives a {type(found).__name__} from {what}{_place(method)}"
-                f" and not a {kind.__name__}; {DOCS}."
+                f"The adapter '{self._name}' gives a {type(found).__name__} from {what}"
+                f"{_place(method)} and not a {kind.__name__}; {DOCS}."
             )
         return found
 

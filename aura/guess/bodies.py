@@ -95,7 +95,7 @@ def _unit(joints: list[np.ndarray], stated: str, reader: str) -> Guess:
     for unit, metres in LENGTH.items():
         if unit != "inch" and abs(leg * metres / LEG_M - 1) <= _NEAR:
             return Guess(unit, f"a leg of {leg:.4g} is {leg * metres:.2f} m in {unit}")
-    return Guess("legs", f"a leg of {leg:.4g} is that of no person in m, cm or mm: it is taken to be "
+    return Guess("legs", f"a leg of {leg:.4g} is no person's in m, cm or mm: it is taken to be "
                          f"{LEG_M} m, and so {LEG_M / leg:.4g} m a unit", False)  # fmt: skip
 
 

@@ -134,7 +134,7 @@ def accel_unit(accel: list[np.ndarray]) -> Guess:
 def _turns(
     time_s: np.ndarray, accel: np.ndarray, gyro: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Of each pair of blocks: how gravity moved in the sensor's axes, and gyro x gravity times time.
+    """Of each pair of blocks: how gravity moved in the sensor's axes, and turn and gravity.
 
     Parameters
     ----------
@@ -193,7 +193,7 @@ def _all_turns(
 
 
 def gyro_unit(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Guess:
-    """Unit of a gyroscope: by how gravity turns, then by its range; a number is rad/s of a count."""
+    """Unit of a gyroscope: by how gravity turns, then by range; a number is rad/s a count."""
     values = np.concatenate([gyro for _, _, gyro in parts]) if parts else np.empty((0, 3))
     values = values[np.isfinite(values).all(axis=1)]
     if not len(values) or not values.any():
@@ -202,7 +202,8 @@ def gyro_unit(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Guess:
     whole = bool((values == np.round(values)).all())
     top = float(np.percentile(np.abs(values), 99.9))
     if agreement > 0.5 and np.isfinite(ratio):
-        why = f"it turns {ratio:.3g} for each radian that gravity turns ({blocks} times, {agreement:.2f})"
+        why = f"it turns {ratio:.3g} for each radian that gravity turns"
+        why += f" ({blocks} times, {agreement:.2f})"
         if whole and ratio > 150:
             return Guess(
                 round(1 / ratio, 8), f"counts: {why}; its data sheet has the true number", False
@@ -220,7 +221,8 @@ def gyro_unit(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Guess:
                             / max(float(np.median(np.linalg.norm(a, axis=1))), 1e-9)
                             for _, a, _ in parts if len(a)])  # fmt: skip
     if float(np.median(swing)) > _MOVES and top < _SLOW_DEG:
-        why = f"it moves by {float(np.median(swing)):.1f} g and turns by {top:.3g} at most: no body in deg/s"
+        moves = float(np.median(swing))
+        why = f"it moves by {moves:.1f} g and turns by {top:.3g} at most: no body in deg/s"
         return Guess("rad/s", why)
     return Guess(
         "rad/s", f"it reaches {top:.3g} and gravity hardly turns with it: it may be deg/s", False

@@ -6,9 +6,9 @@ from aura.formats.base import Stream
 from aura.formats.columns import find_roles
 from aura.guess import numbers
 from aura.guess.families import Family
+from aura.guess.measure import Sensor, check_axes
 from aura.guess.names import place_of
 from aura.guess.reason import Guess
-from aura.guess.sensors import Sensor, check_axes
 
 _SPELLED = {"g": "g", "mg": "mg", "m/s2": "m/s2", "rad/s": "rad/s", "deg/s": "deg/s"}
 

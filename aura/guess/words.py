@@ -1,4 +1,4 @@
-"""Tables and captions beside the recordings: labels and texts of takes, by a column of their names."""
+"""Tables and captions beside the recordings: labels and texts, by a column of names of takes."""
 
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath

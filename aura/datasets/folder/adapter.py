@@ -27,7 +27,7 @@ _HOLE_S, _LEAST_S = 1.0, 1.0  # between two rows of a bout, and of a bout
 
 
 class Options(BaseModel):
-    """Where the YAML is: `aura.yaml` in the folder, or another file beside one that is read-only."""
+    """Where the YAML is: `aura.yaml` in the folder, or elsewhere if it is read-only."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     settings: str | None = None
@@ -62,7 +62,7 @@ class Adapter:
         return inventory(self.settings, self.sources, list(self._skips), self.labels, self.bouts)
 
     def load(self, take: Take) -> Recording:
-        """Open a take; a modality whose file is damaged is left out, and `CorruptFile` if all are."""
+        """Open a take without what is damaged of it; `CorruptFile` if all is."""
         source: Source = take.source
         skips: list[Skip] = []
         counts: Counter[str] = Counter()
@@ -233,7 +233,7 @@ def _first(samples: Samples | Poses) -> int:
 def _on_clock(
     time_s: np.ndarray, origin_ns: int, clock: str, offset_s: float, zero_ns: int
 ) -> np.ndarray:
-    """Times on the clock of the take: from the first sample, or from that of those that share one."""
+    """Times on the clock of the take: from its first sample, or from the first of all."""
     known = time_s[np.isfinite(time_s)]
     if clock == "shared":
         return time_s + (origin_ns - zero_ns) / 1e9 + offset_s

@@ -1,7 +1,7 @@
 r"""Patterns of file names with named parts: `{person}/{activity}_{trial}.csv`.
 
-A part is as short as it can be and never has a `/` in it; `{trial:\\d+}` says what it consists of, `*`
-is anything without `/`, `**/` any folders. Case does not count.
+A part is as short as it can be and never has a `/` in it; `{trial:\d+}` says what it consists of,
+`*` is anything without `/`, `**/` any folders. Case does not count.
 """
 
 import re

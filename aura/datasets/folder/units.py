@@ -1,4 +1,4 @@
-"""Units that a folder's files may be in, by their factors to m/s2, rad/s and m; and which way is up."""
+"""Units that a folder's files may be in, and their factors; and which way is up."""
 
 import numpy as np
 
