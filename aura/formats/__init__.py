@@ -88,3 +88,8 @@ def without_frozen(stream: Stream) -> Stream:
         invented=stream.invented | still[:, None],
         counts={**stream.counts, "pose is frozen": int(still.sum())},
     )
+
+
+def version(name: str) -> str:
+    """What reads a format: `own`, or a package and its version."""
+    return str(import_module(f"aura.formats.{name}").VERSION)

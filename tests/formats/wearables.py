@@ -78,3 +78,34 @@ def gt3x(records, rate_hz=30, scale="256.0", **info):
         archive.writestr("info.txt", text)
         archive.writestr("log.bin", b"".join(records))
     return file.getvalue()
+
+
+def _chunk(tag, content):
+    size = len(content) + 2
+    return b"\x04" + struct.pack("<IH", size, tag) + content
+
+
+def xdf(streams):
+    """A file; streams are (name, rate, stamps, values (N, C), units, clock offsets)."""
+    data = b"XDF:" + _chunk(1, b'<?xml version="1.0"?><info><version>1.0</version></info>')
+    for number, (name, rate, stamps, values, units, offsets) in enumerate(streams, 1):
+        ident = struct.pack("<I", number)
+        channels = "".join(
+            f"<channel><label>{label}</label><unit>{unit}</unit></channel>" for label, unit in units
+        )
+        head = (
+            f'<?xml version="1.0"?><info><name>{name}</name><type>IMU</type>'
+            f"<channel_count>{values.shape[1]}</channel_count><nominal_srate>{rate}</nominal_srate>"
+            f"<channel_format>double64</channel_format><desc><channels>{channels}</channels></desc></info>"
+        )
+        data += _chunk(2, ident + head.encode())
+        for at, offset in offsets:
+            data += _chunk(4, ident + struct.pack("<dd", at, offset))
+        samples = b"".join(
+            b"\x08" + struct.pack("<d", stamp) + np.asarray(row, "<f8").tobytes()
+            for stamp, row in zip(stamps, values, strict=True)
+        )
+        data += _chunk(3, ident + b"\x04" + struct.pack("<I", len(stamps)) + samples)
+        foot = f'<?xml version="1.0"?><info><sample_count>{len(stamps)}</sample_count></info>'
+        data += _chunk(6, ident + foot.encode())
+    return data
