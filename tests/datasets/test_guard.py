@@ -1,4 +1,4 @@
-"""Adapters of other people: the example of the docs runs, and what is wrong with one is a sentence."""
+"""Adapters of other people: the example of the docs runs, and faults of one are sentences."""
 
 import importlib
 import re
@@ -68,11 +68,13 @@ GOOD = (
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("class Adapter: pass\n", "has not the methods `inventory` and `load` (their_adapter.py, line 1)"),
+        ("class Adapter: pass\n",
+         "has not the methods `inventory` and `load` (their_adapter.py, line 1)"),
         ("def Adapter(root, options): ...\n", "is no class but a function"),
         (WHOLE.format("1 / 0", *GOOD[1:]),
          "fails in opening: ZeroDivisionError: division by zero (their_adapter.py, line 3)"),
-        ("class Adapter:\n    classes = {}\n    def inventory(self): ...\n    def load(self, t): ...\n",
+        ("class Adapter:\n    classes = {}\n    def inventory(self): ...\n"
+         "    def load(self, t): ...\n",
          "fails in opening: TypeError: Adapter() takes no arguments (their_adapter.py, line 1)"),
         (WHOLE.format("...", *GOOD[1:]).replace("classes = {}", "classes = None"),
          "has no mapping `classes` (their_adapter.py, line 1)"),

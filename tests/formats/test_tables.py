@@ -37,8 +37,8 @@ def test_phyphox_says_its_units_and_takes_gravity_from_one_of_two(tmp_path):
         "Time (s)",
         *(f"{k} {a} (m/s^2)" for k in ("Acceleration", "Linear Acceleration") for a in "xyz"),
     ]
-    stream = read(tmp_path, "\t".join(f'"{n}"' for n in names) + "\n" + "\t".join("1234567") + "\n" +
-                  "\t".join("2345678") + "\n")  # fmt: skip
+    lines = [[f'"{n}"' for n in names], "1234567", "2345678"]
+    stream = read(tmp_path, "\n".join("\t".join(line) for line in lines) + "\n")
     assert stream.units == ("", *("m/s2",) * 6)
     groups = find_roles(stream.columns).groups
     assert groups["accel", ""][0] == "Acceleration x (m/s^2)"

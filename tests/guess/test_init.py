@@ -1,4 +1,4 @@
-"""`aura init` on ten folders of different kinds with a known truth: never wrong without a warning."""
+"""`aura init` on ten folders of different kinds with a known truth: never wrong in silence."""
 
 import json
 

@@ -98,7 +98,7 @@ def test_rows_of_several_sensors_in_one_file_are_one_moment(tmp_path):
         for sensor in (0, 1) for kind, source in ((0, TRUTH.accel), (1, TRUTH.gyro))
     ]  # fmt: skip
     data = generate.table(["t", "sensor", "kind", "x", "y", "z"],
-                          [[float(v) for v in column] for column in zip(*rows, strict=True)])  # fmt: skip
+                          [list(map(float, column)) for column in zip(*rows, strict=True)])  # fmt: skip
     entries = [
         {
             "files": IMU["files"], "place": place, "rows": {"sensor": number},
@@ -133,7 +133,8 @@ def test_a_column_of_activities_is_cut_into_bouts(tmp_path):
     activity = ["sit"] * 400 + ["walk"] * 500 + ["x"] * 20 + ["sit"] * 280
     data = generate.plain_csv(TRUTH).splitlines()
     lines = [data[0] + ",activity", *(f"{a},{b}" for a, b in zip(data[1:], activity, strict=True))]
-    settings = {**BASE, "label": None, "take": "{person}", "labels": {"sit": "sitting", "walk": "walking"},
+    settings = {**BASE, "label": None, "take": "{person}",
+                "labels": {"sit": "sitting", "walk": "walking"},
                 "imu": [{**IMU, "files": "{person}.csv", "bouts": "activity"}]}  # fmt: skip
     adapter = folder(tmp_path, settings, {"p1.csv": "\n".join(lines)})
     inventory = adapter.inventory()
@@ -175,7 +176,8 @@ def test_mocap_in_any_unit_with_any_axis_up(tmp_path, unit, metres, up):
 def test_an_accelerometer_of_another_format_and_its_sleep(tmp_path):
     second = lambda at: wearables.gt3x_second(at, np.tile([0, 0, 256], (30, 1)))  # noqa: E731
     records = [*(second(1000 + i) for i in range(3)), wearables.gt3x_record(3, 1003, b"\x08"),
-               wearables.gt3x_record(3, 1013, b"\x09"), *(second(1013 + i) for i in range(3))]  # fmt: skip
+               wearables.gt3x_record(3, 1013, b"\x09"),
+               *(second(1013 + i) for i in range(3))]  # fmt: skip
     settings = {**BASE, "imu": [{"files": "{person}_{activity}_{trial}.gt3x", "place": None,
                 "accel": {"columns": ["accel_x", "accel_y", "accel_z"], "unit": "g"}}]}  # fmt: skip
     recording, _ = one(tmp_path, settings, {"p1_walk_1.gt3x": wearables.gt3x(records)})
@@ -239,7 +241,8 @@ def test_patterns_are_short_parts_without_slashes():
         ({"colour": 1}, "colour: there is no such key"),
         ({"imu": [{**IMU, "unit": "g"}]}, "imu.0.unit: there is no such key"),
         ({"imu": [{**IMU, "accel": {"columns": ["a", "b"], "unit": "g"}}]}, "imu.0.accel.columns"),
-        ({"imu": [{**IMU, "accel": {"columns": ["a", "b", "c"], "unit": "kg"}}]}, "imu.0.accel.unit"),
+        ({"imu": [{**IMU, "accel": {"columns": ["a", "b", "c"], "unit": "kg"}}]},
+         "imu.0.accel.unit"),
         ({"imu": [{**IMU, "files": "{a:(}.csv"}]}, "imu.0.files: '{a:(}.csv' is no pattern"),
         ({"version": 2}, "version: Input should be 1"),
     ],
@@ -259,7 +262,8 @@ def test_what_is_no_settings_file_is_told(text):
 
 def test_bad_files_are_counted_with_a_reason_and_stop_no_others(tmp_path):
     files = {
-        "p1_walk_1.csv": generate.plain_csv(TRUTH), "p1_walk_2.csv": "", "p2_walk_1.csv": "a,b\n1,2\n",
+        "p1_walk_1.csv": generate.plain_csv(TRUTH), "p1_walk_2.csv": "",
+        "p2_walk_1.csv": "a,b\n1,2\n",
         "deep/p1_walk_1.csv": "x", "other.csv": "1,2\n", "p3_jump_1.csv": generate.plain_csv(TRUTH),
     }  # fmt: skip
     adapter = folder(tmp_path, {**BASE, "labels": {"walk": "walking"}}, files)
