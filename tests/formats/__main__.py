@@ -58,7 +58,7 @@ def gt3x():
     with FileReader(str(path)) as reader:
         frame = reader.to_pandas()
     return ("60 s of idle sleep", f"pygt3x {version('pygt3x')}: {len(frame)} samples, copies",
-            f"{len(stream.values)} samples, {stream.counts['second of idle sleep']} s of sleep counted",
+            f"{len(stream.values)} samples, {stream.counts['second of idle sleep']} s of sleep",
             "180 samples")  # fmt: skip
 
 

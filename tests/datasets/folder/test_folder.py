@@ -97,8 +97,8 @@ def test_rows_of_several_sensors_in_one_file_are_one_moment(tmp_path):
         for i, t in enumerate(TRUTH.time_s[:50])
         for sensor in (0, 1) for kind, source in ((0, TRUTH.accel), (1, TRUTH.gyro))
     ]  # fmt: skip
-    data = generate.table(["t", "sensor", "kind", "x", "y", "z"],
-                          [list(map(float, column)) for column in zip(*rows, strict=True)])  # fmt: skip
+    columns = [list(map(float, column)) for column in zip(*rows, strict=True)]
+    data = generate.table(["t", "sensor", "kind", "x", "y", "z"], columns)
     entries = [
         {
             "files": IMU["files"], "place": place, "rows": {"sensor": number},
