@@ -3,7 +3,8 @@
 import re
 from pathlib import Path
 
-from aura.datasets.folder.schema import NAME, parse
+from aura.datasets.folder.schema import NAME
+from aura.datasets.folder.settings import parse
 from aura.errors import AuraError, explained
 from aura.guess.draft import Draft, draft
 

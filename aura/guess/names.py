@@ -201,3 +201,23 @@ def _assign(
     for number in list(free):
         if "trial" not in roles and any(re.search(r"\d", v) for v in columns[number]):
             give("trial", number, "it is what is left of the numbers")
+
+
+def device_part(names: Names) -> str | None:
+    """A part without a role that tells sensors of one recording apart: all its values each time."""
+    for part, values in names.parts.items():
+        distinct = set(values)
+        if (
+            part in names.roles
+            or not 2 <= len(distinct) <= 6
+            or any(re.search(r"\d", v) for v in distinct)
+        ):
+            continue
+        others = [p for p in names.parts if p != part]
+        groups: dict[tuple[str, ...], set[str]] = {}
+        for number, value in enumerate(values):
+            groups.setdefault(tuple(names.parts[p][number] for p in others), set()).add(value)
+        whole = sum(group == distinct for group in groups.values())
+        if whole >= 0.7 * len(groups):
+            return part
+    return None

@@ -11,7 +11,7 @@ from aura.datasets.folder.splits import by_rule
 from aura.guess.bodies import Body
 from aura.guess.families import Family
 from aura.guess.measure import Sensor
-from aura.guess.names import Names, place_of
+from aura.guess.names import Names, device_part, place_of
 from aura.guess.reason import Guess
 from aura.guess.words import Words
 
@@ -58,7 +58,7 @@ def write(out: Draft, bodies: list[tuple[Family, Names, Body]], words: Words) ->
     shared = [p for p in every[0].parts if all(p in n.parts for n in every) and p != "place"]
     roles = every[0].roles
     why = every[0].why
-    device = _device_part(every[0])
+    device = device_part(every[0])
     if "person" in shared:
         put("person", Guess("{person}", why["person"]))
     else:
@@ -213,26 +213,6 @@ def phrase(code: str) -> str:
     """`LyingDown_OnABed` as `lying down on a bed`."""
     words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", " ", code)
     return " ".join(re.split(r"[\s_]+", words)).strip().lower()
-
-
-def _device_part(names: Names) -> str | None:
-    """A part without a role that tells sensors of one recording apart: all its values each time."""
-    for part, values in names.parts.items():
-        distinct = set(values)
-        if (
-            part in names.roles
-            or not 2 <= len(distinct) <= 6
-            or any(re.search(r"\d", v) for v in distinct)
-        ):
-            continue
-        others = [p for p in names.parts if p != part]
-        groups: dict[tuple[str, ...], set[str]] = {}
-        for number, value in enumerate(values):
-            groups.setdefault(tuple(names.parts[p][number] for p in others), set()).add(value)
-        whole = sum(group == distinct for group in groups.values())
-        if whole >= 0.7 * len(groups):
-            return part
-    return None
 
 
 def _bouts_column(out: Draft) -> str | None:

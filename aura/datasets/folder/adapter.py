@@ -13,7 +13,8 @@ from aura.datasets.base import Inventory, Recording, Skip, Take, empty_imu, empt
 from aura.datasets.bouts import split_bouts
 from aura.datasets.folder.bodies import Poses, load_mocap
 from aura.datasets.folder.patterns import fill
-from aura.datasets.folder.schema import NAME, Folder, parse
+from aura.datasets.folder.schema import NAME, Folder
+from aura.datasets.folder.settings import parse
 from aura.datasets.folder.signals import Samples, load_imu, table_times
 from aura.datasets.folder.takes import Device, Source, inventory, list_sources
 from aura.datasets.folder.texts import read_rows, texts_of

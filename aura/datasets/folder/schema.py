@@ -20,15 +20,12 @@ texts:
 split: {val: [p03], test: [p04]}    # null: by the rule in `splits.py`
 """
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from aura.datasets.folder.patterns import Pattern
 from aura.datasets.people import PeopleOptions
-from aura.errors import AuraError
 
 NAME = "aura.yaml"
 AccelUnit = Literal["m/s2", "g", "mg"] | Annotated[float, Field(gt=0)]
@@ -241,34 +238,3 @@ class Folder(_Model):
     tables: tuple[Lookup, ...] = ()
     texts: tuple[Texts, ...] = ()
     split: Split | None = None
-
-
-def parse(text: bytes, where: str) -> Folder:
-    """Read such a file.
-
-    Raises
-    ------
-    AuraError
-        It is no YAML, or a key is unknown, missing or wrong; the first of them is named.
-    """
-    try:
-        content: Any = yaml.safe_load(text.decode("utf-8-sig"))
-    except UnicodeDecodeError:
-        raise AuraError(f"{where} is no text in UTF-8.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise AuraError(
-            f"{where}{line} is no YAML: {getattr(error, 'problem', None) or 'it has no end'}."
-        ) from None
-    if not isinstance(content, Mapping):
-        raise AuraError(f"{where} is empty; `aura init FOLDER` writes one.")
-    try:
-        return Folder.model_validate(content)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        said = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            said = "there is no such key"
-        raise AuraError(f"{where}: {key}: {said}.") from None

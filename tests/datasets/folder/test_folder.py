@@ -7,7 +7,7 @@ import pytest
 
 from aura.datasets.base import open_dataset
 from aura.datasets.folder.patterns import Pattern, fill
-from aura.datasets.folder.schema import parse
+from aura.datasets.folder.settings import parse
 from aura.datasets.folder.splits import by_rule
 from aura.datasets.folder.texts import read_cues
 from aura.errors import AuraError, CorruptFile
