@@ -9,6 +9,7 @@ from aura.errors import CorruptFile
 from aura.formats.columns import header_unit
 from aura.formats.table import Table, unwrapped
 from aura.guess import numbers
+from aura.guess.axes import better_axes
 from aura.guess.families import Family
 from aura.guess.reason import Guess
 
@@ -199,7 +200,7 @@ def _clean(part: Part) -> Part:
 
 def check_axes(sensor: Sensor, parts: list[Part]) -> None:
     """Say whether the gyroscope's axes go with the accelerometer's, as gravity turns."""
-    best, fit, own = numbers.better_axes(parts)
+    best, fit, own = better_axes(parts)
     if fit > 0.6 and own < fit - 0.3:
         why = f"gravity turns as the gyroscope does with axes {best} ({fit:.2f}, not {own:.2f})"
         sensor.axes = Guess(best, why, False)

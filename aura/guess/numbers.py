@@ -7,8 +7,6 @@
 - Stamps since 1970 tell their unit by their size; others by a rate between 8 and 2000 Hz.
 """
 
-from itertools import permutations, product
-
 import numpy as np
 
 from aura.guess.reason import Guess
@@ -18,7 +16,7 @@ _UNITS = (("m/s2", GRAVITY), ("g", 1.0), ("mg", 1000.0))
 _NEAR = 0.15  # by which a still sensor may miss gravity
 _BLOCK_S = 0.25
 _TURN_RAD = 0.1  # least turn of gravity in a block
-_LEAST = 6  # blocks that turn
+LEAST = 6  # blocks that turn
 _EPOCHS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _YEARS = 946_684_800.0, 2_208_988_800.0  # 2000 to 2040
 _RATES = 8.0, 2000.0
@@ -174,8 +172,8 @@ def turn_ratio(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[
     blocks : int
         How many turned.
     """
-    moved, both = _all_turns(parts)
-    if len(moved) < _LEAST:
+    moved, both = all_turns(parts)
+    if len(moved) < LEAST:
         return float("nan"), 0.0, len(moved)
     seen = -np.cross(both[:, 0], both[:, 1])
     dot = float((seen * moved).sum())
@@ -183,7 +181,7 @@ def turn_ratio(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[
     return float((seen**2).sum()) / dot if dot else np.inf, dot / max(norms, 1e-12), len(moved)
 
 
-def _all_turns(
+def all_turns(
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
     found = [_turns(*part) for part in parts if len(part[0]) > 20]
@@ -227,32 +225,3 @@ def gyro_unit(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> Guess:
     return Guess(
         "rad/s", f"it reaches {top:.3g} and gravity hardly turns with it: it may be deg/s", False
     )
-
-
-def better_axes(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[str, float, float]:
-    """Which order and signs of the gyroscope's axes go best with the accelerometer's.
-
-    Returns
-    -------
-    tuple
-        Such as `x y z` or `y -x z`, its correlation, and that of the order as it stands.
-    """
-    moved, both = _all_turns(parts)
-    if len(moved) < 2 * _LEAST:
-        return "x y z", 0.0, 0.0
-    best, most, own = "x y z", -2.0, 0.0
-    for order in permutations(range(3)):
-        for signs in product((1, -1), repeat=3):
-            if np.linalg.det(np.eye(3)[list(order)] * signs) < 0:
-                continue  # both are right-handed
-            seen = -np.cross(both[:, 0][:, list(order)] * signs, both[:, 1])
-            fit = float(
-                (seen * moved).sum() / max(np.linalg.norm(seen) * np.linalg.norm(moved), 1e-12)
-            )
-            name = " ".join(
-                ("-" if s < 0 else "") + "xyz"[o] for o, s in zip(order, signs, strict=True)
-            )
-            own = fit if name == "x y z" else own
-            if fit > most + 1e-9:
-                best, most = name, fit
-    return best, most, own
