@@ -184,6 +184,7 @@ def turn_ratio(parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> tuple[
 def all_turns(
     parts: list[tuple[np.ndarray, np.ndarray, np.ndarray]],
 ) -> tuple[np.ndarray, np.ndarray]:
+    """The same of all files, one behind the other."""
     found = [_turns(*part) for part in parts if len(part[0]) > 20]
     if not found:
         return np.empty((0, 3)), np.empty((0, 2, 3))
