@@ -171,6 +171,22 @@ def shift(overrides: Overrides = None) -> None:
     _run("shift", None, None, overrides)
 
 
+@command("aura init ~/recordings --write")
+def init(
+    folder: Annotated[Path, typer.Argument(help="A folder of recordings.")],
+    out: Annotated[
+        Path | None, typer.Option(help="File of the settings, instead of aura.yaml in the folder.")
+    ] = None,
+    name: Annotated[str | None, typer.Option(help="Name of the data set.")] = None,
+    write: Annotated[bool, typer.Option("--write", help="Add it to params.yaml here.")] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace settings that are there.")
+    ] = False,
+) -> None:
+    """Look at a folder of recordings and write the YAML that reads it, with reasons."""
+    typer.echo(import_module("pipeline.init").run(folder, out, name, write, force))
+
+
 @command("aura doctor --dataset ego-exo4d --root /data/ego-exo4d")
 def doctor(dataset: Dataset = "synthetic", root: Root = None, overrides: Overrides = None) -> None:
     """What is on disk, what is missing, and what a run would skip. Writes nothing."""

@@ -22,6 +22,8 @@ from pipeline.engine.code import source_files, source_of
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.watched import watch
 
+FORMATS = Path("aura/formats")
+"""Readers, which only some adapters import, and by name among each other."""
 _ROOT = Path(plugins.__file__).parent.parent
 
 
@@ -123,6 +125,11 @@ def fingerprint(kind: plugins.Kind, *names: str, also: Sequence[str] = ()) -> di
             continue
         if plugin.package == "aura":
             files |= _hash_files(plugin.module, _ROOT.joinpath(*room.split(".")))
+            if _hash_files(plugin.module, _ROOT / FORMATS):  # and so all, as they go by name
+                files |= {
+                    path.relative_to(_ROOT).as_posix(): _hash_file(path)
+                    for path in sorted((_ROOT / FORMATS).glob("*.py"))
+                }
         elif top := source_of(plugin.module.partition(".")[0]):
             package = top.parent if top.name == "__init__.py" else top  # or a single file
             files |= _hash_files(plugin.module, package)

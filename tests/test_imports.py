@@ -23,7 +23,9 @@ ALLOWED = {
     "plugins": {"errors"},
     "signals": CORE,
     "teacher": CORE,
-    "datasets": CORE | {"plugins", "signals", "teacher"},
+    "formats": {"errors", "storage"},
+    "datasets": CORE | {"plugins", "signals", "teacher", "formats"},
+    "guess": {"errors", "storage", "schema", "formats", "datasets"},
     "encoders": CORE | {"plugins"},
     "evaluation": CORE,
     "learning": CORE | {"signals", "encoders", "evaluation"},
@@ -51,6 +53,7 @@ EDGE = {
     **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
+    "init": set(),
     "estimate": ENGINE | {"cost"},
     "verify": ENGINE,
 }

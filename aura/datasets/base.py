@@ -21,6 +21,9 @@ from aura.storage import Storage
 VIRTUAL = "aura.datasets.virtual"
 """What the option `virtual` needs; by name, so that only data sets that have it depend on it."""
 
+GUARD = "aura.datasets.guard"
+"""What opens adapters of other packages; by name, as it imports this module."""
+
 
 @dataclass(frozen=True)
 class Take:
@@ -212,13 +215,15 @@ def open_dataset(adapter: str, root: str, options: Mapping[str, Any]) -> Adapter
         There is no such adapter or no such root, or an option is wrong.
     """
     cls = plugins.find("adapter", adapter).load()
-    if not (isinstance(cls, type) and all(hasattr(cls, name) for name in ("inventory", "load"))):
-        raise AuraError(f"The adapter '{adapter}' has not the methods `inventory` and `load`.")
+    guard = import_module(GUARD)
+    guard.check_class(adapter, cls)
     storage = Storage(root)
     if not storage.exists():
         raise AuraError(f"There is no data at {root}; the adapter {adapter} needs a folder there.")
     own = {name: value for name, value in options.items() if name != "virtual"}
-    opened: Adapter = cls(storage, own)
+    opened: Adapter = (
+        cls(storage, own) if guard.is_ours(cls) else guard.Guarded(adapter, cls, storage, own)
+    )
     if options.get("virtual"):
         opened = import_module(VIRTUAL).with_virtual(opened, options["virtual"])
     return opened

@@ -115,7 +115,7 @@ def to_coco(
     for joint, sources in _find_joints(motion.names, given).items():
         columns = [motion.names.index(source) for source in sources]
         joints[:, JOINTS.index(joint)] = motion.positions[:, columns].mean(axis=1)
-    scale = scale_m or LEG_M / _leg(joints)
+    scale = scale_m or LEG_M / leg_length(joints)
     if up == "y":
         joints = np.stack([joints[..., 0], -joints[..., 2], joints[..., 1]], axis=-1)
     with np.errstate(over="ignore"):
@@ -123,7 +123,7 @@ def to_coco(
     return metres
 
 
-def _leg(joints: np.ndarray) -> float:
+def leg_length(joints: np.ndarray) -> float:
     """Length of a leg, hip joint to knee to ankle, mean of both sides, median over time."""
     length = 0.0
     for side in ("left", "right"):
