@@ -10,7 +10,11 @@ __version__ = "0.2.0"
 
 # Imported when asked for, by name only: `import aura` loads no torch, and what a stage depends on,
 # which is read from the import statements of its code, does not grow by the whole of inference.
-_LATER = {"load": "aura.inference", "Encoders": "aura.inference"}
+_LATER = {
+    "load": "aura.inference",
+    "Encoders": "aura.inference",
+    "search": "aura.evaluation.search",
+}
 
 
 def __getattr__(name: str) -> Any:

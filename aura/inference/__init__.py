@@ -132,14 +132,27 @@ class Encoders(SensorEncoders):
         valid : array_like or None
             As for `encode_imu` and `encode_mocap`.
         """
-        by_class = _prompts_by_class(prompts)
+        names, classes = self.class_vectors(prompts)
         vectors = self._windows(modality, signal, rate_hz, valid)
+        logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
+        return Classes(names, logits.softmax(dim=1).numpy())
+
+    def class_vectors(
+        self, prompts: Sequence[str] | Mapping[str, Sequence[str]]
+    ) -> tuple[list[str], Floats]:
+        """Names of C classes, and their unit vectors (C, d): the mean of their prompts.
+
+        Parameters
+        ----------
+        prompts : sequence of str, or mapping of str to sequence of str
+            As for `classify`.
+        """
+        by_class = _prompts_by_class(prompts)
         prompt_vectors = self.encode_text([text for group in by_class.values() for text in group])
         ends = np.cumsum([len(group) for group in by_class.values()])[:-1]
         classes = np.stack([group.mean(axis=0) for group in np.split(prompt_vectors, ends)])
         classes /= np.linalg.norm(classes, axis=1, keepdims=True)
-        logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
-        return Classes(list(by_class), logits.softmax(dim=1).numpy())
+        return list(by_class), classes
 
     def check_teacher(self) -> "Place":
         """Where the teacher is, if it is the one of the training; an `AuraError` otherwise."""

@@ -10,12 +10,21 @@ from torch.nn import functional as F
 
 from aura.teacher.identity import Identity
 from aura.teacher.tokens import Context, Tokens, mean_by_text, warn_of_cut
+from aura.teacher.vocabulary import warn_of_unseen
 
 _BATCH = {"cpu": 64, "cuda": 512}  # few texts are more alike in length
 
 
 class TextTower(ABC):
-    """A frozen teacher of texts, on one device."""
+    """A frozen teacher of texts, on one device.
+
+    Attributes
+    ----------
+    vocabulary : frozenset of str or None
+        The words that it has met; None of a teacher that has no list of them.
+    """
+
+    vocabulary: frozenset[str] | None = None
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -24,9 +33,10 @@ class TextTower(ABC):
         self.device = next(model.parameters()).device
 
     def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
-        """Unit vectors (len(texts), d) float32; warns of texts that are longer than the context."""
+        """Unit vectors (len(texts), d) float32; warns of what of the texts it cannot read."""
         if not texts:
             return np.empty((0, self.identity.embed_dim), np.float32)
+        warn_of_unseen(texts, self.vocabulary)
         tokens = self.context.read(texts)
         if self.identity.long_texts == "cut":
             warn_of_cut(texts, tokens)

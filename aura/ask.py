@@ -1,0 +1,88 @@
+"""Commands that ask a trained model: of a data set, and of a recording of one's own."""
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Annotated, Any
+
+import typer
+
+from aura.console import Dataset, Overrides
+
+Model = Annotated[
+    str | None, typer.Option(help="A model folder; models/<dataset>/joint if not given.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def add(command: Callable[..., Any], run: Callable[..., Any]) -> None:
+    """Register the commands.
+
+    Parameters
+    ----------
+    command : callable
+        As `aura.cli.command`.
+    run : callable
+        Runs a stage by name, data set, root, overrides and what else it takes.
+    """
+
+    @command('aura search "a person dribbles a ball" --dataset synthetic --by imu')
+    def search(
+        text: Annotated[str | None, typer.Argument(help="What to look for, in words.")] = None,
+        dataset: Dataset = "synthetic",
+        like: Annotated[
+            str | None,
+            typer.Option(metavar="WINDOW", help="The id of a window instead."),
+        ] = None,
+        by: Annotated[str, typer.Option(help="What to compare: imu, mocap or video.")] = "imu",
+        split: Annotated[str, typer.Option(help="test, train, val or all.")] = "test",
+        top: Annotated[int, typer.Option(help="How many windows to show.")] = 10,
+        model: Model = None,
+        out: Annotated[
+            str | None, typer.Option(help="The page; in reports/<dataset>/search if not given.")
+        ] = None,
+        as_json: Json = False,
+        overrides: Overrides = None,
+    ) -> None:
+        """Windows nearest to a text or to another window: a table, and a page with pictures."""
+        question = import_module("pipeline.search").Question(text, like, by, split, top, model)
+        typer.echo(run("search", dataset, None, overrides, question, out, as_json))
+
+    @command('aura classify walk.csv --prompts "cooking" "dancing" --units g,deg/s')
+    def classify(
+        recording: Annotated[str, typer.Argument(help="A VRS, CSV or Parquet file.")],
+        more: Annotated[
+            list[str] | None, typer.Argument(metavar="[PROMPT]...", help="More prompts.")
+        ] = None,
+        prompts: Annotated[
+            list[str] | None, typer.Option("--prompts", help="What it could be, in words.")
+        ] = None,
+        dataset: Dataset = "synthetic",
+        rate: Annotated[
+            float | None, typer.Option(help="Samples a second, of a table without time.")
+        ] = None,
+        units: Annotated[
+            str | None, typer.Option(help="Units that are converted, such as g,deg/s.")
+        ] = None,
+        columns: Annotated[
+            str | None, typer.Option(help="Columns of the channels: ax,ay,az,gx,gy,gz.")
+        ] = None,
+        imu: Annotated[str, typer.Option(help="Which IMU of a VRS file.")] = "imu-right",
+        smooth: Annotated[int, typer.Option(help="Windows that are averaged, odd.")] = 3,
+        stride: Annotated[float, typer.Option(help="Seconds from one window to the next.")] = 2.5,
+        verbatim: Annotated[
+            bool, typer.Option("--verbatim", help="Prompts are whole sentences: use no templates.")
+        ] = False,
+        model: Model = None,
+        out: Annotated[
+            str | None, typer.Option(help="The page; in reports/<dataset>/classify if not given.")
+        ] = None,
+        as_json: Json = False,
+        overrides: Overrides = None,
+    ) -> None:
+        """What a recording holds over time, in words of your own, or none of these."""
+        asked = import_module("pipeline.classify").Asked(
+            [*(prompts or []), *(more or [])], rate, units,
+            [name.strip() for name in columns.split(",")] if columns else None,
+            imu, smooth, stride, verbatim, model,
+        )  # fmt: skip
+        typer.echo(run("classify", dataset, None, overrides, recording, asked, out, as_json))
