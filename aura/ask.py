@@ -1,4 +1,4 @@
-"""Commands that ask a trained model: of a data set, and of a recording of one's own."""
+"""Commands that ask: what a data set holds, what in it is like a text, what a recording is of."""
 
 from collections.abc import Callable
 from importlib import import_module
@@ -86,3 +86,10 @@ def add(command: Callable[..., Any], run: Callable[..., Any]) -> None:
             imu, smooth, stride, verbatim, model,
         )  # fmt: skip
         typer.echo(run("classify", dataset, None, overrides, recording, asked, out, as_json))
+
+    @command("aura stats --dataset synthetic")
+    def stats(
+        dataset: Dataset = "synthetic", as_json: Json = False, overrides: Overrides = None
+    ) -> None:
+        """What a data set holds: hours, people, classes, texts, and what was left out."""
+        typer.echo(run("stats", dataset, None, overrides, as_json))
