@@ -93,3 +93,19 @@ def add(command: Callable[..., Any], run: Callable[..., Any]) -> None:
     ) -> None:
         """What a data set holds: hours, people, classes, texts, and what was left out."""
         typer.echo(run("stats", dataset, None, overrides, as_json))
+
+    @command("aura view --dataset synthetic --window WINDOW")
+    def view(
+        dataset: Dataset = "synthetic",
+        take: Annotated[str | None, typer.Option(help="Id or name of a take.")] = None,
+        window: Annotated[str | None, typer.Option(help="Id of a window of it.")] = None,
+        out: Annotated[
+            str | None, typer.Option(help="The file; in reports/<dataset>/view if not given.")
+        ] = None,
+        no_open: Annotated[
+            bool, typer.Option("--no-open", help="Write the file and open nothing.")
+        ] = False,
+        overrides: Overrides = None,
+    ) -> None:
+        """A take in the rerun viewer: signals, skeleton, video, texts and cosines."""
+        typer.echo(run("view", dataset, None, overrides, take, window, out, not no_open))

@@ -9,7 +9,7 @@ WAYS = [("aura",), (sys.executable, "-m", "aura"), ("typer", "aura"), ("typer", 
 COMMANDS = [
     "synthesize", "teach", "resample", "slice", "embed", "preprocess", "train", "evaluate",
     "report", "doctor", "estimate", "export", "ablate", "unseen", "review",
-    "verify", "search", "classify", "stats",
+    "verify", "search", "classify", "stats", "view",
 ]  # fmt: skip
 
 

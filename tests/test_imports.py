@@ -48,7 +48,7 @@ EDGE = {
     "fingerprint": ENGINE,
     **dict.fromkeys(("mix", "train", "evaluate", "finetune", "report", "ablate"), STUDY),
     **dict.fromkeys(("transfer", "unseen", "shift", "export", "review"), STUDY),
-    **dict.fromkeys(("search", "classify", "stats"), STUDY),
+    **dict.fromkeys(("search", "classify", "stats", "view"), STUDY),
     "preprocess": ENGINE | PREPROCESSING,
     "doctor": ENGINE | {"resample", "screen"},
     "estimate": ENGINE | {"cost"},
