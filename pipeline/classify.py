@@ -119,11 +119,12 @@ def run(
     trust = _trust(found, asked)
     notes = [f"{note[:1].upper()}{note[1:]}." for note in recorded.notes]
     page = _told(line, Path(recording).name, about, imu, recorded.duration_s, trust)
-    page.warnings.extend([*warnings, *notes])
+    page.warnings.extend(warnings)
+    page.notes.extend(notes)
     write_text(path, render(page))
     say(f"classify: {path}")
     if as_json:
-        return json.dumps(_content(line, folder, recording, asked, found, path, page.warnings),
+        return json.dumps(_content(line, folder, recording, asked, found, path, [*warnings, *notes]),
                           indent=1, ensure_ascii=False)  # fmt: skip
     rows = [
         [clock(s.begin_s), clock(s.end_s), f"{s.probability:.2f}", str(s.windows), s.name]

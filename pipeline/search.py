@@ -149,9 +149,9 @@ def run(
         }  # fmt: skip
         return json.dumps(content, indent=1, ensure_ascii=False)
     cells = [
-        [str(r["rank"]), f"{r['cosine']:.3f}", r["label"] or "–", r["window"],
-         " · ".join(r["texts"])] for r in records
-    ]  # fmt: skip
+        [str(hit.rank), f"{hit.score:.3f}", r["label"] or "–", r["window"], " · ".join(r["texts"])]
+        for hit, r in zip(hits, records, strict=True)
+    ]
     return terminal.table(["", "cosine", "label", "window", "texts"], cells, right=(0, 1))
 
 
@@ -163,7 +163,7 @@ def _record(hit: FoundWindow, described: Described, row: int) -> dict[str, Any]:
         "take": described.takes[row],
         "start_s": described.start_s[row],
         "label": described.labels[row],
-        "texts": list(described.texts[row]),
+        "texts": list(dict.fromkeys(described.texts[row])),
     }
 
 

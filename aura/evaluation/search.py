@@ -107,7 +107,8 @@ def _candidates(queries: Singles, gallery: Singles, k: int) -> list[Ints]:
     largest = 0.0
     for begin in range(0, len(gallery), BLOCK):
         block = gallery[begin : begin + BLOCK]
-        scores = queries @ block.T
+        with np.errstate(invalid="ignore", over="ignore"):
+            scores = queries @ block.T
         if not np.isfinite(scores).all():
             raise AuraError("The gallery has vectors that are not finite.")
         largest = max(largest, float(np.sqrt(np.einsum("nd,nd->n", block, block).max())))

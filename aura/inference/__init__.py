@@ -92,13 +92,15 @@ class Encoders(SensorEncoders):
         super().__init__(network, card)
         self._teacher_place = teacher
 
-    def encode_text(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (N, d) of texts, by the frozen teacher; warns of those that it cuts.
+    def encode_text(self, texts: Sequence[str], words_of: Sequence[str] | None = None) -> Floats:
+        """Unit vectors (N, d) of texts, by the frozen teacher; warns of what it cannot read.
 
         Parameters
         ----------
         texts : sequence of str
             N texts.
+        words_of : sequence of str or None
+            Texts whose words the stand-in teacher has to know; all of them by default.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class Encoders(SensorEncoders):
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise AuraError("Texts are given as a list of strings.")
-        return np.asarray(self._teacher.encode_text(list(texts)), np.float32)
+        return np.asarray(self._teacher.encode_text(list(texts), words_of=words_of), np.float32)
 
     def classify(
         self,
@@ -145,10 +147,11 @@ class Encoders(SensorEncoders):
         Parameters
         ----------
         prompts : sequence of str, or mapping of str to sequence of str
-            As for `classify`.
+            As for `classify`; of a mapping the words of the names have to be known.
         """
         by_class = _prompts_by_class(prompts)
-        prompt_vectors = self.encode_text([text for group in by_class.values() for text in group])
+        texts = [text for group in by_class.values() for text in group]
+        prompt_vectors = self.encode_text(texts, list(by_class))
         ends = np.cumsum([len(group) for group in by_class.values()])[:-1]
         classes = np.stack([group.mean(axis=0) for group in np.split(prompt_vectors, ends)])
         classes /= np.linalg.norm(classes, axis=1, keepdims=True)

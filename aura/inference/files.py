@@ -155,10 +155,10 @@ def _checked(
         channels = channels & (np.arange(6) < 3)
         notes.append("it has no gyroscope, which is masked: expect less than of both sensors")
     values = np.where(channels, values, np.float32(0))
-    for unit, (span, factor) in factors.items():
-        if channels[span].any():
-            values[:, span] *= np.float32(factor)
-            notes.append(f"converted from {unit}")
+    for span, factor in factors.values():
+        values[:, span] *= np.float32(factor)
+    if factors:
+        notes.append(f"converted from {' and '.join(factors)}")
     cleaned = clean(times, values, ok)
     notes += [f"{count} samples dropped: {why}" for why, count in cleaned.dropped.items() if count]
     notes += [f"{count} samples: {why}" for why, count in cleaned.noted.items() if count]

@@ -13,7 +13,7 @@ from aura.report.bodies import body_strip, trace_strip
 from aura.report.examples import Example
 from aura.report.neighbours import seen_joints
 
-UNITS = (("acceleration", "m/s²", slice(0, 3)), ("angular rate", "rad/s", slice(3, 6)))
+UNITS = (("acceleration", "m/s²", slice(0, 3)), ("rotation", "rad/s", slice(3, 6)))
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,7 @@ def _drawn(hit: FoundWindow) -> dict[str, Any]:
         "share": round(100 * min(1.0, max(0.0, hit.score)), 1),
         "start_s": hit.start_s,
         "window": window,
+        "texts": list(dict.fromkeys(window.texts)),
         "body": Markup(body) if body else "",
         "traces": traces(window),
     }

@@ -48,8 +48,8 @@ class Told:
         Of the recording.
     trust : str
         What calibration says.
-    warnings : list of str
-        Sentences on what not to make of it.
+    warnings, notes : list of str
+        Sentences on what not to make of it, and on what was done with it.
     """
 
     title: str
@@ -63,6 +63,7 @@ class Told:
     duration_s: float
     trust: str = ""
     warnings: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def render(told: Told) -> str:
@@ -130,7 +131,7 @@ def _signals(imu: NDArray[Any]) -> list[tuple[str, str, list[dict[str, str]]]]:
     drawn = []
     for name, unit, span in (
         ("acceleration", "m/s²", slice(0, 3)),
-        ("angular rate", "rad/s", slice(3, 6)),
+        ("rotation", "rad/s", slice(3, 6)),
     ):
         if not np.isfinite(imu[:, span]).any():
             continue

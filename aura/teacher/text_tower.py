@@ -32,11 +32,26 @@ class TextTower(ABC):
         self.identity = identity
         self.device = next(model.parameters()).device
 
-    def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
-        """Unit vectors (len(texts), d) float32; warns of what of the texts it cannot read."""
+    def encode_text(
+        self,
+        texts: Sequence[str],
+        batch: int | None = None,
+        words_of: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """Unit vectors (len(texts), d) float32; warns of what it cannot read.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            N texts.
+        batch : int or None
+            How many at a time.
+        words_of : sequence of str or None
+            Texts whose words it has to know, such as what was put into templates; all by default.
+        """
         if not texts:
             return np.empty((0, self.identity.embed_dim), np.float32)
-        warn_of_unseen(texts, self.vocabulary)
+        warn_of_unseen(texts if words_of is None else words_of, self.vocabulary)
         tokens = self.context.read(texts)
         if self.identity.long_texts == "cut":
             warn_of_cut(texts, tokens)

@@ -86,7 +86,7 @@ def test_units_are_converted_and_said(tmp_path):
         read_recording(path)
     recorded = read_recording(path, units="g,deg/s")
     np.testing.assert_allclose(recorded.values, values, atol=1e-3)
-    assert recorded.notes == ["converted from g", "converted from deg/s"]
+    assert recorded.notes == ["converted from g and deg/s"]
 
 
 def test_an_accelerometer_alone_has_its_gyroscope_masked(tmp_path):
