@@ -124,8 +124,9 @@ def run(
     write_text(path, render(page))
     say(f"classify: {path}")
     if as_json:
-        return json.dumps(_content(line, folder, recording, asked, found, path, [*warnings, *notes]),
-                          indent=1, ensure_ascii=False)  # fmt: skip
+        said = [*warnings, *notes]
+        content = _content(line, folder, recording, asked, found, path, said)
+        return json.dumps(content, indent=1, ensure_ascii=False)
     rows = [
         [clock(s.begin_s), clock(s.end_s), f"{s.probability:.2f}", str(s.windows), s.name]
         for s in line.segments()

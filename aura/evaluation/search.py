@@ -8,6 +8,7 @@ A float32 product tells the few that can be among the first; these are scored ag
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -84,7 +85,7 @@ def search(
     if wanted:
         for number, candidates in enumerate(_candidates(queries, rows, wanted)):
             exact = _products(rows[candidates], queries[number])
-            tie: Sequence[str] | Ints = candidates
+            tie: NDArray[Any] = candidates
             if ids is not None:
                 tie = np.array([ids[row] for row in candidates])
             order = np.lexsort((tie, -exact))[:wanted]
