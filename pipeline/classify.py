@@ -17,12 +17,10 @@ from aura.inference.timeline import NONE, Timeline, timeline
 from aura.report import terminal
 from aura.report.told import Stretch, Told, clock, render
 from pipeline.engine import paths
-from pipeline.engine.manifest import hash_file
 from pipeline.engine.output import write_text
 from pipeline.engine.progress import say
-from pipeline.study.asking import check_text, heard, model_folder
+from pipeline.study.asking import check_text, find_calibration, heard, model_folder
 from pipeline.study.calibrated import SMOOTHED
-from pipeline.study.counts import read_json
 
 
 @dataclass(frozen=True)
@@ -143,35 +141,6 @@ def _prompts(prompts: Sequence[str]) -> list[str]:
     if NONE in cleaned:
         raise AuraError(f"'{NONE}' is always among the answers; leave it out.")
     return cleaned
-
-
-def find_calibration(folder: Path) -> calibrated.Content:
-    """The calibration of a model: beside its card, or in the report of its data set.
-
-    Raises
-    ------
-    AuraError
-        There is none, it could not be made, or it is of other weights.
-    """
-    found, where = calibrated.read(folder), str(folder / calibrated.FILE)
-    dataset = folder.absolute().parent.name
-    remedy = f"run `aura evaluate --dataset {dataset}`"
-    if found is None:
-        report = paths.report(dataset, "evaluate") / "details.json"
-        ours = folder.absolute() == (paths.MODELS / dataset / "joint").absolute()
-        content = read_json(report, "evaluate") if ours and report.is_file() else {}
-        if "calibration" not in content:
-            step = remedy if ours else (
-                "run `aura evaluate` where it was trained and export it again by `aura export`"
-            )  # fmt: skip
-            raise AuraError(f"The model at {folder} has no calibration yet; {step}.")
-        found, where = calibrated.parse(content["calibration"], str(report)), str(report)
-    weights = folder / "model.safetensors"
-    if not weights.is_file():
-        raise AuraError(f"There is no model at {folder} yet; run `aura train` first.")
-    if hash_file(weights) != found.model_sha256:
-        raise AuraError(f"{where} is of other weights than those of {folder}; {remedy}.")
-    return found
 
 
 def _page(dataset: str, folder: Path, recording: Path) -> Path:

@@ -104,4 +104,4 @@ def _bars(axes: Axes, names: list[str], values: list[float], title: str, colour:
     axes.set_xlim(0, max([*values, 1e-9]) * 1.18)
     for y, value in zip(place, values, strict=True):
         said = f"{value:.2f}" if isinstance(value, float) else f"{value:,}"
-        axes.text(value, y, f" {said}", va="center", fontsize=8)
+        axes.text(value, float(y), f" {said}", va="center", fontsize=8)

@@ -16,16 +16,14 @@ from pipeline.engine import paths
 from pipeline.engine.files import write_json
 from tests.inference.models import motion
 from tests.inference.test_files import table, write
-from tests.pipeline.asked import write_project
 
 PROMPTS = ["running", "sitting"]
 
 
 @pytest.fixture
-def params(tmp_path, monkeypatch):
-    params = write_project(tmp_path, monkeypatch)
+def params(asked_project, tmp_path):
     write(tmp_path / "walk.csv", table(values=motion(100, 30.0).T))
-    return params
+    return asked_project
 
 
 def told(params, asked, **more):

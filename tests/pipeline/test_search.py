@@ -15,14 +15,13 @@ from pipeline.engine import paths
 from pipeline.search import Question
 from pipeline.study.excerpts import excerpts
 from pipeline.study.vectors import read_described
-from tests.pipeline.asked import write_project
 
 TEXT = "a person is running"
 
 
 @pytest.fixture
-def params(tmp_path, monkeypatch):
-    return write_project(tmp_path, monkeypatch)
+def params(asked_project):
+    return asked_project
 
 
 def asked(params, question, **more):

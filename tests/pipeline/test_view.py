@@ -11,15 +11,14 @@ from aura.report import scene
 from pipeline import view
 from pipeline.engine import paths
 from pipeline.study.excerpts import signals_of_takes
-from tests.pipeline.asked import write_project
 
 HAS_VIEWER = importlib.util.find_spec("rerun") is not None
 needs_viewer = pytest.mark.skipif(not HAS_VIEWER, reason="rerun-sdk is not installed, aura[viz]")
 
 
 @pytest.fixture
-def params(tmp_path, monkeypatch):
-    return write_project(tmp_path, monkeypatch)
+def params(asked_project):
+    return asked_project
 
 
 def test_without_the_extra_a_sentence_has_the_pip_line(params, monkeypatch):
