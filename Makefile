@@ -64,7 +64,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Rewrites constraints.txt from the newest versions that pyproject.toml allows.
 lock:
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
-	$(VENV).lock/bin/pip install -q -e '.[dev]'
+	$(VENV).lock/bin/pip install -q -e '.[dev,viz]'
 	$(VENV).lock/bin/pip install -q --no-deps $(ORACLE)
 	$(VENV).lock/bin/pip freeze --all --exclude pip --exclude-editable > constraints.txt
 	rm -rf $(VENV).lock

@@ -16,7 +16,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Imported when asked for, by name only: `import aura` loads no torch, and what a stage depends on,
 # which is read from the import statements of its code, does not grow by the whole of inference.
-_LATER = {"load": "aura.inference", "Encoders": "aura.inference"}
+_LATER = {
+    "load": "aura.inference",
+    "Encoders": "aura.inference",
+    "search": "aura.evaluation.search",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -10,20 +10,9 @@ from typing import Annotated, Any
 
 import typer
 
-from aura import console
+from aura import ask, console
+from aura.console import Dataset, Overrides, Root
 from aura.errors import AuraError
-
-Dataset = Annotated[
-    str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
-]
-Root = Annotated[
-    str | None,
-    typer.Option(help="Folder or URL of the data set, instead of its root in params.yaml."),
-]
-Overrides = Annotated[
-    list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of params.yaml; repeatable."),
-]
 
 app = typer.Typer(
     name="aura",
@@ -185,6 +174,9 @@ def init(
 ) -> None:
     """Look at a folder of recordings and write the YAML that reads it, with reasons."""
     typer.echo(import_module("pipeline.init").run(folder, out, name, write, force))
+
+
+ask.add(command, _run)
 
 
 @command("aura doctor --dataset ego-exo4d --root /data/ego-exo4d")

@@ -21,6 +21,18 @@ VERBOSITY = "AURA_VERBOSITY"  # what a stage and its processes read: quiet, verb
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print warnings and errors only.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="Print all that is left out, and why.")]
 
+Dataset = Annotated[
+    str, typer.Option("--dataset", "-d", help="A data set of params.yaml.", show_default=True)
+]
+Root = Annotated[
+    str | None,
+    typer.Option(help="Folder or URL of the data set, instead of its root in params.yaml."),
+]
+Overrides = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Override a key of params.yaml; repeatable."),
+]
+
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM: ends the command as Ctrl-C does, with its children."""

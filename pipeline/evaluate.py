@@ -28,9 +28,9 @@ from pipeline.engine import paths
 from pipeline.engine.log import logged, tell
 from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say
-from pipeline.study import actions, joined, splits, targets, trained
+from pipeline.study import actions, calibrated, joined, splits, targets, trained
 from pipeline.study.counts import tested
-from pipeline.study.vectors import write_vectors
+from pipeline.study.vectors import Described, write_vectors
 
 
 @logged(str(paths.report("{dataset}", "evaluate")))
@@ -81,6 +81,8 @@ def run(params: Params, dataset: str) -> None:
     sources = by_source(vectors, test, settings.bootstrap_draws, seed)
     directions = {m: effective_rank(vectors[m][test.valid[m]]) for m in present}
     named = share_naming_class(windows, texts)
+    calibration = calibrated.calibrate(params, dataset, model, windows, texts, test, vectors)
+    say(calibrated.told(calibration))
     texted = np.flatnonzero(test.valid["text"])
     texted = texted[np.unique(test.matching(texted, False), return_index=True)[1]]
     ids = [windows.ids[row] for row in rows]
@@ -101,6 +103,7 @@ def run(params: Params, dataset: str) -> None:
                 ],
                 "zero_shot": {m: asdict(z) for m, z in figures.zero_shot.items()},
                 "baselines": figures.baselines,
+                "calibration": calibration,
                 "effective_rank": directions,
                 "training_texts_naming_their_class": named,
                 "held_out_class": held_out,
@@ -111,7 +114,8 @@ def run(params: Params, dataset: str) -> None:
                 "test": fingerprint_test(ids, windows.label[rows].tolist()),
             },
         )
-        write_vectors(folder / "embeddings.parquet", ids, vectors, test.valid)
+        described = Described.of(windows, texts.column("text").to_pylist(), rows)
+        write_vectors(folder / "embeddings.parquet", described, vectors, test.valid)
         write_text(folder / "plots" / "retrieval.csv", retrieval_csv(pairs))
         for modality, vector in vectors.items():
             if modality in figures.zero_shot:

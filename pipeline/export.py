@@ -20,12 +20,14 @@ from aura import encoders
 from aura.config import Params
 from aura.encoders import SensorEncoder
 from aura.errors import AuraError
+from aura.inference import calibrated
 from aura.learning import model as learned
 from aura.report import card as cards
 from aura.schema import IMU_CHANNELS, JOINTS
 from pipeline.engine import paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.output import stage_output, write_text
+from pipeline.engine.manifest import hash_file
+from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say
 from pipeline.study import trained
 from pipeline.study.counts import read_json
@@ -35,7 +37,7 @@ TOLERANCE = 1e-4
 INPUTS = {"imu": ("signal", "valid", "channels"), "mocap": ("pose", "valid")}
 OUTPUT = "embedding"
 FILES = ("model.safetensors", "model.json")
-KNOWN = {*FILES, "README.md", "imu.onnx", "mocap.onnx"}
+KNOWN = {*FILES, calibrated.FILE, "README.md", "imu.onnx", "mocap.onnx"}
 
 
 def run(params: Params, dataset: str, phase: str = "joint", out: str | Path | None = None) -> Path:
@@ -109,6 +111,9 @@ def _write(partial: Path, source: Path, folder: Path) -> None:
                 f"{path.name} differs from torch by {worst:.2g}, more than {TOLERANCE:g}."
             )
         say(f"export: {path.name}, {worst:.1e} from torch at most")
+    calibration = _calibration(card["dataset"], source)
+    if calibration is not None:
+        write_json(partial / calibrated.FILE, calibration)
     metrics = _metrics(card["dataset"]) if card["phase"] == "joint" else None
     text = cards.markdown({**card, "cost": cost}, metrics, folder.as_posix())
     write_text(partial / "README.md", text)
@@ -124,6 +129,15 @@ def _metrics(dataset: str) -> Mapping[str, Any] | None:
         line["name"]: {line["metric"]: line["value"], **{key: line[key] for key in kept}}
         for line in read_json(path, "evaluate")["headlines"]
     }
+
+
+def _calibration(dataset: str, source: Path) -> Mapping[str, Any] | None:
+    """What `aura evaluate` found of these weights; None where it found nothing, or of others."""
+    path = paths.report(dataset, "evaluate") / "details.json"
+    found = read_json(path, "evaluate").get("calibration", {}) if path.is_file() else {}
+    if found.get("model_sha256") != hash_file(source / "model.safetensors"):
+        return None
+    return dict(found)
 
 
 def windows(encoder: SensorEncoder, count: int, seed: int) -> tuple[Tensor, ...]:

@@ -109,6 +109,7 @@ def fill(params: Params, dataset: str) -> Study:
         retrieval=details["retrieval"],
         zero_shot=load_zero_shot(details["zero_shot"]),
         baselines=details["baselines"],
+        calibration=details.get("calibration", {}),
         held_out=details.get("held_out_class", {}),
         fine_grained=details.get("fine_grained", {}),
         recall=space.recall(),

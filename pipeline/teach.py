@@ -20,7 +20,7 @@ from aura.config import Params, Teach
 from aura.datasets.base import open_dataset
 from aura.datasets.synthetic import scenario_captions
 from aura.errors import AuraError, CorruptFile
-from aura.teacher import clip, frozen, pretrained, sentence_files
+from aura.teacher import clip, frozen, pretrained, sentence_files, vocabulary
 from aura.teacher.ffmpeg import find_ffmpeg
 from aura.teacher.source import find_source
 from aura.teacher.video import decode_frames
@@ -71,6 +71,7 @@ def train_stand_in(params: Params, folder: Path) -> open_clip.CLIP:
     settings = params.teach
     images, captions = captioned_frames(params)
     say(f"teach: {len(images)} frames of the teacher split")
+    vocabulary.write(folder, (text for texts in captions for text in texts))
     torch.manual_seed(params.seed)
     config = clip.stand_in_config(settings.image_size, settings.width, settings.layers)
     preprocess = PreprocessCfg(size=settings.image_size)

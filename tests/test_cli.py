@@ -10,6 +10,7 @@ COMMANDS = [
     "synthesize", "teach", "resample", "slice", "embed", "preprocess", "train", "evaluate",
     "report", "doctor", "estimate", "export", "ablate", "unseen", "review",
     "verify", "init",
+    "verify", "search", "classify", "stats", "view",
 ]  # fmt: skip
 
 

@@ -62,7 +62,14 @@ def test_reading_a_block_copies_nothing():
 def test_a_column_with_nulls_is_one_sentence_and_its_other_rows_are_read(tmp_path):
     form = schema.embeddings_schema(3)
     rows = [
-        {"window_id": f"{n}", "imu": [n, 0.5, 1], "mocap": [n, 1, 2] if n % 3 else None}
+        {
+            "window_id": f"{n}",
+            "take_id": "t",
+            "start_s": 0.0,
+            "texts": [],
+            "imu": [n, 0.5, 1],
+            "mocap": [n, 1, 2] if n % 3 else None,
+        }
         for n in range(6)
     ]
     write_table(tmp_path / "t.parquet", schema.from_rows(rows, form), form)
@@ -77,7 +84,7 @@ def test_a_column_with_nulls_is_one_sentence_and_its_other_rows_are_read(tmp_pat
     assert schema.to_numpy(table.slice(1, 2), "mocap").tolist() == [[1, 1, 2], [2, 1, 2]]
     with pytest.raises(AuraError, match="'text' is null in 6 of 6"):
         schema.to_numpy(table, "text")
-    with pytest.raises(AuraError, match="has no column 'imus', but window_id, imu"):
+    with pytest.raises(AuraError, match="has no column 'imus', but window_id, take_id"):
         schema.to_numpy(table, "imus")
 
 

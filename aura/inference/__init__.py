@@ -92,13 +92,15 @@ class Encoders(SensorEncoders):
         super().__init__(network, card)
         self._teacher_place = teacher
 
-    def encode_text(self, texts: Sequence[str]) -> Floats:
-        """Unit vectors (N, d) of texts, by the frozen teacher; warns of those that it cuts.
+    def encode_text(self, texts: Sequence[str], words_of: Sequence[str] | None = None) -> Floats:
+        """Unit vectors (N, d) of texts, by the frozen teacher; warns of what it cannot read.
 
         Parameters
         ----------
         texts : sequence of str
             N texts.
+        words_of : sequence of str or None
+            Texts whose words the stand-in teacher has to know; all of them by default.
 
         Raises
         ------
@@ -107,7 +109,7 @@ class Encoders(SensorEncoders):
         """
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise AuraError("Texts are given as a list of strings.")
-        return np.asarray(self._teacher.encode_text(list(texts)), np.float32)
+        return np.asarray(self._teacher.encode_text(list(texts), words_of=words_of), np.float32)
 
     def classify(
         self,
@@ -132,14 +134,28 @@ class Encoders(SensorEncoders):
         valid : array_like or None
             As for `encode_imu` and `encode_mocap`.
         """
-        by_class = _prompts_by_class(prompts)
+        names, classes = self.class_vectors(prompts)
         vectors = self._windows(modality, signal, rate_hz, valid)
-        prompt_vectors = self.encode_text([text for group in by_class.values() for text in group])
+        logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
+        return Classes(names, logits.softmax(dim=1).numpy())
+
+    def class_vectors(
+        self, prompts: Sequence[str] | Mapping[str, Sequence[str]]
+    ) -> tuple[list[str], Floats]:
+        """Names of C classes, and their unit vectors (C, d): the mean of their prompts.
+
+        Parameters
+        ----------
+        prompts : sequence of str, or mapping of str to sequence of str
+            As for `classify`; of a mapping the words of the names have to be known.
+        """
+        by_class = _prompts_by_class(prompts)
+        texts = [text for group in by_class.values() for text in group]
+        prompt_vectors = self.encode_text(texts, list(by_class))
         ends = np.cumsum([len(group) for group in by_class.values()])[:-1]
         classes = np.stack([group.mean(axis=0) for group in np.split(prompt_vectors, ends)])
         classes /= np.linalg.norm(classes, axis=1, keepdims=True)
-        logits = float(self.network.loss.scale) * torch.from_numpy(vectors @ classes.T)
-        return Classes(list(by_class), logits.softmax(dim=1).numpy())
+        return list(by_class), classes
 
     def check_teacher(self) -> "Place":
         """Where the teacher is, if it is the one of the training; an `AuraError` otherwise."""

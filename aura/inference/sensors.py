@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Slice
+from aura.config import IMU_RATE_HZ, MOCAP_RATE_HZ, Resample, Slice
 from aura.errors import AuraError
 from aura.inference import recordings
 from aura.learning import model as learned
@@ -33,6 +33,11 @@ class SensorEncoders:
         self.window_s: float = card["shape"]["samples"] / IMU_RATE_HZ
         self._length = {"imu": card["shape"]["samples"], "mocap": card["shape"]["frames"]}
         self._resample = resampling_of(card)
+
+    @property
+    def recipe(self) -> Resample:
+        """How signals were resampled for its training."""
+        return self._resample
 
     def encode_imu(
         self, signal: ArrayLike, rate_hz: float | None = None, valid: ArrayLike | None = None
@@ -112,14 +117,39 @@ class SensorEncoders:
             pipeline's 0.9 of IMU and 0.5 of mocap.
         """
         self._check_trained(modality)
-        if not stride_s * MOCAP_RATE_HZ > 0.5:
-            raise AuraError(f"Windows cannot start every {stride_s} s; the least is 0.1 s.")
         rate, signals = (
             inputs.rate_of(rate_hz),
             inputs.read(modality, signal, valid, recording=True),
         )
-        duration_s, length = signals.values.shape[1] / rate, self._length[modality]
+        duration_s = signals.values.shape[1] / rate
         recording = inputs.resample(signals, rate, self._resample)
+        return self.encode_resampled(recording, duration_s, stride_s, min_valid)
+
+    def encode_resampled(
+        self,
+        recording: Signals,
+        duration_s: float,
+        stride_s: float = 2.5,
+        min_valid: float | None = None,
+    ) -> tuple[NDArray[np.float64], Floats]:
+        """Windows of a recording that is at the encoder's rate: as `encode_recording`.
+
+        Parameters
+        ----------
+        recording : Signals
+            One, at 200 Hz or 10 frames a second.
+        duration_s : float
+            Its length, s.
+        stride_s : float
+            From one window to the next.
+        min_valid : float or None
+            Share that must be measured.
+        """
+        modality = recording.modality
+        self._check_trained(modality)
+        if not stride_s * MOCAP_RATE_HZ > 0.5:
+            raise AuraError(f"Windows cannot start every {stride_s} s; the least is 0.1 s.")
+        length = self._length[modality]
         start_s = starts(duration_s, self.window_s, stride_s, pad_short=True)
         first = np.rint(start_s * RATES[modality]).astype(np.int64)
         share = recordings.valid_share(recording.valid[0], first, length)

@@ -109,6 +109,8 @@ class Study:
     recall : list of dict
         ``query``, ``gallery``, ``matching`` and the fields of
         :class:`aura.evaluation.recall.RecallCurve`, one row a pair.
+    calibration : dict
+        How sure zero-shot answers are, as `evaluate` has it; empty of earlier runs.
     held_out : dict of str to dict
         Modality → figures of a class that training never saw.
     fine_grained : dict of str to dict
@@ -153,6 +155,7 @@ class Study:
     zero_shot: dict[str, ZeroShot] = field(default_factory=dict)
     baselines: dict[str, dict[str, float]] = field(default_factory=dict)
     recall: list[dict[str, Any]] = field(default_factory=list)
+    calibration: dict[str, Any] = field(default_factory=dict)
     held_out: dict[str, dict[str, Any]] = field(default_factory=dict)
     fine_grained: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     few_shot: dict[str, Any] | None = None

@@ -164,12 +164,19 @@ def videos_schema(dim: int) -> pa.Schema:
 
 
 def embeddings_schema(dim: int) -> pa.Schema:
-    """Joint-space vectors of the test windows, one column a modality; null where it is absent."""
+    """Joint-space vectors of the test windows, one column a modality; null where it is absent.
+
+    With what a search shows of a window, so that it needs no other table.
+    """
     vector = pa.list_(pa.float32(), dim)
     unit = {"unit": "unit vector"}
     return pa.schema(
         [
             required("window_id", pa.string()),
+            required("take_id", pa.string()),
+            required("start_s", pa.float64(), "s on the clock of the take"),
+            pa.field("label", pa.string()),
+            required("texts", pa.list_(pa.string()), "captions"),
             *(pa.field(modality, vector, metadata=unit) for modality in MODALITIES),
         ]
     )

@@ -17,6 +17,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from aura.errors import AuraError
+from aura.teacher import vocabulary
 from aura.teacher.identity import DIM, Identity, LongTexts, Precision
 from aura.teacher.pixels import describe, preprocess, resize
 from aura.teacher.pretrained import activation_of, load_kept, load_pretrained, load_stand_in
@@ -120,7 +121,10 @@ def load(
             f"{identity.embed_dim}; run `aura teach` again."
         )
     used = replace(identity, precision=precision, long_texts=long_texts)
-    return Teacher(network.to(device), tokenizer, used)
+    teacher = Teacher(network.to(device), tokenizer, used)
+    if identity.stand_in:
+        teacher.vocabulary = vocabulary.read(folder)
+    return teacher
 
 
 def identify(model: Any, name: str, pretrained: str, stand_in: bool) -> Identity:

@@ -10,12 +10,21 @@ from torch.nn import functional as F
 
 from aura.teacher.identity import Identity
 from aura.teacher.tokens import Context, Tokens, mean_by_text, warn_of_cut
+from aura.teacher.vocabulary import warn_of_unseen
 
 _BATCH = {"cpu": 64, "cuda": 512}  # few texts are more alike in length
 
 
 class TextTower(ABC):
-    """A frozen teacher of texts, on one device."""
+    """A frozen teacher of texts, on one device.
+
+    Attributes
+    ----------
+    vocabulary : frozenset of str or None
+        The words that it has met; None of a teacher that has no list of them.
+    """
+
+    vocabulary: frozenset[str] | None = None
 
     def __init__(self, model: Any, tokenizer: Any, identity: Identity) -> None:
         self.model = model.eval().requires_grad_(False)
@@ -23,10 +32,26 @@ class TextTower(ABC):
         self.identity = identity
         self.device = next(model.parameters()).device
 
-    def encode_text(self, texts: Sequence[str], batch: int | None = None) -> np.ndarray:
-        """Unit vectors (len(texts), d) float32; warns of texts that are longer than the context."""
+    def encode_text(
+        self,
+        texts: Sequence[str],
+        batch: int | None = None,
+        words_of: Sequence[str] | None = None,
+    ) -> np.ndarray:
+        """Unit vectors (len(texts), d) float32; warns of what it cannot read.
+
+        Parameters
+        ----------
+        texts : sequence of str
+            N texts.
+        batch : int or None
+            How many at a time.
+        words_of : sequence of str or None
+            Texts whose words it has to know, such as what was put into templates; all by default.
+        """
         if not texts:
             return np.empty((0, self.identity.embed_dim), np.float32)
+        warn_of_unseen(texts if words_of is None else words_of, self.vocabulary)
         tokens = self.context.read(texts)
         if self.identity.long_texts == "cut":
             warn_of_cut(texts, tokens)

@@ -74,10 +74,10 @@ def thumbnails(params: Params, dataset: str, ids: Sequence[str]) -> dict[str, tu
         jobs.setdefault((row["take_id"], camera[window]), {})[window] = int(middle[0, 0])
     for (take_id, name), numbers in jobs.items():
         path = next((v["path"] for v in takes[take_id]["videos"] if v["camera"] == name), None)
-        frames = _frames(storage, path, sorted(set(numbers.values()))) if path else {}
+        frames = frames_of(storage, path, sorted(set(numbers.values()))) if path else {}
         for window, number in numbers.items():
             frame = frames.get(number)
-            images[window] = ("", _NOT_DECODED) if frame is None else (_jpeg(frame), "")
+            images[window] = ("", _NOT_DECODED) if frame is None else (_uri(frame), "")
     return images
 
 
@@ -93,7 +93,7 @@ def _exists(storage: Storage) -> bool:
         return False
 
 
-def _frames(storage: Storage, path: str, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
+def frames_of(storage: Storage, path: str, numbers: list[int]) -> dict[int, NDArray[np.uint8]]:
     """Frames by number, those that decode."""
     try:
         with storage.local(path) as local:
@@ -103,9 +103,14 @@ def _frames(storage: Storage, path: str, numbers: list[int]) -> dict[int, NDArra
     return dict(zip(numbers, images, strict=False))
 
 
-def _jpeg(frame: NDArray[np.uint8]) -> str:
+def jpeg(frame: NDArray[np.uint8], side: int = SIDE) -> bytes:
+    """A frame (H, W, 3) as a JPEG whose longer side has `side` pixels at most."""
     image = Image.fromarray(frame)
-    image.thumbnail((SIDE, SIDE))
+    image.thumbnail((side, side))
     buffer = io.BytesIO()
     image.save(buffer, "JPEG", quality=QUALITY, optimize=True)
-    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    return buffer.getvalue()
+
+
+def _uri(frame: NDArray[np.uint8]) -> str:
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg(frame)).decode()}"

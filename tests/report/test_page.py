@@ -542,3 +542,21 @@ def test_figures_by_place_are_shown_where_there_are_several():
         row = next(r for r in table.split("<tr>") if line.name in r)
         for shown in (line.value, line.low, line.high, line.chance):
             assert number(shown) in row
+
+
+def assessed(ece):
+    bins = [{"low": 0.9, "high": 1.0, "n": 40, "confidence": 0.97, "accuracy": 0.95}]
+    return {"answers": 40, "ece": ece, "low": 0.01, "high": 0.06, "log_loss": 0.2,
+            "accuracy": 0.95, "accepted": 0.9, "refused": 0.85, "bins": bins}  # fmt: skip
+
+
+def test_calibration_is_shown_with_its_interval_and_its_bins_or_its_reason():
+    imu = {"scale": 20.0, "threshold": 0.25, "single": assessed(0.031), "smoothed": assessed(0.022)}
+    content = {"validation_windows": 75, "shared_participants": 0, "modalities": {"imu": imu}}
+    page = render(Study("sure", Teacher("CLIP", stand_in=False), calibration=content))
+    for shown in ("75 validation windows", "0.031", "0.022", "0.010 to 0.060", "0.850", "0.970"):
+        assert shown in page
+    assert "shares people" not in page
+    none = {"modalities": {}, "reason": "the data set has no validation split"}
+    page = render(Study("unsure", Teacher("CLIP", stand_in=False), calibration=none))
+    assert "No calibration of confidence: the data set has no validation split." in page

@@ -17,7 +17,7 @@ from aura.schema import MODALITIES
 from aura.teacher import clip
 from pipeline.study.previous import earlier_run
 from pipeline.study.thumbnails import thumbnails
-from pipeline.study.vectors import read_vectors, write_vectors
+from pipeline.study.vectors import Described, read_described, read_vectors, write_vectors
 from tests.conftest import run
 
 
@@ -117,9 +117,15 @@ def test_vectors_come_back_by_window_and_absent_ones_are_null(tmp_path):
     vectors = {m: rng.normal(size=(6, clip.DIM)).astype(np.float32) for m in ("imu", "text")}
     valid = {"imu": np.array([1, 1, 0, 1, 0, 1], bool), "text": np.ones(6, bool)}
     path = tmp_path / "embeddings.parquet"
-    write_vectors(path, ids, vectors, valid)
+    texts = [["a person runs"], [], ["a", "b"], ["c"], [], ["d"]]
+    labels = ["Run", None, "Sit", "Run", None, "Sit"]
+    described = Described(ids, [f"t{i}" for i in range(6)], np.arange(6.0).tolist(), labels, texts)
+    write_vectors(path, described, vectors, valid)
     table = pq.read_table(path)
-    assert table.column_names == ["window_id", *MODALITIES]
+    assert table.column_names == [
+        "window_id", "take_id", "start_s", "label", "texts", *MODALITIES
+    ]  # fmt: skip
+    assert read_described(path)[0] == described
     assert [table.column(m).null_count for m in MODALITIES] == [2, 6, 6, 0]
     order = [4, 2, 0, 5, 1, 3]
     got, has = read_vectors(path, [ids[i] for i in order])
@@ -129,7 +135,7 @@ def test_vectors_come_back_by_window_and_absent_ones_are_null(tmp_path):
         expected = np.where(valid[modality][:, None], vectors[modality], 0)[order]
         np.testing.assert_array_equal(got[modality], expected)
     first = path.read_bytes()
-    write_vectors(path, ids, vectors, valid)
+    write_vectors(path, described, vectors, valid)
     assert path.read_bytes() == first
     for wrong in (ids[:5], [*ids[:5], "other"]):
         with pytest.raises(AuraError, match="other windows than the test split"):
