@@ -36,6 +36,12 @@ MADE = (
     "reports",
 )
 EVERY_S, MAX_RSS = 10.0, 7e9
+PATIENT = {
+    "RAY_raylet_start_wait_time_s": "600",
+    "RAY_worker_register_timeout_seconds": "600",
+    "RAY_agent_register_timeout_ms": "600000",
+}
+"""On a machine that has others to serve, Ray's processes may take minutes to start."""
 KILLS = {"stage": 5, "worker": 4, "raylet": 2}
 """How often each is chosen."""
 
@@ -75,7 +81,7 @@ class Run:
             **os.environ, owned.MARK: self.mark, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1",
             "TMPDIR": str(self.temporary), "RAY_TMPDIR": str(self.temporary),
             "RAY_USAGE_STATS_ENABLED": "0",
-            "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(200 << 20),
+            "RAY_DEFAULT_OBJECT_STORE_MAX_MEMORY_BYTES": str(200 << 20), **PATIENT,
         }  # fmt: skip
         self.environment.pop("RAY_ADDRESS", None)
 
@@ -200,6 +206,8 @@ class Run:
         for stage in ("synthesize", "teach"):
             if self.plain(stage):
                 raise SystemExit(self.all_said()[-2000:])
+        for video in (self.place / "data/raw").rglob("*.mp4"):  # most of a round's time
+            video.unlink()
         threading.Thread(target=self.watch, daemon=True).start()
         wanted, usual = dict[str, str](), dict[str, float]()
         while time.time() < self.end:

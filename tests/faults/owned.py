@@ -88,8 +88,6 @@ def end_all(mark: str) -> None:
 
 
 def yielding() -> None:
-    """Make this process one of a session, and of a group of Linux's scheduler that gives way."""
+    """Make this process the first of a session, and give way to others."""
     os.setsid()
     os.nice(19 - os.nice(0))
-    with suppress(OSError):
-        Path("/proc/self/autogroup").write_text("5")
