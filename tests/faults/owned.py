@@ -61,10 +61,10 @@ def sizes(folder: Path) -> tuple[int, int]:
 
 
 def victim(mark: str, kind: str, random: Random) -> int | None:
-    """A worker of Ray's, one at work if there is any, or its raylet."""
+    """A worker of Ray's, one at work if there is any; or its raylet, or gcs."""
     titles = {pid: name(pid) for pid in sorted(pids(mark))}
-    if kind == "raylet":
-        found = [pid for pid, title in titles.items() if title.startswith("raylet")]
+    if kind != "worker":
+        found = [pid for pid, title in titles.items() if title.startswith(kind)]
     else:
         workers = {
             pid: title for pid, title in titles.items()
