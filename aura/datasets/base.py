@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from aura import plugins
+from aura.counts import Content
 from aura.errors import AuraError, CorruptFile
 from aura.schema import PLACES, is_place
 from aura.storage import Storage
@@ -139,6 +140,8 @@ class Recording:
         Of true time: 2 where every time is twice what it was. Values keep their units.
     rate_stretch : float
         By which angular rates were divided: that of time, where they are to be those of its clock.
+    texts_listed : int or None
+        How many texts the take has with those that are left out as a skip; None is all of `texts`.
     """
 
     duration_s: float
@@ -160,6 +163,7 @@ class Recording:
     imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
     stretch: float = 1.0
     rate_stretch: float = 1.0
+    texts_listed: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.duration_s <= LONGEST_TAKE_S:
@@ -172,6 +176,8 @@ class Inventory:
 
     takes: tuple[Take, ...]
     skips: tuple[Skip, ...]
+    counts: Content = field(default_factory=dict)
+    """Of what the index files hold beside takes: found, used and dropped, as of a ledger."""
 
 
 class Adapter(Protocol):

@@ -29,10 +29,15 @@ def note(file: Path, stamp: Stamp) -> None:
 
 @contextmanager
 def watching() -> Iterator[None]:
-    """Remember what is checked in the block, for `check`."""
+    """Remember what is checked in the block, for `check`; an error may come of what has changed."""
     _watched.append({})
     try:
         yield
+    except AuraError:
+        raise
+    except Exception:
+        check()
+        raise
     finally:
         _watched.pop()
 

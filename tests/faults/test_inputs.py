@@ -2,6 +2,7 @@
 
 import pytest
 
+from aura.errors import AuraError
 from pipeline.engine import seen
 from tests.faults import errors, inputs, study
 
@@ -16,8 +17,8 @@ KINDS = {
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_survived_or_refused_leaves_what_an_undisturbed_run_leaves(project, tmp_path, kind):
-    tried = list(KINDS[kind](project, tmp_path / "place", ["slice"], sample=2, seed=1))
-    assert len(tried) == 2
+    tried = list(KINDS[kind](project, tmp_path / "place", ["slice"], sample=1, seed=1))
+    assert len(tried) == 1
     assert [(what, fault) for what, fault in tried if fault] == []
 
 
@@ -44,6 +45,20 @@ def test_a_shard_that_is_replaced_after_its_check_is_not_taken_for_it(place):
     assert "was changed or removed while it was read" in study.said(place)
     name = "data/signals/one/part-00000.parquet"
     assert study.difference(were | {name: study.content(place)[name]}, place) == ""
+
+
+def test_an_error_that_comes_of_a_changed_input_says_so(tmp_path):
+    file = tmp_path / "a"
+    file.write_text("a")
+    with (
+        pytest.raises(AuraError, match="a was changed or removed while it was read"),
+        seen.watching(),
+    ):
+        seen.note(file, seen.stamp_of(file))
+        file.unlink()
+        raise KeyError("of another take")
+    with pytest.raises(KeyError), seen.watching():
+        raise KeyError("a fault of the program")
 
 
 def test_only_what_was_checked_in_the_block_is_looked_at_again(tmp_path):
