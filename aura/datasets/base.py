@@ -14,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 
 from aura import plugins
-from aura.counts import Content
 from aura.errors import AuraError, CorruptFile
 from aura.schema import PLACES, is_place
 from aura.storage import Storage
@@ -176,7 +175,7 @@ class Inventory:
 
     takes: tuple[Take, ...]
     skips: tuple[Skip, ...]
-    counts: Content = field(default_factory=dict)
+    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Of what the index files hold beside takes: found, used and dropped, as of a ledger."""
 
 
