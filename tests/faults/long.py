@@ -3,8 +3,10 @@
 `python -m tests.faults.long --folder /tmp/l --hours 2` makes a root of thousands of takes and takes
 it through preprocess, train and evaluate again and again. The first round is left alone, and done
 without Ray; in the others the stage, a worker of Ray or its raylet is killed at random moments, and
-the same command is run again until it ends. What a round leaves must be, byte for byte, what the
-first has left. Samples and events go to files as they come; `long_report` draws them.
+the same command is run again until it ends. Where the machine is so busy that Ray, which gives its
+raylet 30 s, does not start, Python's own processes do the work, and one of them is killed. What a
+round leaves must be, byte for byte, what the first has left. Samples and events go to files as they
+come; `long_report` draws them.
 """
 
 import argparse
@@ -36,6 +38,7 @@ MADE = (
     "reports",
 )
 EVERY_S, MAX_RSS = 10.0, 7e9
+LOCAL, BUSY = ("ray.executor=local",), 6.0
 PATIENT = {
     "RAY_raylet_start_wait_time_s": "600",
     "RAY_worker_register_timeout_seconds": "600",
@@ -72,7 +75,7 @@ class Run:
         self.place, self.temporary = folder / "place", folder / "t"
         self.mark = f"{os.getpid()}-{time.time_ns()}"
         self.round, self.stage, self.attempt = -1, "", 0
-        self.begin = time.monotonic()
+        self.begin = time.monotonic() - self._so_far()
         self.lock = threading.Lock()
         self.place.mkdir(parents=True, exist_ok=True)
         self.temporary.mkdir(exist_ok=True)
@@ -89,6 +92,11 @@ class Run:
     def seconds(self) -> float:
         """Since the beginning."""
         return round(time.monotonic() - self.begin, 1)
+
+    def _so_far(self) -> float:
+        """Seconds that an earlier run in the same folder has lasted."""
+        file = self.folder / "samples.jsonl"
+        return float(json.loads(file.read_text().splitlines()[-1])["s"]) if file.exists() else 0.0
 
     def write(self, name: str, **content: Any) -> None:
         """Append a line to a file of the folder."""
@@ -170,7 +178,8 @@ class Run:
 
     def disturb(self, stage: str, within: float) -> None:
         """Run a stage and kill something at a random moment, perhaps more than once."""
-        process = self.start(stage)
+        local = os.getloadavg()[0] > BUSY
+        process = self.start(stage, *(LOCAL if local else ()))
         while True:
             delay = self.random.uniform(1, within)
             if self.wait(process, min(self.end, time.time() + delay)) is not None:
@@ -178,6 +187,8 @@ class Run:
             kind = "stage"
             if stage == "preprocess":
                 kind = self.random.choices(list(KILLS), list(KILLS.values()))[0]
+                if local and kind != "stage":
+                    kind = "process"
             victim = process.pid if kind == "stage" else owned.victim(self.mark, kind, self.random)
             if time.time() > self.end:
                 kind, victim = "end", process.pid
@@ -203,8 +214,8 @@ class Run:
 
     def go(self) -> None:
         """All rounds."""
-        for stage in ("synthesize", "teach"):
-            if self.plain(stage):
+        for stage, made in (("synthesize", "data/raw/synthetic"), ("teach", "models/teacher")):
+            if not (self.place / made).is_dir() and self.plain(stage):
                 raise SystemExit(self.all_said()[-2000:])
         for video in (self.place / "data/raw").rglob("*.mp4"):  # most of a round's time
             video.unlink()
@@ -212,14 +223,15 @@ class Run:
         wanted, usual = dict[str, str](), dict[str, float]()
         while time.time() < self.end:
             self.round += 1
-            for made in MADE:
+            for made in MADE if wanted else ():
                 shutil.rmtree(self.place / made, ignore_errors=True)
             for stage in ROUND:
                 if wanted:
                     for _ in range(self.random.randint(2, 4) if stage == "preprocess" else 1):
                         self.disturb(stage, usual[stage])
                 begin = time.monotonic()
-                code = self.plain(stage, *(() if wanted else ("ray.executor=local",)))
+                local = not wanted or os.getloadavg()[0] > BUSY
+                code = self.plain(stage, *(LOCAL if local else ()))
                 usual.setdefault(stage, time.monotonic() - begin)
                 if code:
                     self.write("events", event="wrong", what=f"{stage} ends with {code}")

@@ -63,7 +63,9 @@ def sizes(folder: Path) -> tuple[int, int]:
 def victim(mark: str, kind: str, random: Random) -> int | None:
     """A worker of Ray's, one at work if there is any; or its raylet, or gcs."""
     titles = {pid: name(pid) for pid in sorted(pids(mark))}
-    if kind != "worker":
+    if kind == "process":
+        found = [pid for pid, title in titles.items() if "multiprocessing.spawn" in title]
+    elif kind != "worker":
         found = [pid for pid, title in titles.items() if title.startswith(kind)]
     else:
         workers = {
