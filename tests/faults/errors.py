@@ -126,6 +126,8 @@ def disk(
             small = place.with_name("disk")
             if mounted(small, 3 * needed + 2 * made):
                 try:
+                    # What a stage says must not be cut short by the disk that it fills.
+                    (small / "place.log").symlink_to(place.with_name("disk.log"))
                     yield (
                         f"{stage}, full disk, {room} bytes free",
                         _filled(project, small / "place", stage, room, wanted),
