@@ -29,15 +29,18 @@ from tests.faults import owned, study
 
 ROOT = Path(__file__).parent.parent.parent
 ROUND = ("preprocess", "train", "evaluate")
-MADE = (
-    "data/signals",
-    "data/windows",
-    "data/embeddings",
-    "data/manifests",
-    "models/synthetic",
-    "reports",
-)
+MADE = {
+    "preprocess": (
+        *("data/signals", "data/windows", "data/embeddings", "data/manifests"),
+        *(f"reports/synthetic/{stage}" for stage in ("resample", "slice", "embed")),
+    ),
+    "slice": ("data/windows", "reports/synthetic/slice"),
+    "train": ("models/synthetic", "reports/synthetic/train"),
+    "evaluate": ("reports/synthetic/evaluate",),
+}
+"""What goes before a round of a stage begins."""
 EVERY_S, MAX_RSS = 10.0, 7e9
+SHARDS = ("preprocess", "slice")
 LOCAL, BUSY = ("ray.executor=local",), 6.0
 PATIENT = {
     "RAY_raylet_start_wait_time_s": "600",
@@ -70,8 +73,10 @@ def params_of(takes: int) -> dict[str, Any]:
 class Run:
     """The rounds in one folder, and what is seen meanwhile."""
 
-    def __init__(self, folder: Path, takes: int, end: float, seed: int) -> None:
-        self.folder, self.end, self.random = folder, end, Random(seed)
+    def __init__(
+        self, folder: Path, takes: int, end: float, seed: int, stages: Sequence[str] = ROUND
+    ) -> None:
+        self.folder, self.end, self.random, self.stages = folder, end, Random(seed), stages
         self.place, self.temporary = folder / "place", folder / "t"
         self.mark = f"{os.getpid()}-{time.time_ns()}"
         self.round, self.stage, self.attempt = -1, "", 0
@@ -178,14 +183,14 @@ class Run:
 
     def disturb(self, stage: str, within: float) -> None:
         """Run a stage and kill something at a random moment, perhaps more than once."""
-        local = os.getloadavg()[0] > BUSY
+        local = stage in SHARDS and os.getloadavg()[0] > BUSY
         process = self.start(stage, *(LOCAL if local else ()))
         while True:
             delay = self.random.uniform(1, within)
             if self.wait(process, min(self.end, time.time() + delay)) is not None:
                 break
             kind = "stage"
-            if stage == "preprocess":
+            if stage in SHARDS:
                 kind = self.random.choices(list(KILLS), list(KILLS.values()))[0]
                 if local and kind != "stage":
                     kind = "process"
@@ -223,11 +228,11 @@ class Run:
         wanted, usual = dict[str, str](), dict[str, float]()
         while time.time() < self.end:
             self.round += 1
-            for made in MADE if wanted else ():
+            for made in (made for stage in self.stages if wanted for made in MADE[stage]):
                 shutil.rmtree(self.place / made, ignore_errors=True)
-            for stage in ROUND:
+            for stage in self.stages:
                 if wanted:
-                    for _ in range(self.random.randint(2, 4) if stage == "preprocess" else 1):
+                    for _ in range(self.random.randint(1, 3) if stage in SHARDS else 1):
                         self.disturb(stage, usual[stage])
                 begin = time.monotonic()
                 local = not wanted or os.getloadavg()[0] > BUSY
@@ -254,9 +259,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--takes", type=int, default=5035)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--stages", nargs="+", choices=MADE, default=ROUND)
     options = parser.parse_args(arguments)
     end = time.time() + 3600 * options.hours
-    run = Run(options.folder.absolute(), options.takes, end, options.seed)
+    run = Run(options.folder.absolute(), options.takes, end, options.seed, options.stages)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
         run.go()
