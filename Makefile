@@ -30,7 +30,8 @@ fuzz: $(VENV)/.installed
 	python -m tests.fuzz
 	python -m tests.fuzz --inputs 100000 --target vrs timesync pose
 
-# A kill before every change that any stage makes on disk; some minutes on an idle machine.
+# Every kind of fault, at every moment: hours on an idle machine. `python -m tests.faults long --folder
+# /tmp/l --hours 2` goes round the whole pipeline with random kills; docs/reliability.md has all.
 faults: $(VENV)/.installed
 	python -m tests.faults
 

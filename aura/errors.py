@@ -95,7 +95,7 @@ def _explain(error: BaseException, where: str) -> str | None:
 
 def _number(error: BaseException) -> int | None:
     """The system's number of an error, also where a library has it in its message alone."""
-    if isinstance(error, BrokenPipeError | ConnectionError | TimeoutError | InterruptedError):
+    if isinstance(error, BrokenPipeError | ConnectionError | InterruptedError):
         return None
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno

@@ -10,15 +10,17 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from aura import encoders
 from aura.config import Params
 from aura.report import ablation
 from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.log import logged
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
-from pipeline.study import cells, grid, joined, targets
+from pipeline.study import cells, grid, joined, tallies, targets
 from pipeline.study.cells import Cell
 
 
@@ -56,12 +58,22 @@ def run(params: Params, dataset: str) -> None:
             ]
             for variant in settings.variants
         }
+    label = targets.test_set(windows, texts, np.arange(len(windows))).label
+    tested = [
+        (cell.fold, fold["ids"])
+        for cell, fold in zip(
+            wanted, (f for v in outcomes.values() for s in v for f in s), strict=True
+        )
+    ]
+    ledger = tallies.cells("ablate", windows, label, tested)
+    tell(ledger)
     page, metrics = ablation.tables(
         outcomes, targets.class_names(texts), params.evaluate.bootstrap_draws, params.seed
     )
     with stage_output(paths.report(dataset, "ablate"), None) as reports:
         write_text(reports / "table.md", f"# {dataset}\n\n{page}")
         write_json(reports / "metrics.json", metrics)
+        write_json(reports / "details.json", {"counts": ledger.content()})
     say(f"ablate: {paths.report(dataset, 'ablate') / 'table.md'}")
 
 

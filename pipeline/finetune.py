@@ -9,11 +9,11 @@ from aura.config import Params
 from aura.downstream import tasks
 from aura.errors import AuraError
 from pipeline.engine import paths
-from pipeline.engine.log import logged
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import stage_output, write_json
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import joined, targets, trained
+from pipeline.study import joined, tallies, targets, trained
 
 
 @logged(str(paths.report("{dataset}", "finetune")))
@@ -42,6 +42,12 @@ def run(params: Params, dataset: str) -> None:
     predictions = {
         answer.head: answer.predicted for answer in track(answers, "finetune", total, "head")
     }
+    learnt = np.flatnonzero((windows.split != "test") & (test.label >= 0))
+    with_signal = np.any([windows.has[m].numpy()[learnt] for m in encoders], axis=0)
+    ledger = tallies.labelled(
+        windows, test.label, list(encoders), learnt[with_signal], predictions.values()
+    )
+    tell(ledger)
     unit, _ = test.select(rows).unit()
     table, gains = tasks.score(
         predictions, test.label[rows], unit, classes, params.evaluate.bootstrap_draws, params.seed
@@ -50,6 +56,7 @@ def run(params: Params, dataset: str) -> None:
     with stage_output(paths.report(dataset, "finetune"), None) as folder:
         write_json(folder / "metrics.json", headline_metrics(table))
         details = {"rows": table, "gains": gains, "warnings": warnings}
+        details["counts"] = ledger.content()
         write_json(folder / "details.json", details)
     for warning in warnings:
         say(f"finetune: {warning}", "warning")

@@ -125,7 +125,7 @@ def fill(params: Params, dataset: str) -> Study:
             "windows": sliced["counts"]["windows"]["used"],
         },
         splits=details["splits"],
-        counts=flow(params, dataset, counts, details),
+        counts=flow(params, dataset, counts, details, few_shot),
         skips={
             "resample": counts["resample"]["skips"],
             "resample, masked or flagged": counts["resample"]["masked"],

@@ -36,7 +36,8 @@ from pipeline.engine.output import Made, stage_output, write_json
 from pipeline.engine.shards import Add, Shard, add_counts, group, run_shards
 from pipeline.screen import count_kept, screen
 
-UNITS = ("takes", "imu_samples", "poses")
+UNITS = ("takes", "texts", "imu_samples", "poses")
+OUTSIDE = "text is outside the take"
 _BYTES_PER_S = sum(f.type.byte_width for f in SIGNALS if pa.types.is_fixed_size_binary(f.type))
 
 
@@ -94,7 +95,8 @@ def _digest(takes: Sequence[Take]) -> str:
 
 def count_takes(inventory: Inventory, reports: Sequence[dict[str, Any]]) -> Ledger:
     """What became of the takes: those that the index names, and those of the shards."""
-    ledger = Ledger("resample", *UNITS)
+    ledger = Ledger("resample", "takes", *inventory.counts, *UNITS[1:])
+    ledger.add(inventory.counts)
     ledger.find("takes", len(inventory.takes))
     for skip in inventory.skips:
         if skip.modality == "take":
@@ -148,8 +150,10 @@ def resample_takes(
             told += group_skips([lost], take.take_name)
             ledger.drop("takes", lost.reason)
             count_kept(ledger, loaded, recording, cleaned, params, "take is left out")
+            count_texts(ledger, loaded, "take is left out")
             continue
         count_kept(ledger, loaded, recording, cleaned, params)
+        count_texts(ledger, loaded)
         add("part", table)
         add("takes", from_rows([_take_row(take, recording, params)], TAKES))
         tracks = (recording.imu_s, recording.imu), (recording.mocap_s, recording.mocap)
@@ -166,6 +170,17 @@ def resample_takes(
         "masked": dict(masked),
         "valid": dict(valid),
     }
+
+
+def count_texts(ledger: Ledger, loaded: Recording, left_out: str = "") -> None:
+    """Count the texts of a take; they are dropped if it is left out, by that reason."""
+    listed = len(loaded.texts) if loaded.texts_listed is None else loaded.texts_listed
+    ledger.find("texts", listed)
+    ledger.drop("texts", OUTSIDE, sum(skip.reason == OUTSIDE for skip in loaded.skips))
+    if left_out:
+        ledger.drop("texts", left_out, len(loaded.texts))
+    else:
+        ledger.use("texts", len(loaded.texts))
 
 
 def count_masked(recording: Recording, cleaned: Cleaned, params: Resample) -> Counter[str]:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from aura.config import Params
+from aura.counts import Ledger
 from aura.errors import AuraError
 from aura.evaluation import leakage
 from aura.evaluation.profile import DataSet, Profile, profile
@@ -17,10 +18,10 @@ from aura.evaluation.shift import compare
 from aura.learning import training
 from aura.report import shift as tables
 from pipeline.engine import paths
-from pipeline.engine.log import logged
-from pipeline.engine.output import stage_output, write_text
+from pipeline.engine.log import logged, tell
+from pipeline.engine.output import stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
-from pipeline.study import joined, trained
+from pipeline.study import joined, tallies, trained
 from pipeline.study.counts import read_json
 
 MAX_WINDOWS = 4096
@@ -35,18 +36,25 @@ def run(params: Params) -> None:
     if len(set(names)) < 2:
         raise AuraError("shift.study names the data sets to compare; at least two are needed.")
     model, _ = trained.alone(params.shift.source, params.shift.phase)
-    profiles = [
-        _profile(params, name, model) for name in track(names, "shift", len(names), "data set")
-    ]
+    profiles, ledgers = [], []
+    for name in track(names, "shift", len(names), "data set"):
+        found, counted = _profile(params, name, model)
+        profiles.append(found)
+        ledgers.append(counted)
+    ledger = Ledger("shift", *(f"windows_of_{name}" for name in names))
+    for counted in ledgers:
+        ledger.add(counted.check())
+    tell(ledger)
     shifts = [compare(a, b) for a in profiles for b in profiles if a is not b]
     drops = recorded_drops(names)
     with stage_output(paths.REPORTS / "shift", None) as folder:
+        write_json(folder / "details.json", {"counts": ledger.content()})
         write_text(folder / "table.md", f"# Domain shift\n\n{tables.table(shifts, drops)}")
         write_text(folder / "figure.svg", tables.document(tables.figure(profiles, shifts, drops)))
     say(f"shift: {paths.REPORTS / 'shift' / 'table.md'}")
 
 
-def _profile(params: Params, name: str, model: training.Model) -> Profile:
+def _profile(params: Params, name: str, model: training.Model) -> tuple[Profile, Ledger]:
     own = params.changed(params.dataset(name).params, f"datasets.{name}.params")
     windows, texts, _ = joined.load(own, name, check=False)
     whole = windows.imu_channels.all(dim=1).numpy()
@@ -58,9 +66,11 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
     if windows.window_samples != model.imu.shape.samples:
         raise AuraError(f"The windows of {name} are not as long as those of the model.")
     batch = windows.batch(rows)
+    has_imu = windows.has["imu"].numpy()
+    ledger = tallies.compared(name, windows, whole, has_imu, len(batch.imu), MAX_WINDOWS)
     captions = texts.column("text").to_pylist()
     options = params.dataset(name).options
-    return profile(
+    found = profile(
         DataSet(
             name=name,
             imu=batch.imu.numpy(),
@@ -73,6 +83,7 @@ def _profile(params: Params, name: str, model: training.Model) -> Profile:
         params.seed,
         leakage.stem,
     )
+    return found, ledger
 
 
 def _placement(places: np.ndarray, options: Mapping[str, Any]) -> str:

@@ -21,11 +21,21 @@ from aura.learning.batches import Windows
 from aura.report import transfer as tables
 from aura.teacher.identity import Identity
 from pipeline.engine import inputs, paths
-from pipeline.engine.log import logged
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
 from pipeline.engine.workers import deterministic
-from pipeline.study import copies, folds, grid, joined, leftout, nested, targets, zero_shot
+from pipeline.study import (
+    copies,
+    folds,
+    grid,
+    joined,
+    leftout,
+    nested,
+    tallies,
+    targets,
+    zero_shot,
+)
 from pipeline.study.leftout import Cell
 
 AVERAGED = "seeds averaged"
@@ -77,12 +87,19 @@ def run(params: Params, dataset: str) -> None:
             source: zero_shot.macro_f1(params, source, list(of), "test")
             for source, of in alone.items()
         }
-        details, kept = {}, {folder.name for folder in folders.values()}
+        details, tested = dict[str, Any](), dict[str, tuple[Windows, np.ndarray, int]]()
+        kept = {folder.name for folder in folders.values()}
         for target in names:
             choice = nested.scores(params, inner[target], folders)
-            details[target], files = _test(params, target, grids[target], folders, home, choice)
+            details[target], files, tested[target] = _test(
+                params, target, grids[target], folders, home, choice
+            )
             kept.update(file.name for file in files)
         grid.keep_only(models, kept)  # no model or fold of other settings
+        ledger = tallies.targets(tested)
+        tell(ledger)
+        for target, counts in zip(names, ledger.content().values(), strict=True):
+            details[target]["counts"] = {"windows": counts}
     with stage_output(paths.report(dataset, "transfer"), None) as reports:
         write_json(reports / "metrics.json", tables.headline_metrics(details))
         write_json(reports / "details.json", details)
@@ -112,8 +129,8 @@ def _load(
 def _test(
     params: Params, target: str, cells: Sequence[Cell], folders: Mapping[Cell, Path],
     home: Mapping[str, float | None], choice: Mapping[str, Mapping[str, float]],
-) -> tuple[dict[str, Any], list[Path]]:  # fmt: skip
-    """All figures of one target, and the files that its heads are kept in."""
+) -> tuple[dict[str, Any], list[Path], tuple[Windows, np.ndarray, int]]:  # fmt: skip
+    """All figures of one target, the files that its heads are kept in, and what is counted."""
     windows, test, teacher, rows, people, leaks = _load(params, target)
     for source in {s: None for cell in cells for s in cell.sources}:
         leaks += copies.between(source, target)
@@ -170,7 +187,8 @@ def _test(
         **heads,
         "warnings": [*leaks, *heads.get("warnings", [])],
     }
-    return content, files
+    answered = len(next(iter(by_window.values()))[0])
+    return content, files, (windows, test.label, answered)
 
 
 def _answers(

@@ -19,10 +19,10 @@ from aura.evaluation.unseen import Outcome, calibrate
 from aura.report import unseen as tables
 from pipeline.engine import inputs, manifest, paths
 from pipeline.engine.code import code_hash
-from pipeline.engine.log import logged
+from pipeline.engine.log import logged, tell
 from pipeline.engine.output import Made, stage_output, write_json, write_text
 from pipeline.engine.progress import say, track
-from pipeline.study import grid, joined, targets, words
+from pipeline.study import grid, joined, tallies, targets, words
 from pipeline.study.grid import SENSORS
 from pipeline.study.words import Cell
 
@@ -72,6 +72,12 @@ def run(params: Params, dataset: str) -> None:
         params.evaluate.bootstrap_draws, params.seed,
     )  # fmt: skip
     details["models"] = len(wanted)
+    label = targets.test_set(windows, texts, np.arange(len(windows))).label
+    unused = [words.classes_of(c, len(classes), settings.classes_per_fold)[1] for c in found]
+    tested = [(cell.person, outcome["ids"]) for cell, outcome in found.items()]
+    ledger = tallies.cells("unseen", windows, label, tested, unused, only_labelled=True)
+    tell(ledger)
+    details["counts"] = ledger.content()
     with stage_output(paths.report(dataset, "unseen"), None) as reports:
         write_text(reports / "table.md", f"# {dataset}\n\n{page}")
         write_json(reports / "metrics.json", metrics)

@@ -142,6 +142,8 @@ class Recording:
         Of true time: 2 where every time is twice what it was. Values keep their units.
     rate_stretch : float
         By which angular rates were divided: that of time, where they are to be those of its clock.
+    texts_listed : int or None
+        How many texts the take has with those that are left out as a skip; None is all of `texts`.
     """
 
     duration_s: float
@@ -163,6 +165,7 @@ class Recording:
     imu_channels: np.ndarray = field(default_factory=lambda: np.ones(6, bool))
     stretch: float = 1.0
     rate_stretch: float = 1.0
+    texts_listed: int | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.duration_s <= LONGEST_TAKE_S:
@@ -175,6 +178,8 @@ class Inventory:
 
     takes: tuple[Take, ...]
     skips: tuple[Skip, ...]
+    counts: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Of what the index files hold beside takes: found, used and dropped, as of a ledger."""
 
 
 class Adapter(Protocol):

@@ -105,7 +105,7 @@ class VirtualAdapter:
                 )
                 for row, place in enumerate(self.options.places)
             ]
-        return Inventory(tuple(takes), found.skips)
+        return Inventory(tuple(takes), found.skips, found.counts)
 
     def load(self, take: Take) -> Recording:
         """Open the take, and put the sensor in place of the one that it was recorded with."""

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from aura.errors import AuraError
-from pipeline.engine import paths
+from pipeline.engine import paths, seen
 from pipeline.engine.manifest import NAME, Manifest, again, hash_file, names_in, read
 
 
@@ -132,8 +132,9 @@ def _remembered(folder: Path, stamp: tuple[int, int, int]) -> Manifest:
 
 def hash_of(file: Path) -> str:
     """SHA-256 of a file; once a process, and again where it has changed."""
-    stat = file.stat()
-    return _hashed(file, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
+    stamp = seen.stamp_of(file)
+    seen.note(file, stamp)
+    return _hashed(file, stamp)
 
 
 @lru_cache(100_000)

@@ -21,6 +21,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar
 
 from aura.config import Params
 from aura.errors import AuraError
+from pipeline.engine import seen
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -185,7 +186,8 @@ def logged(
             place = (out if isinstance(out, str) else out(params)).format(dataset=dataset)
             run.write("info", "start", out=place)
             try:
-                result = function(params, *args, **kwargs)
+                with seen.watching():
+                    result = function(params, *args, **kwargs)
                 run.write("info", "done", seconds=run.seconds, counts=run.counts)
             except BaseException as error:
                 run.write("error", _sentence(error), seconds=run.seconds, counts=run.counts)

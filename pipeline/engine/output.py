@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from aura.errors import AuraError, explained
 from aura.schema import validate
-from pipeline.engine import checks, manifest
+from pipeline.engine import checks, manifest, seen
 from pipeline.engine.files import temporary_path, write_json, write_text
 from pipeline.engine.locks import hold
 from pipeline.engine.manifest import Made
@@ -70,6 +70,7 @@ def stage_output(out: Path, identity: Any, made: Made | None = None) -> Iterator
             stamp.write_text(key)
         try:
             yield partial
+            seen.check()
             if made is not None:
                 manifest.write(partial, made)
             # The stamp first: what is not whole any more is not resumed in.

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 
 from aura.errors import AuraError, explain
+from pipeline.engine import seen
 from pipeline.engine.output import TableWriter, write_text
 
 Report = dict[str, Any]
@@ -98,7 +99,9 @@ class ShardTask:
                 last_write = time.monotonic()
 
         try:
-            report = self.work(content, add)
+            with seen.watching():
+                report = self.work(content, add)
+                seen.check()
             for writer in writers.values():
                 writer.close()
             done = {"report": report, "bytes": self._sizes(number)}

@@ -70,8 +70,9 @@ def preprocessing(datasets: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def flow(
-    params: Params, dataset: str, before: Mapping[str, Any], details: Mapping[str, Any]
-) -> dict[str, Content]:
+    params: Params, dataset: str, before: Mapping[str, Any], details: Mapping[str, Any],
+    few_shot: Mapping[str, Any] | None = None,
+) -> dict[str, Content]:  # fmt: skip
     """The ledger of each stage, in the order of the stages.
 
     Parameters
@@ -84,12 +85,17 @@ def flow(
         What `preprocessing` gave.
     details : mapping
         `details.json` of `evaluate`.
+    few_shot : mapping or None
+        `details.json` of `finetune`, where it has run; one of an earlier version counts nothing.
     """
     table = {stage: counts["counts"] for stage, counts in before.items()}
     for stage in ("mix", "train") if dataset in params.mixtures else ("train",):
         metrics = read_json(paths.report(dataset, stage) / "metrics.json", stage)
         table[stage] = content_of(metrics, stage)
-    return {**table, "evaluate": content_of(details.get("counts", {}), "evaluate")}
+    table["evaluate"] = content_of(details.get("counts", {}), "evaluate")
+    if few_shot and "counts" in few_shot:
+        table["finetune"] = content_of(few_shot["counts"], "finetune")
+    return table
 
 
 def content_of(metrics: Mapping[str, Any], stage: str) -> Content:

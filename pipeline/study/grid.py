@@ -12,7 +12,7 @@ import numpy as np
 
 from aura.config import Params
 from aura.errors import AuraError
-from pipeline.engine import manifest
+from pipeline.engine import manifest, seen
 from pipeline.engine.checks import check_content
 from pipeline.engine.output import temporary_path
 from pipeline.engine.processes import process_pool
@@ -94,10 +94,12 @@ def carry_over(out: Path, folder: Path, names: Collection[str] | None = None) ->
         shutil.rmtree(scratch, ignore_errors=True)
         scratch.mkdir()
         try:
-            for file in files:
-                check_content(out / file, out)
-                (scratch / file).parent.mkdir(exist_ok=True)
-                shutil.copy(out / file, scratch / file)
+            with seen.watching():  # this run replaces them itself
+                for file in files:
+                    check_content(out / file, out)
+                    (scratch / file).parent.mkdir(exist_ok=True)
+                    shutil.copy(out / file, scratch / file)
+                seen.check()
         except (AuraError, FileNotFoundError) as error:
             say(f"{out / name} is not taken over from the last run: {error}")
             continue

@@ -29,8 +29,17 @@ class Outcome(NamedTuple):
     fault: str
 
 
-def count_changes(kill_at: int, log: Path) -> None:
-    """In this process, from now on, count changes below the working folder; die before one.
+def die() -> None:
+    """By a signal that cannot be caught."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def count_changes(
+    at: int, log: Path, act: Callable[[], None] = die, ever_after: bool = False
+) -> None:
+    """In this process, from now on, count changes below the working folder; act before one.
+
+    What `act` raises is the change's error; `ever_after` it comes before all later ones too.
 
     Each goes to the log as a line. Opening to write counts twice, so that the file is met as it was
     and empty; so does a Parquet file, which no event of Python's tells of.
@@ -42,8 +51,8 @@ def count_changes(kill_at: int, log: Path) -> None:
         nonlocal done
         done += 1
         os.write(lines, f"{of}\n".encode())
-        if done == kill_at:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if done == at or (ever_after and 0 < at < done):
+            act()
 
     def ours(path: object) -> bool:
         if not isinstance(path, str | bytes | os.PathLike):
@@ -58,10 +67,12 @@ def count_changes(kill_at: int, log: Path) -> None:
         if busy:
             return
         busy = True
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITES
-        if (event in CHANGES or writes) and ours(arguments[0]):
-            change(f"{event} {os.fsdecode(arguments[0])}")
-        busy = False
+        try:
+            writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & _WRITES
+            if (event in CHANGES or writes) and ours(arguments[0]):
+                change(f"{event} {os.fsdecode(arguments[0])}")
+        finally:
+            busy = False
 
     sys.addaudithook(hook)
     real_open = io.open
@@ -114,13 +125,7 @@ def kill(
     code = study.run(place, stage, overrides=overrides, before=begin)
     if code != -signal.SIGKILL:
         return f"was to be killed and ended with {code}"
-    code = study.run(place, stage, overrides=overrides, before=before)
-    if code:
-        last = (study.said(place).strip().splitlines() or [""])[-1]
-        return f"the next run ends with {code}: {last}"
-    found = study.content(place)
-    different = sorted(k for k in {*found, *wanted} if found.get(k) != wanted.get(k))
-    return f"not as undisturbed: {', '.join(different[:3])}" if different else ""
+    return study.again(place, stage, wanted, before)
 
 
 def sweep(

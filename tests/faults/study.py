@@ -2,12 +2,17 @@
 
 import os
 import shutil
+import subprocess
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import yaml
@@ -61,8 +66,10 @@ PARAMS = {
     "transfer": {"seeds": [0], "folds": 2, "heads": False, "recipes": {"all": {}}},
     "shift": {"study": ["one", "two"], "source": "one"},
 }  # fmt: skip
+_AUTHOR = ("-c", "user.name=faults", "-c", "user.email=faults@localhost")
 # In order; what is set differently than in the project as it is made, so that a stage's output is.
 STAGES: dict[str, tuple[str, ...]] = {
+    "synthesize": ("seed=1",),
     "fingerprint": (),
     "teach": ("seed=1",),
     "resample": ("resample.gap_ms=30",),
@@ -77,18 +84,23 @@ STAGES: dict[str, tuple[str, ...]] = {
     "unseen": ("train.weight_decay=0.1",),
     "transfer": ("transfer.seeds=[1]",),
     "shift": ("seed=1",),
+    "export": (),
+    "review": (),
 }
-WITHOUT_DATASET = {"synthesize", "fingerprint", "teach", "shift"}
-KEPT = ("data", "models", "reports", "exports")
+WITHOUT_DATASET = {"synthesize", "fingerprint", "teach", "shift", "review"}
+KEPT = ("data", "models", "reports", "exports", "review")
 
 
 def make(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> None:
     """Write raw recordings and params.yaml, and run stages."""
     folder.mkdir(parents=True)
     for seed, name in enumerate(("one", "two")):
-        _write_raw(folder / "raw" / name, seed)
+        write_raw(folder / "raw" / name, seed)
     (folder / "params.yaml").write_text(yaml.safe_dump(PARAMS, sort_keys=False))
     for stage in stages:
+        if stage == "review":  # which reads what is committed
+            for command in (("init", "-q"), ("add", "reports"), (*_AUTHOR, "commit", "-qm", "a")):
+                subprocess.run(("git", *command), cwd=folder, check=True)
         for dataset in {"mix": ["both"], "transfer": ["both"]}.get(stage, ["one", "two"]):
             needed = stage in ("resample", "slice", "embed") and "mix" in stages
             if dataset == "two" and not needed:
@@ -97,7 +109,19 @@ def make(folder: Path, stages: Sequence[str] = tuple(STAGES)) -> None:
             assert code == 0, f"{stage}: {said(folder)[-2000:]}"
 
 
-def _write_raw(root: Path, seed: int) -> None:
+def needed(chosen: Sequence[str]) -> list[str]:
+    """The stages to run for a project that others can be run in, those too."""
+    base = ("teach", "resample", "slice", "embed", "train", "evaluate")
+    last = max(list(STAGES).index(stage) for stage in chosen)
+    both = {"mix"} if {"transfer", "shift"} & set(chosen) else set()
+    return [
+        stage for number, stage in enumerate(STAGES)
+        if stage in {*chosen, *both} or (stage in base and number <= last)
+    ]  # fmt: skip
+
+
+def write_raw(root: Path, seed: int) -> None:
+    """24 recordings of three people in the format of UTD-MHAD."""
     rng = np.random.default_rng(seed)
     for kind in ("Inertial", "Skeleton"):
         (root / kind).mkdir(parents=True)
@@ -124,21 +148,32 @@ def run(
     What it says goes to `<folder>.log`. Children are forked from a server that has imported the
     stages and has no threads, unlike this process, which may hold Ray's and OpenMP's.
     """
-    arguments = (folder, stage, dataset or dataset_of(stage), overrides, cloudpickle.dumps(before))
-    child = forks.Process(target=_child, args=arguments)
-    child.start()
+    child = start(folder, stage, dataset, overrides, before)
     child.join()
     assert child.exitcode is not None
     return child.exitcode
 
 
+def start(
+    folder: Path, stage: str, dataset: str = "", overrides: tuple[str, ...] = (),
+    before: Callable[[], None] = lambda: None, log: str = "",
+) -> ForkServerProcess:  # fmt: skip
+    """The same without waiting for its end; another name of the log where several run at once."""
+    place = folder.with_name(f"{folder.name}{log}.log")
+    named = dataset or dataset_of(stage)
+    arguments = (folder, stage, named, overrides, cloudpickle.dumps(before), place)
+    child = forks.Process(target=_child, args=arguments)
+    child.start()
+    return child
+
+
 def _child(
-    folder: Path, stage: str, dataset: str, overrides: tuple[str, ...], before: bytes
+    folder: Path, stage: str, dataset: str, overrides: tuple[str, ...], before: bytes, said: Path
 ) -> None:
     code = 1
     try:
         os.chdir(folder)
-        log = folder.with_name(f"{folder.name}.log").open("w", buffering=1)
+        log = said.open("w", buffering=1)
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
         sys.stdout = sys.stderr = log
@@ -159,15 +194,67 @@ def _run(stage: str, dataset: str, overrides: tuple[str, ...], before: Callable[
         rng = np.random.default_rng(0)
         frames = rng.integers(0, 255, (4, 32, 32, 3), np.uint8)
         module.captioned_frames = lambda _: (frames, [["a"], ["b"], ["c"], ["d"]])
+    if stage == "synthesize":  # in this process, whose changes are counted
+        module.process_pool = _in_this_process
     before()
     named = [] if stage in WITHOUT_DATASET else ["--dataset", dataset]
+    named += ["--base", "HEAD"] if stage == "review" else []
     sets = [part for override in overrides for part in ("--set", override)]
     app([stage, *named, *sets], prog_name="aura")
 
 
-def said(folder: Path) -> str:
+class _Serial(Executor):
+    """Calls what it is given at once."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        done: Future[Any] = Future()
+        done.set_result(fn(*args, **kwargs))
+        return done
+
+
+@contextmanager
+def _in_this_process(*_: object) -> Iterator[Executor]:
+    yield _Serial()
+
+
+def said(folder: Path, log: str = "") -> str:
     """What the last run in a folder printed."""
-    return folder.with_name(f"{folder.name}.log").read_text()
+    return folder.with_name(f"{folder.name}{log}.log").read_text(errors="replace")
+
+
+def sentence(folder: Path, log: str = "") -> str:
+    """What is wrong with how a run that could not go on has said so, or nothing."""
+    words = said(folder, log)
+    if "Traceback (most" in words or "\N{BOX DRAWINGS LIGHT ARC DOWN AND RIGHT}" in words:
+        return f"a traceback: {(words.strip().splitlines() or [''])[-1]}"
+    lines = [line for line in words.splitlines() if line.startswith("aura: ")]
+    return "" if len(lines) == 1 else f"{len(lines)} sentences: {words[-200:]}"
+
+
+def difference(wanted: dict[str, str], folder: Path) -> str:
+    """Which files are not as they should be, some of them, or nothing."""
+    found = content(folder)
+    other = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+    return f"not as undisturbed: {', '.join(other[:3])}" if other else ""
+
+
+def again(
+    folder: Path, stage: str, wanted: dict[str, str], before: Callable[[], None] = lambda: None
+) -> str:
+    """Run a stage once more, as `STAGES` says; what is not as undisturbed then, or nothing."""
+    code = run(folder, stage, overrides=STAGES[stage], before=before)
+    if code:
+        last = (said(folder).strip().splitlines() or [""])[-1]
+        return f"the next run ends with {code}: {last}"
+    return difference(wanted, folder)
+
+
+def undisturbed(project: Path, place: Path, stage: str) -> dict[str, str]:
+    """What a stage leaves in a copy of a project."""
+    copy(project, place)
+    code = run(place, stage, overrides=STAGES[stage])
+    assert code == 0, said(place)[-2000:]
+    return content(place)
 
 
 def content(folder: Path) -> dict[str, str]:

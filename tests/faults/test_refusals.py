@@ -194,10 +194,16 @@ def test_errors_of_libraries_are_explained_and_faults_of_the_program_are_not():
             "no space left",
         ),
         (RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried"), "memory"),
+        (TimeoutError(errno.ETIMEDOUT, "of a shared folder"), "timed out"),
         (FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"), "TMPDIR"),
     ):
         assert said in str(explain(error, "out"))
-    for error in (ValueError("x"), KeyError("x"), RuntimeError("shape"), BrokenPipeError(32, "x")):
+    for error in (
+        ValueError("x"),
+        KeyError("x"),
+        TimeoutError("of a queue"),
+        BrokenPipeError(32, "x"),
+    ):
         assert explain(error) is None
     wrapped = ValueError("while saving")
     wrapped.__cause__ = OSError(errno.EDQUOT, "x", "models/one")

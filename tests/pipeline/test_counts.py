@@ -97,6 +97,8 @@ def test_each_stage_finds_what_the_one_before_used(flawed):
     resampled, sliced, embedded = (metrics(folder, s) for s in ("resample", "slice", "embed"))
     rows = read_table(folder / "data/signals/synthetic/takes-*.parquet", TAKES, "resample")
     assert sliced["takes"]["found"] == resampled["takes"]["used"] == rows.num_rows
+    assert sliced["texts"]["found"] == resampled["texts"]["used"] > 0
+    assert resampled["texts_listed"]["dropped"]  # of flaws
     assert sliced["texts"]["found"] == sum(len(texts) for texts in rows["texts"].to_pylist())
     assert embedded["windows_with_video"]["found"] == sliced["windows_with"]["video"]
     videos = pq.read_table(sorted((folder / "data/embeddings/synthetic").glob("part-*")))

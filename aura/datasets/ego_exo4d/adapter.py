@@ -75,7 +75,7 @@ class Adapter:
             takes.append(take)
             if take.label is None:
                 skips.append(Skip("task_id names no activity", name, "label"))
-        texts, text_skips = read_texts(self.files, self.options, seen)
+        texts, text_skips, listed = read_texts(self.files, self.options, seen)
         for take in takes:
             take.source["texts"] = texts.get(take.take_id)
         takes.sort(key=lambda take: take.take_name)
@@ -87,7 +87,7 @@ class Adapter:
         each = [
             _at(take, n, place) for take in takes for n, place in enumerate(self.options.places)
         ]
-        return Inventory(tuple(each), tuple(skips + text_skips))
+        return Inventory(tuple(each), tuple(skips + text_skips), listed.content())
 
     def _take(
         self, record: Mapping[str, Any], name: str, uid: str, split: Any, captures: dict[str, Any]
@@ -128,7 +128,7 @@ class Adapter:
         frame_s = clock.frame_s if clock else np.arange(frames) / FPS
         rate = clock.rate_hz if clock else FPS
         position = pose.frames / pose.numbers_a_frame if pose else np.empty(0)
-        texts, actions = self._texts(take, frames / FPS, skips)
+        texts, actions, listed = self._texts(take, frames / FPS, skips)
         return Recording(
             duration_s=frames / FPS,
             imu_s=imu.seconds,
@@ -140,6 +140,7 @@ class Adapter:
             frame_s=frame_s,
             videos=self._videos(take, skips),
             texts=texts,
+            texts_listed=listed,
             skips=tuple(skips),
             actions=actions,
             gyro_lag_s=imu.gyro_lag_s,
@@ -214,13 +215,14 @@ class Adapter:
 
     def _texts(
         self, take: Take, duration_s: float, skips: list[Skip]
-    ) -> tuple[tuple[Text, ...], tuple[Text, ...]]:
-        """Texts, and keysteps as labels."""
-        person = self.options.person
+    ) -> tuple[tuple[Text, ...], tuple[Text, ...], int]:
+        """Texts, keysteps as labels, and how many texts there are with those outside the take."""
+        person, listed = self.options.person, 0
         texts: list[Text] = []
         actions: list[Text] = []
         for text in unpack_texts(take.source["texts"], person):
             is_action = text.source == ACTION
+            listed += not is_action
             end_s = text.time_s if text.end_s is None else text.end_s
             if end_s < -_TEXT_SLACK_S or text.time_s > duration_s + _TEXT_SLACK_S:
                 reason = f"{'action' if is_action else 'text'} is outside the take"
@@ -230,9 +232,10 @@ class Adapter:
         if "activity" in self.options.texts and take.label is not None:
             sentence = f"{person or 'C'} is {self.classes[take.label]}."
             texts.append(Text(sentence[:1].upper() + sentence[1:], 0.0, "activity", duration_s))
+            listed += 1
         if not texts:
             skips.append(Skip("take has no usable text", take.take_name, "text"))
-        return tuple(texts), tuple(actions)
+        return tuple(texts), tuple(actions), listed
 
 
 def _at(take: Take, number: int, place: str) -> Take:

@@ -2,10 +2,15 @@ import json
 from collections import Counter
 from dataclasses import replace
 
+import pytest
+
+from aura.counts import Ledger
 from aura.datasets.base import Text
 from aura.datasets.ego_exo4d import Adapter
 from aura.datasets.ego_exo4d.texts import name_wearer
+from aura.errors import AuraError
 from aura.storage import Storage
+from pipeline.resample import count_texts
 from tests.datasets.ego_exo4d.roots import SIZE, copy_of, load_first, reasons, write
 
 
@@ -91,6 +96,28 @@ def test_every_source_of_text_and_who_it_is_about(clean_root, tmp_path):
         "commentary is marked as an error": 1,
     }
     assert reasons(recording) == {"text: text is outside the take": 1}
+    # 9 descriptions and 3 comments; a keystep is a text and a label.
+    assert inventory.counts == {
+        "texts_listed": {
+            "found": 9 + 3 + 2 * 2,
+            "used": 4 + 2 + 2,
+            "dropped": {
+                "annotation is rejected": 1,
+                "commentary is marked as an error": 1,
+                "text is about another person": 1,
+                "text is unsure": 1,
+                "text or its time is empty": 2 + 2,
+            },
+        }
+    }
+    ledger = Ledger("resample", "texts")
+    count_texts(ledger, recording)
+    dropped = {"text is outside the take": 1}
+    assert ledger.check()["texts"] == {"found": 8, "used": 7, "dropped": dropped}
+    with pytest.raises(AuraError, match="texts do not add up"):
+        ledger = Ledger("resample", "texts")
+        count_texts(ledger, replace(recording, texts=recording.texts[1:]))
+        ledger.check()
     both = Adapter(Storage(root), {"splits": ["train"], "subjects": ["C", "O"], "person": None})
     loaded = both.load(next(t for t in both.inventory().takes if t.take_id == uid))
     assert "O stands." in {text.text for text in loaded.texts}
