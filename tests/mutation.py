@@ -28,11 +28,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import TextIO
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.conftest import ROOT
 
@@ -89,7 +89,7 @@ class Mutant:
 
     def install(self) -> None:
         """Give the original's function object, wherever it has been imported, the changed code."""
-        module = importlib.import_module(self.path.removesuffix(".py").replace("/", "."))
+        module = _module(self.path)
         holder: object = module
         source = self.source
         *owner, name = self.function.split(".")
@@ -103,6 +103,11 @@ class Mutant:
         old, new = _function(vars(holder)[name]), _function(fresh)
         old.__code__, old.__defaults__ = new.__code__, new.__defaults__
         old.__kwdefaults__ = new.__kwdefaults__
+
+
+def _module(path: str) -> ModuleType:
+    name = path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+    return importlib.import_module(name)
 
 
 def _function(found: object) -> FunctionType:
@@ -192,7 +197,7 @@ class Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run the tests once as they are, and then each mutant."""
         for path in {mutant.path for mutant in self.chosen}:
-            importlib.import_module(path.removesuffix(".py").replace("/", "."))
+            _module(path)
         items = [i for i in session.items if not TOO_MUCH.intersection(i.fixturenames)]
         for item in items:
             for test in {getattr(item, "obj", None), getattr(item, "_obj", None)} - {None}:
@@ -201,6 +206,7 @@ class Runner:
                     test._hypothesis_internal_use_settings = settings(
                         used, max_examples=min(used.max_examples, EXAMPLES), derandomize=True,
                         database=None, deadline=None, suppress_health_check=list(HealthCheck),
+                        phases=(Phase.explicit, Phase.generate),
                     )  # fmt: skip
         reach, seconds = self.reached(items)
         print(f"{len(seconds)} tests, {sum(seconds.values()):.0f} s", file=self.out, flush=True)
