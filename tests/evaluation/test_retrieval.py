@@ -272,7 +272,9 @@ def test_full_rows_have_the_intervals_of_their_ranks(study):
             assert (row[f"{name}_low"], row[f"{name}_high"]) == (interval.low, interval.high)
         assert row["queries"] == row["pool"] == 140
     assert len(found) == 4
-    assert "MRR_low" not in all_pairs(embeddings, valid, group, label, draws=1)[0]
+    plain = all_pairs(embeddings, valid, group, label * 0, draws=1)  # one class, no clusters
+    assert "MRR_low" not in plain[0]
+    assert {row["pool_kind"] for row in plain} == {"full", "balanced 100"}
 
 
 def test_class_prior_is_the_chance_of_the_within_class_pool(study):

@@ -290,9 +290,18 @@ def test_a_table_is_packed_the_same_way_by_every_run(tmp_path):
     writer = TableWriter(file, SCHEMA)
     writer.close()
     assert not file.exists()  # the rows of before are not those of now
-    with pytest.raises(AuraError, match="'x' is string"):
+    with pytest.raises(AuraError, match=r"part-00000\.parquet: column 'x' is string"):
         write_table(file, pa.table({"x": ["a"]}), SCHEMA)
     assert list(tmp_path.iterdir()) == []
+    write_table(file, numbers(*range(1_050_000)), SCHEMA)  # more than Arrow puts into one by itself
+    assert pq.read_metadata(file).num_row_groups == 1
+
+
+def test_only_the_columns_asked_for_are_read(tmp_path):
+    both = pa.schema([*SCHEMA, pa.field("y", pa.int64())])
+    rows = pa.Table.from_pylist([{"x": 1, "y": 2}], schema=both)
+    write_table(tmp_path / "part-00000.parquet", rows, both)
+    assert read_table(tmp_path, both, "x", ["y"]).to_pylist() == [{"y": 2}]
 
 
 def test_shards_of_a_folder_or_a_pattern_are_read_in_order(tmp_path):
