@@ -60,7 +60,6 @@ OPTIONS = [
     *("-o", "tmp_path_retention_policy=none"),
 ]
 EXAMPLES = 20
-LONGEST = 1.0  # s of CPU that a test may take; others are left out
 MEMORY = 8 << 30
 NO_PROGRAM = 3  # exit code
 WALL = 1800.0
@@ -186,6 +185,7 @@ class Runner:
     def __init__(self, chosen: list[Mutant], files: list[str], jobs: int, kept: Path, out: TextIO):
         self.chosen, self.files, self.jobs = chosen, files, jobs
         self.kept, self.out = kept, out
+        self.longest = 1.0
         self.failed = self.skipped = False
         self.survivors: list[Mutant] = []
 
@@ -311,8 +311,9 @@ class Runner:
             watch = coverage.Coverage(
                 data_file=None, include=[str(ROOT / f) for f in self.files], config_file=False
             )
+            watch.set_option("run:disable_warnings", ["no-data-collected"])
             start = time.process_time()
-            signal.setitimer(signal.ITIMER_PROF, LONGEST)
+            signal.setitimer(signal.ITIMER_PROF, self.longest)
             watch.start()
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=None)
             signal.setitimer(signal.ITIMER_PROF, 0)
@@ -346,6 +347,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--reached", help="folder that keeps which test reaches what")
+    parser.add_argument("--longest", type=float, default=1.0, help="s of CPU of a test, at most")
     parser.add_argument("--only", nargs="*", metavar="MUTANT", help="these, by name")
     parser.add_argument("--list", action="store_true", help="count the mutants and run none")
     arguments = parser.parse_args()
@@ -365,6 +367,7 @@ def main() -> int:
             continue
         kept = Path(arguments.reached or tempfile.mkdtemp()) / f"{room}.json"
         runner = Runner(chosen, names, arguments.jobs, kept, os.fdopen(os.dup(1), "w"))
+        runner.longest = arguments.longest
         with Path(os.devnull).open("w") as nothing, contextlib.redirect_stdout(nothing):
             pytest.main([*[str(ROOT / test) for test in tests], *OPTIONS], plugins=[runner])
         caught = len(chosen) - len(runner.survivors)

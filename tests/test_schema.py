@@ -1,3 +1,4 @@
+import pickle
 import zipfile
 
 import numpy as np
@@ -180,6 +181,16 @@ def test_joints_are_cocos_seventeen():
     assert schema.JOINTS[15:] == ("left-ankle", "right-ankle")
 
 
+class Runs:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
 def test_weights_come_back_and_numbers_that_are_none_are_refused(tmp_path):
     state = {"a": torch.arange(3.0), "n": torch.tensor([1, 2])}
     save_file(state, tmp_path / "w.safetensors")
@@ -197,6 +208,10 @@ def test_weights_come_back_and_numbers_that_are_none_are_refused(tmp_path):
             weights.read_safetensors(tmp_path / "w.safetensors")
     with pytest.raises(FileNotFoundError):
         weights.read_checkpoint(tmp_path / "none.pt")
+    torch.save({"a": Runs(str(tmp_path / "ran"))}, tmp_path / "w.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        weights.read_checkpoint(tmp_path / "w.pt")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_only_the_code_of_an_archive_may_be_packed(tmp_path):
@@ -244,3 +259,19 @@ def test_a_table_without_rows_is_an_array_without_rows():
         assert (found.shape, found.dtype) == ((0, 200, 6), np.float32)
     vectors = pa.table({"v": pa.chunked_array([], pa.list_(pa.float32(), 2))})
     assert schema.to_numpy(vectors, "v").shape == (0, 2)
+
+
+def test_units_are_kept_and_vectors_become_single_precision():
+    texts = schema.texts_schema(4)
+    assert texts.field("kind").metadata == {b"unit": b"caption, action or prompt"}
+    assert texts.field("text").metadata is None
+    assert schema.embeddings_schema(3).field("imu").metadata == {b"unit": b"unit vector"}
+    assert schema.videos_schema(3).names == ["window_id", "camera", "frames", "embedding"]
+    block = schema.block("x", "float32", (2, 3), "m")
+    assert (block.name, block.type, block.nullable) == ("x", pa.binary(24), False)
+    assert block.metadata == {b"dtype": b"float32", b"shape": b"[2, 3]", b"unit": b"m"}
+    field = schema.texts_schema(4).field("embedding")
+    column = schema.from_numpy(np.arange(8.0).reshape(2, 4), field)
+    assert column.type == field.type
+    assert column.to_pylist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert schema.embedding_dim(pa.schema([field]), "here") == 4
