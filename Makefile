@@ -9,7 +9,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export DVC_NO_ANALYTICS := 1
 export RAY_USAGE_STATS_ENABLED := 0
 
-.PHONY: repro test lint fuzz faults scale bench peers lock clean
+.PHONY: repro test lint fuzz faults mutants scale bench peers lock clean
 
 repro: $(VENV)/.installed
 	dvc repro
@@ -34,6 +34,11 @@ fuzz: $(VENV)/.installed
 # /tmp/l --hours 2` goes round the whole pipeline with random kills; docs/reliability.md has all.
 faults: $(VENV)/.installed
 	python -m tests.faults
+
+# Small changes to the core, each run against its tests; see docs/mutation.md.
+mutants: $(VENV)/.installed
+	pip install -q --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	python -m tests.mutation --sample 150
 
 scale: $(VENV)/.installed
 	python -m bench.memory 50 500 5035
@@ -65,7 +70,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 # Rewrites constraints.txt from the newest versions that pyproject.toml allows.
 lock:
 	rm -rf $(VENV).lock && $(PYTHON) -m venv $(VENV).lock
-	$(VENV).lock/bin/pip install -q -e '.[dev,viz]'
+	$(VENV).lock/bin/pip install -q -e '.[dev,viz,mutation]'
 	$(VENV).lock/bin/pip install -q --no-deps $(ORACLE)
 	$(VENV).lock/bin/pip freeze --all --exclude pip --exclude-editable > constraints.txt
 	rm -rf $(VENV).lock

@@ -1,10 +1,17 @@
+import pickle
+import zipfile
+
 import numpy as np
 import polars as pl
 import pyarrow as pa
 import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
 
 from aura import schema
 from aura.errors import AuraError
+from aura.schema import weights
 from pipeline.engine.output import read_table, write_table
 
 
@@ -179,3 +186,99 @@ def test_joints_are_cocos_seventeen():
     assert len(schema.JOINTS) == len(set(schema.JOINTS)) == 17
     assert schema.JOINTS[0] == "nose"
     assert schema.JOINTS[15:] == ("left-ankle", "right-ankle")
+
+
+class Runs:
+    """Makes a file where it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_weights_come_back_and_numbers_that_are_none_are_refused(tmp_path):
+    state = {"a": torch.arange(3.0), "n": torch.tensor([1, 2])}
+    save_file(state, tmp_path / "w.safetensors")
+    torch.save(state, tmp_path / "w.pt")
+    for read in (
+        weights.read_safetensors(tmp_path / "w.safetensors"),
+        weights.read_checkpoint(tmp_path / "w.pt"),
+    ):
+        assert {name: x.tolist() for name, x in read.items()} == {"a": [0, 1, 2], "n": [1, 2]}
+    assert weights.read_checkpoint(tmp_path / "w.pt", "meta")["a"].device.type == "meta"
+    for bad in (np.nan, np.inf):
+        state["a"][1] = bad
+        save_file(state, tmp_path / "w.safetensors")
+        with pytest.raises(ValueError, match=r"^a holds numbers that are not finite"):
+            weights.read_safetensors(tmp_path / "w.safetensors")
+    with pytest.raises(FileNotFoundError):
+        weights.read_checkpoint(tmp_path / "none.pt")
+    torch.save({"a": Runs(str(tmp_path / "ran"))}, tmp_path / "w.pt")
+    with pytest.raises(pickle.UnpicklingError):
+        weights.read_checkpoint(tmp_path / "w.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_only_the_code_of_an_archive_may_be_packed(tmp_path):
+    file = tmp_path / "w.pt"
+    for name, packed in (("w/code/a.py", False), ("w/data/0", True)):
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr("w/version", "3")
+            archive.writestr(name, "x" * 99, zipfile.ZIP_DEFLATED)
+        if packed:
+            with pytest.raises(ValueError, match=r"^w/data/0 in it is packed"):
+                weights.require_stored(file)
+            with pytest.raises(ValueError, match="packed"):
+                weights.read_checkpoint(file)
+        else:
+            weights.require_stored(file)
+
+
+def test_a_network_is_no_larger_than_its_weights():
+    with weights.no_larger_than(12):
+        nn.Linear(3, 3)
+    with weights.no_larger_than(12):
+        nn.Linear(3, 3, bias=False)  # a parameter that is None counts nothing
+        nn.Linear(3, 1, bias=False)
+    for make in (lambda: nn.Linear(4, 3), lambda: nn.Sequential(nn.Linear(3, 3), nn.Linear(1, 1))):
+        with pytest.raises(ValueError, match="larger than these weights"), (
+            weights.no_larger_than(12)
+        ):  # fmt: skip
+            make()
+    nn.Linear(99, 99)  # outside, nothing is counted
+
+
+def test_columns_are_named_where_they_have_no_one_width():
+    assert schema.embedding_dim(schema.texts_schema(7), "here") == 7
+    assert schema.embedding_dim(schema.embeddings_schema(5), "here", "imu") == 5
+    with pytest.raises(AuraError, match=r"^here has no column 'text' of vectors"):
+        schema.embedding_dim(schema.texts_schema(7), "here", "text")
+    with pytest.raises(AuraError, match=r"^here has no column 'embedding' of vectors"):
+        schema.embedding_dim(schema.WINDOWS, "here")
+
+
+def test_a_table_without_rows_is_an_array_without_rows():
+    table, _ = signals_table()
+    for empty in (table.slice(0, 0), schema.SIGNALS.empty_table()):
+        found = schema.to_numpy(empty, "imu")
+        assert (found.shape, found.dtype) == ((0, 200, 6), np.float32)
+    vectors = pa.table({"v": pa.chunked_array([], pa.list_(pa.float32(), 2))})
+    assert schema.to_numpy(vectors, "v").shape == (0, 2)
+
+
+def test_units_are_kept_and_vectors_become_single_precision():
+    texts = schema.texts_schema(4)
+    assert texts.field("kind").metadata == {b"unit": b"caption, action or prompt"}
+    assert texts.field("text").metadata is None
+    assert schema.embeddings_schema(3).field("imu").metadata == {b"unit": b"unit vector"}
+    assert schema.videos_schema(3).names == ["window_id", "camera", "frames", "embedding"]
+    block = schema.block("x", "float32", (2, 3), "m")
+    assert (block.name, block.type, block.nullable) == ("x", pa.binary(24), False)
+    assert block.metadata == {b"dtype": b"float32", b"shape": b"[2, 3]", b"unit": b"m"}
+    field = schema.texts_schema(4).field("embedding")
+    column = schema.from_numpy(np.arange(8.0).reshape(2, 4), field)
+    assert column.type == field.type
+    assert column.to_pylist() == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert schema.embedding_dim(pa.schema([field]), "here") == 4

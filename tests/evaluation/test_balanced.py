@@ -45,3 +45,8 @@ def test_groups_are_balanced_apart_and_rows_without_a_score_have_no_class():
         rows = (group == name) & valid
         np.testing.assert_array_equal(found[rows], balance(scores[rows]).argmax(1))
     assert balance(np.zeros((0, 3))).shape == (0, 3)
+
+
+def test_by_itself_it_is_half_balanced_at_a_fifteenth():
+    scores = np.random.default_rng(2).uniform(-1, 1, (9, 4))
+    np.testing.assert_allclose(balance(scores), slowly(scores, 1 / 15, 0.5), rtol=1e-9)

@@ -89,3 +89,29 @@ def test_a_thousand_draws_over_five_thousand_windows_take_less_than_a_second():
         start = time.process_time()
         cluster_bootstrap(statistic, rng.integers(0, 20, 5000))
         assert time.process_time() - start < 1
+
+
+def test_an_interval_is_the_percentiles_of_figures_over_redrawn_groups():
+    values, groups = np.arange(12.0) ** 2, np.repeat(np.arange(4), [1, 2, 4, 5])
+    statistic = weighted_mean(values)
+    found = cluster_bootstrap(statistic, groups, draws=80, seed=7)
+    times = np.random.default_rng(7).multinomial(4, [0.25] * 4, size=80)
+    means = [np.repeat(values, drawn[groups]).mean() for drawn in times]
+    assert (found.low, found.high) == pytest.approx(tuple(np.percentile(means, [2.5, 97.5])))
+    assert cluster_bootstrap(statistic, groups) == cluster_bootstrap(statistic, groups, 1000, 0)
+    zero = weighted_mean(values * 0)
+    paired = paired_bootstrap(statistic, zero, groups)
+    assert paired == cluster_bootstrap(statistic, groups, 1000, 0)
+    assert paired_bootstrap(statistic, zero, groups, 80, 7) == found
+
+
+def test_one_group_is_counted_and_no_window_is_refused():
+    assert cluster_bootstrap(weighted_mean([0.0, 1.0]), ["a", "a"]).groups == 1
+    with pytest.raises(ValueError, match="at least one window"):
+        cluster_bootstrap(weighted_mean([]), [])
+
+
+def test_five_participants_are_enough():
+    takes = np.arange(20)
+    assert resampling_unit(takes % 5, takes)[1] == "participants"
+    assert resampling_unit(takes % 4, takes)[1] == "takes"

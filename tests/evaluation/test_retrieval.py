@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from aura.errors import AuraError
 from aura.evaluation import ranking, relevance
+from aura.evaluation.bootstrap import cluster_bootstrap, weighted_mean
 from aura.evaluation.chance import best_rank_distribution, retrieval_chance
 from aura.evaluation.retrieval import (
     all_pairs,
@@ -254,6 +255,26 @@ def test_all_pairs_has_each_ordered_pair_on_common_windows(study):
     assert full["imu", "text", "strict"]["median_rank"] == 10.5
     row = full["mocap", "imu", "strict"]
     assert row["MRR_low"] <= row["MRR"] <= row["MRR_high"]
+
+
+def test_full_rows_have_the_intervals_of_their_ranks(study):
+    embeddings, valid, group, label = study
+    rows = all_pairs(embeddings, valid, group, label, np.arange(240) // 20, draws=1, seed=3)
+    found = {(r["query"], r["matching"]): r for r in rows
+             if r["gallery"] == "mocap" and r["pool_kind"] == "full"}  # fmt: skip
+    use, window = np.arange(100, 240), np.arange(140)
+    for (query, matching), row in found.items():
+        groups = window if matching == "strict" else group[use]
+        rank = ranks(embeddings[query][use], embeddings["mocap"][use], groups, groups)
+        for name, scores in (("MRR", 1 / rank), ("R@1", rank <= 1)):
+            interval = cluster_bootstrap(weighted_mean(scores), use // 20, seed=3)
+            assert row[name] == pytest.approx(interval.value)
+            assert (row[f"{name}_low"], row[f"{name}_high"]) == (interval.low, interval.high)
+        assert row["queries"] == row["pool"] == 140
+    assert len(found) == 4
+    plain = all_pairs(embeddings, valid, group, label * 0, draws=1)  # one class, no clusters
+    assert "MRR_low" not in plain[0]
+    assert {row["pool_kind"] for row in plain} == {"full", "balanced 100"}
 
 
 def test_class_prior_is_the_chance_of_the_within_class_pool(study):

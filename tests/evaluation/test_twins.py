@@ -82,9 +82,12 @@ def test_a_held_out_class_is_scored_against_the_rest_by_hand():
     headlines, details = held_out_class(embeddings, test, "class 1", 50, 0)
     (line,) = headlines
     assert (line.name, line.kind) == ("IMU zero-shot on unseen class 1", "unseen")
+    assert (line.metric, line.n, line.groups) == ("F1", 40, "5 participants")
     assert line.value == pytest.approx(2 * 6 / (10 + 8))
     assert line.low < line.value < line.high
     assert line.chance == pytest.approx(2 * 0.25 * 0.25 / (0.25 + 0.25))  # precision, recall 1/4
+    assert (details["imu"]["class"], details["imu"]["f1"]) == ("class 1", line.value)
+    assert (details["imu"]["windows"], details["imu"]["classes"]) == (10, 4)
     assert details["imu"]["precision"] == pytest.approx(6 / 8)
     assert details["imu"]["recall"] == pytest.approx(6 / 10)
     assert details["imu"]["mean_rank"] == pytest.approx((6 * 1 + 4 * 2) / 10)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aura.evaluation.unseen import Outcome, among, calibrate, figures, folds_of
+from aura.evaluation.unseen import Outcome, among, calibrate, figures, folds_of, harmonic
 
 
 @given(st.integers(10, 40), st.integers(2, 5), st.integers(0, 9))
@@ -87,3 +87,29 @@ def test_unseen_classes_are_raised_to_the_best_harmonic_mean():
     assert table["harmonic"].value == pytest.approx(best, abs=0.01)
     assert table["harmonic"].value > figures([o], 3, 1, 0)[0]["harmonic"].value + 0.1
     assert calibrate([]) == 0
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_no_other_raise_has_a_better_harmonic_mean(seed):
+    """Against a search over raises, by counting; a second model knows one class less."""
+    one, two = outcome(seed, 30, 0.7), outcome(seed + 5, 25, 1.1)
+    scores = two.scores.copy()
+    scores[:, 0] = np.nan
+    two = replace(two, scores=scores, fold=(8, 9), label=two.label.clip(1))
+    outcomes = [one, replace(two, label=np.where(two.label == 7, 6, two.label))]
+
+    def mean_at(value):
+        right = {True: [], False: []}
+        for o in outcomes:
+            for row, label in zip(o.scores, o.label, strict=True):
+                raised = [s + value * (c in o.fold) for c, s in enumerate(row)]
+                right[bool(label in o.fold)].append(int(np.nanargmax(raised)) == label)
+        return harmonic(np.mean(right[False]), np.mean(right[True]))
+
+    found = mean_at(calibrate(outcomes))
+    assert found >= max(map(mean_at, np.linspace(-2, 4, 61))) - 1e-9
+    only_new = replace(one, label=one.label % 3 + 7)
+    only_known = replace(one, label=one.label % 7)
+    assert calibrate([only_new]) == calibrate([only_known]) == 0
+    assert calibrate([replace(one, scores=one.scores * np.nan)]) == 0
+    assert harmonic(0.0, 0.0) == harmonic(0.0, 1.0) == 0

@@ -280,3 +280,30 @@ def test_a_pair_without_vectors_is_one_sentence():
     batch = make_batch()
     with pytest.raises(AuraError, match="no vectors of mocap"):
         InfoNCE(Loss())({"imu": unit(12)}, batch, [("imu", "mocap")])
+
+
+def test_a_parameter_beyond_the_limit_comes_back_by_its_gradient():
+    batch, same = make_batch(4, whole=True), torch.eye(4)
+    loss = InfoNCE(PLAIN)
+    with torch.no_grad():
+        loss.log_scale.fill_(50.0)
+    loss.clamp_scale()
+    assert 99.9 < loss.scale.item() < MAX_SCALE
+    wrong = {"imu": same, "video": same.roll(1, 0)}
+    loss(wrong, batch, [("imu", "video")]).backward()
+    assert loss.log_scale.grad.item() > 0
+
+
+def test_two_rows_are_enough():
+    batch = make_batch(whole=True)
+    batch.has["mocap"] = torch.arange(12) < 2
+    batch.take = batch.moment = torch.arange(12)
+    vectors = vectors_of(batch)
+    keep = batch.has["mocap"]
+    expected = naive_loss(vectors["imu"], vectors["mocap"], batch, keep, False, PLAIN, 1 / 0.07)
+    loss = InfoNCE(PLAIN)
+    assert loss(vectors, batch, [("imu", "mocap")]).item() == pytest.approx(expected, rel=1e-6)
+    views = loss.view_loss(vectors["imu"], vectors["mocap"], batch, keep)
+    assert views.item() == pytest.approx(expected, rel=1e-6)
+    with pytest.raises(AuraError, match=r"no vectors of mocap, video\.$"):
+        loss({"imu": unit(12)}, batch, [("imu", "video"), ("imu", "mocap")])

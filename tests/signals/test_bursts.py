@@ -3,7 +3,7 @@ import pytest
 
 from aura.datasets.sisfall_phases import spans
 from aura.schema import JOINTS
-from aura.signals.bursts import activity, bursts
+from aura.signals.bursts import activity, around_two, bursts
 from aura.signals.heading import heading_rate, longest_turn
 
 HZ = 200.0
@@ -65,3 +65,51 @@ def test_turns_are_told_by_hips_and_shoulders():
     assert (begin, end) == (pytest.approx(3, abs=0.2), pytest.approx(5, abs=0.2))
     assert longest_turn(t, body(heading * 0 + 1)) is None
     assert longest_turn(t, np.full((600, 17, 3), np.nan)) is None
+
+
+def test_activity_equals_a_loop():
+    imu = np.random.default_rng(1).normal(size=(60, 6))
+    trend = [imu[np.clip(np.arange(k - 5, k + 6), 0, 59), :3].mean(0) for k in range(60)]
+    power = ((imu[:, :3] - trend) ** 2).sum(1) / 4 + (imu[:, 3:] ** 2).sum(1)
+    padded = np.concatenate([np.zeros(10), power, np.zeros(10)])
+    expected = [np.sqrt(padded[k : k + 21].mean()) for k in range(60)]
+    np.testing.assert_allclose(activity(imu, 20.0), expected)
+
+
+def levels(*runs):
+    return np.concatenate([np.full(count, value) for value, count in runs])
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"),
+    [
+        (levels((0.25, 10)), []),
+        (levels((0.26, 10)), [[0, 10]]),
+        (levels((2.1, 10), (10.0, 10)), [[10, 20]]),
+        (levels((2.3, 10), (10.0, 10)), [[0, 20]]),
+        (levels((0, 5), (1, 5), (0, 5), (1, 5)), [[5, 20]]),
+        (levels((0, 5), (1, 5), (0, 6), (1, 5), (0, 1)), [[5, 10], [16, 21]]),
+        (levels((1, 3), (0, 9), (1, 4), (0, 9)), [[12, 16]]),
+    ],
+)
+def test_bursts_begin_join_and_count_at_their_limits(level, expected):
+    """At 10 Hz: 0.6 s of rest part two bursts, and one lasts 0.4 s."""
+    assert bursts(level, 10.0).tolist() == expected
+
+
+def test_phases_around_two_bursts_are_widened_by_the_margin_and_stay_in_the_recording():
+    moves = np.array([[1.0, 2.0], [5.0, 6.0]])
+    expected = [(0.0, 0.5), (0.5, 2.5), (2.5, 4.5), (4.5, 6.25)]
+    assert around_two(moves, 6.25, 0.5) == expected
+    assert around_two(moves, 9.0, 1.5)[1::2] == [(0.0, 3.5), (3.5, 7.5)]
+
+
+def test_heading_needs_three_poses_and_skips_those_without_hips():
+    t = np.arange(90) / 30
+    joints = body(0.5 * t)
+    assert np.isnan(heading_rate(t[:2], joints[:2])).all()
+    assert np.isfinite(heading_rate(t[:3], joints[:3])).all()
+    joints[40:44, JOINTS.index("left-hip")] = np.nan
+    rate = heading_rate(t, joints)
+    np.testing.assert_array_equal(np.flatnonzero(np.isnan(rate)), np.arange(40, 44))
+    np.testing.assert_allclose(rate[10:35], 0.5, atol=1e-6)

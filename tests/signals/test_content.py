@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aura.signals.content import FEWEST, RUN, fingerprints, same_recordings
+from aura.signals.content import FEWEST, RUN, content_of, fingerprints, same_recordings
 
 
 def signal(rows=400, seed=0, channels=6):
@@ -122,3 +122,21 @@ def test_an_hour_of_an_aria_takes_seconds():
     prints = fingerprints(values, 800.0)
     assert (time.perf_counter() - start) * 6 < 10
     assert 600 * 2 < len(prints) < 600 * 16
+
+
+def test_content_is_that_of_all_sensors_inside_the_take_and_of_nothing_beside_it():
+    seconds, values = np.arange(-5, 25) / 10, signal(30)  # a run is one print: each row counts
+    other_s, other = np.repeat(np.arange(300), 2) / 50, signal(600, 7, 3)  # each stamp twice
+    inside, other_inside = slice(5, 25), other_s <= 1.9
+    expected = np.union1d(
+        fingerprints(values[inside], 10.0), fingerprints(other[other_inside], 50.0)
+    )
+    for order in (1, -1):  # a clock that runs backwards tells the rate as well
+        tracks = [(seconds[::order], values[::order]), (other_s, other)]
+        found = content_of(tracks, 1.9)
+        if order == 1:
+            np.testing.assert_array_equal(found, expected)
+        assert len(found) == len(expected)
+    one = content_of([(np.zeros(40), signal(40))], 1.0)
+    np.testing.assert_array_equal(one, fingerprints(signal(40), 1.0))
+    assert content_of([], 1.0).tolist() == []

@@ -38,3 +38,22 @@ def test_the_published_recipe_takes_every_third_pose_and_fills_with_zeros():
     np.testing.assert_array_equal(got[:, 0, 0], expected)
     assert got[11, 1].tolist() == [0, 0, 0]
     assert not pick_mocap(frames[:0], joints[:0], 3.0)[1].any()
+
+
+def test_the_published_recipe_at_its_edges():
+    values = np.arange(1.0, 61)[:, None] * np.ones(6)
+    slow, valid = decimate_imu(np.arange(60) / 100 - 0.1, values, 0.5)  # 100 Hz: each is taken
+    np.testing.assert_array_equal(slow[:51, 0], [*range(11, 61), 0])
+    assert valid.all()
+    values[10] = np.inf, -np.inf, np.nan, 1, 1, 1
+    assert decimate_imu(np.arange(60) / 100, values, 0.5)[0][10].tolist() == [0, 0, 0, 1, 1, 1]
+    for times in (np.array([0.1]), np.array([-2.0, -1.0])):
+        out, valid = decimate_imu(times, values[: len(times)], 1.0)
+        assert out.shape == (200, 6)
+        assert not out.any()
+        assert not valid.any()
+    poses = np.arange(90.0)[:, None, None] * np.ones((1, 1, 3))
+    poses[12] = np.inf, -np.inf, 5
+    got, _ = pick_mocap(np.arange(90), poses, 2.0, 60.0)  # 60 Hz has two seconds of frames, not 90
+    np.testing.assert_array_equal(got[:, 0, 2], [0, 6, 5, *range(18, 90, 6), 0, 0, 0, 0, 0])
+    assert got[2, 0].tolist() == [0, 0, 5]

@@ -25,3 +25,13 @@ def test_blocks_hold_a_signal_in_order_and_zeros_behind_it():
     got = blocks(signal, 2, 4)
     assert got.shape == (2, 4, 2)
     np.testing.assert_array_equal(got.reshape(8, 2), np.vstack([signal, np.zeros((3, 2))]))
+
+
+def test_frames_beside_the_seconds_count_in_the_nearest():
+    frame_s = np.array([-0.5, 1 / 30, 2 / 30, 7.0])
+    np.testing.assert_allclose(clock_offsets(frame_s, 3), [500, 0, 6900], atol=1e-3)
+
+
+def test_a_second_begins_with_its_first_moment():
+    times, flags = np.array([0.0, 0.5, 1.0, 2.0]), np.array([True, False, True, True])
+    np.testing.assert_allclose(saturation(times, flags, 2), [0.5, 1])
