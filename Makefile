@@ -18,7 +18,7 @@ repro: $(VENV)/.installed
 		echo; echo "Report: reports/$$name/report/index.html"; done
 
 test: $(VENV)/.installed lint
-	pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/.installed
 	ruff check .

@@ -1,10 +1,13 @@
 """Shared pieces: one Ray session, one tiny data set, one `dvc repro` of it."""
 
+import ast
 import os
 import shutil
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 # Before torch is imported: two threads of it take longer over a small model than one does, and
 # several processes of the tests work at once.
@@ -120,33 +123,38 @@ SHARED = ("repro", "flawed", "ray_cluster")
 LONGEST = (*SHARED, "tests/faults", "tests/test_real.py", "tests/pipeline", "tests/learning")
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For pytest-xdist: what goes together to one worker, and what begins first.
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """For pytest-xdist: what goes together to one worker, by `group_of`."""
+    from xdist.scheduler import LoadScopeScheduling
 
-    These are the tests of a file, of files that have a `conftest.py` of their own, and of all files
-    with the same of the fixtures `SHARED`.
-    """
-    if not hasattr(config, "workerinput"):
-        return
-    groups: dict[Path, str] = {}
-    for item in items:
-        assert isinstance(item, pytest.Function)
-        folder = item.path.parent
-        own = folder != ROOT / "tests" and (folder / "conftest.py").is_file()
-        name = (folder if own else item.path).relative_to(ROOT).as_posix()
-        shared = [fixture for fixture in SHARED if _of_all(item, fixture)]
-        groups[item.path] = min(groups.get(item.path, name), *shared, name, key=_place)
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(groups[item.path]))
-    items.sort(key=lambda item: _place(groups[item.path]))
+    class Groups(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid.split("::")[0])
+
+    return Groups(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For pytest-xdist: what takes longest begins first."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _place(group_of(item.path.relative_to(ROOT).as_posix())))
+
+
+@cache
+def group_of(path: str) -> str:
+    """A file, a folder that has a `conftest.py` of its own, or the first of `SHARED` in use."""
+    folder = (ROOT / path).parent
+    own = folder != ROOT / "tests" and (folder / "conftest.py").is_file()
+    nodes = ast.walk(ast.parse((ROOT / path).read_text()))
+    functions = [node for node in nodes if isinstance(node, ast.FunctionDef)]
+    used = {argument.arg for function in functions for argument in function.args.args}
+    used -= {function.name for function in functions}  # of the same name, and of this file
+    return next(
+        (name for name in SHARED if name in used),
+        folder.relative_to(ROOT).as_posix() if own else path,
+    )
 
 
 def _place(group: str) -> int:
     return next((n for n, name in enumerate(LONGEST) if group.startswith(name)), len(LONGEST))
-
-
-def _of_all(item: pytest.Function, fixture: str) -> bool:
-    """Whether a test uses the one of this file, not another of the same name."""
-    found = item._fixtureinfo.name2fixturedefs.get(fixture)
-    return bool(found) and found[-1].baseid == "tests"
