@@ -174,7 +174,7 @@ class TableWriter:
             if writer is not None:
                 writer.close()
         with suppress(OSError):
-            self._temporary.unlink()
+            self._temporary.unlink(missing_ok=True)
 
 
 def write_table(path: Path, table: pa.Table, schema: pa.Schema) -> None:
