@@ -236,9 +236,9 @@ def zero_shot_of(folder, params, target, split=None):
     model, _ = training.load(folder)
     model.eval()
     prompts = {name: [] for name in names}
-    for row in texts.to_pylist():
+    for row, embedded in zip(texts.to_pylist(), windows.text.numpy(), strict=True):
         if row["kind"] == "prompt":
-            vector = np.array(row["embedding"], float)
+            vector = embedded.astype(float)
             prompts[row["label"]].append(vector / np.linalg.norm(vector))
     means = [np.mean(prompts[name], axis=0) for name in names]
     answers, truth, at, takes = [], [], [], {}
