@@ -93,6 +93,12 @@ def windows(**kwargs):
     return join_tables(*study, window_s=5.0), study, blocks
 
 
+def with_texts(joined, texts):
+    """The same windows with the vectors of another text table."""
+    vectors = np.array(texts.column("embedding").to_pylist(), np.float32)
+    return replace(joined, text=torch.from_numpy(vectors))
+
+
 def learnable(seed=0):
     """Windows whose video vector can be read off the mean of the IMU's first channels."""
     joined, _, _ = windows(seconds=(130, 60, 60), seed=seed)

@@ -71,9 +71,8 @@ def content():
     label = np.array(["walking" if i % 2 else "sitting" for i in range(len(windows))], object)
     rows = texts.to_pylist()
     prompts = [{**rows[-1], "kind": "prompt", "label": name} for name in ("sitting", "walking")]
-    return replace(windows, label=label), texts.from_pylist(
-        [*rows[:-1], *prompts], schema=texts.schema
-    )
+    texts = texts.from_pylist([*rows[:-1], *prompts], schema=texts.schema)
+    return small.with_texts(replace(windows, label=label), texts), texts
 
 
 def test_evaluate_writes_a_row_a_place_and_nothing_where_there_is_one(
@@ -88,6 +87,7 @@ def test_evaluate_writes_a_row_a_place_and_nothing_where_there_is_one(
     card = {"settings": tiny_params().train.model_dump(mode="json")}
     monkeypatch.setattr(evaluate.trained, "load", lambda *_: (None, card))
     monkeypatch.setattr(evaluate.trained, "twins", lambda *_: {})
+    monkeypatch.setattr(evaluate.calibrated, "calibrate", lambda *_: {"reason": "not asked for"})
     monkeypatch.setattr(
         evaluate.training, "embed", lambda model, w, rows, names: {
             m: v[: len(rows)] for m, v in vectors.items()

@@ -21,7 +21,7 @@ def content():
     rows = texts.to_pylist()
     prompts = [{**rows[-1], "kind": "prompt", "label": name} for name in ("sitting", "walking")]
     texts = texts.from_pylist([*rows[:-1], *prompts], schema=texts.schema)
-    return replace(windows, label=label), texts
+    return small.with_texts(replace(windows, label=label), texts), texts
 
 
 def test_a_participant_of_training_in_the_test_split_is_refused(content):
