@@ -18,7 +18,9 @@ def test_columns_are_as_wide_as_their_widest_and_nothing_is_cut_in_a_file():
 
 def test_on_a_terminal_the_last_is_cut_and_the_first_line_is_bold(monkeypatch):
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True, raising=False)
-    monkeypatch.setattr(terminal.shutil, "get_terminal_size", lambda: os.terminal_size((34, 20)))
+    monkeypatch.setattr(
+        terminal.shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((34, 20))
+    )
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setenv("TERM", "xterm")
     first, second, _ = terminal.table(["", "what", "text"], ROWS, right=(0,)).splitlines()
