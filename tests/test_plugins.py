@@ -180,7 +180,7 @@ def offer(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-ADAPTERS = ["bvh", "ego-exo4d", "pamap2", "sisfall", "sp-sw-har", "umafall", "utd-mhad"]
+ADAPTERS = ["bvh", "ego-exo4d", "folder", "pamap2", "sisfall", "sp-sw-har", "umafall", "utd-mhad"]
 ENCODERS = ["imu2clip", "imu-features", "imu-transformer", "mocap-features", "mocap-transformer"]
 
 
@@ -212,7 +212,7 @@ def test_an_unknown_name_lists_the_known(offer):
     with pytest.raises(AuraError) as error:
         plugins.find("adapter", "mygym")
     assert str(error.value) == (
-        "There is no adapter 'mygym'; known: bvh, ego-exo4d, my-gym, pamap2, sisfall, sp-sw-har, "
+        "There is no adapter 'mygym'; known: bvh, ego-exo4d, folder, my-gym, pamap2, sisfall, sp-sw-har, "
         "umafall, utd-mhad."
     )
 

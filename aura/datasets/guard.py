@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aura.datasets.base import Adapter, Inventory, Recording, Take
+from aura.datasets import base  # its `Adapter` by this name: modules that have one are adapters
+from aura.datasets.base import Inventory, Recording, Take
 from aura.errors import AuraError, explain
 from aura.storage import Storage
 
@@ -35,10 +36,10 @@ class Guarded:
     """An adapter whose errors are sentences, and whose results are what they have to be."""
 
     def __init__(
-        self, name: str, cls: Callable[..., Adapter], root: Storage, options: Mapping[str, Any]
+        self, name: str, cls: Callable[..., base.Adapter], root: Storage, options: Mapping[str, Any]
     ) -> None:
         self._name = name
-        self._adapter: Adapter = self._call("opening", cls, root, options)
+        self._adapter: base.Adapter = self._call("opening", cls, root, options)
         classes = getattr(self._adapter, "classes", None)
         if not isinstance(classes, Mapping):
             raise AuraError(
