@@ -212,8 +212,8 @@ def test_an_unknown_name_lists_the_known(offer):
     with pytest.raises(AuraError) as error:
         plugins.find("adapter", "mygym")
     assert str(error.value) == (
-        "There is no adapter 'mygym'; known: bvh, ego-exo4d, folder, my-gym, pamap2, sisfall, sp-sw-har, "
-        "umafall, utd-mhad."
+        "There is no adapter 'mygym'; known: bvh, ego-exo4d, folder, my-gym, pamap2, sisfall, "
+        "sp-sw-har, umafall, utd-mhad."
     )
 
 
