@@ -178,14 +178,13 @@ def _trust(found: calibrated.Content, asked: Asked) -> str:
 
 
 def _told(line: Timeline, title: str, about: str, imu: Any, duration_s: float, trust: str) -> Told:
-    middle = line.start_s + line.window_s / 2
-    between = (middle[1:] + middle[:-1]) / 2
+    begin_s, end_s = line.spans()
     return Told(
         title=title,
         about=about,
         names=line.names,
-        begin_s=np.maximum(line.start_s, np.append(-np.inf, between)),
-        end_s=np.minimum(line.start_s + line.window_s, np.append(between, np.inf)),
+        begin_s=begin_s,
+        end_s=end_s,
         probabilities=line.probabilities,
         stretches=[Stretch(**asdict(s)) for s in line.segments()],
         imu=imu,

@@ -72,13 +72,19 @@ class Timeline:
         """The most probable answer of each window."""
         return [self.names[i] for i in self.probabilities.argmax(axis=1)]
 
+    def spans(self) -> tuple[Floats, Floats]:
+        """What each window speaks for: begins and ends, (W,) s."""
+        middle = self.start_s + self.window_s / 2
+        between = (middle[1:] + middle[:-1]) / 2
+        return (
+            np.maximum(self.start_s, np.append(-np.inf, between)),
+            np.minimum(self.start_s + self.window_s, np.append(between, np.inf)),
+        )
+
     def segments(self) -> list[Segment]:
         """Windows in a row with one answer, in order; where none was measured there is none."""
-        answer, start = self.probabilities.argmax(axis=1), self.start_s
-        middle = start + self.window_s / 2
-        between = (middle[1:] + middle[:-1]) / 2
-        begin = np.maximum(start, np.append(-np.inf, between))
-        end = np.minimum(start + self.window_s, np.append(between, np.inf))
+        answer, (begin, end) = self.probabilities.argmax(axis=1), self.spans()
+        middle = self.start_s + self.window_s / 2
         new = (np.diff(answer) != 0) | (np.diff(middle) > self.stride_s + 1e-6)
         edges = [0, *(np.flatnonzero(new) + 1).tolist(), len(answer)]
         return [
