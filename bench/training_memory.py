@@ -16,9 +16,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from threading import Event, Thread
 
+from aura import config
+from aura.evaluation.measure import measure
+from aura.learning import training
 from aura.schema import MODALITIES
 from bench import noise_tables
-from bench.memory import field
+from bench.memory import ROOT, field
+from pipeline.study import joined, targets
 
 FULL = 5035  # takes of Ego-Exo4D: 172 h
 STEPS, BATCH = 30, 256
@@ -27,18 +31,12 @@ STEPS, BATCH = 30, 256
 def work(folder: Path, steps: int) -> dict[str, float]:
     """Join, train and evaluate; MB that the process held at most in each, and steps a second."""
     os.chdir(folder)
-    from aura import config
-    from aura.evaluation.measure import measure
-    from aura.learning import training
-    from pipeline.study import joined, targets
-
-    root = Path(__file__).parent.parent
     sets = [
         "datasets.noise={adapter: none, root: none}", "study=[noise]", f"train.batch={BATCH}",
         "train.device=cpu", "train.imu_encoder={name: imu-features}",
         "train.mocap_encoder={name: mocap-features}",
     ]  # fmt: skip
-    params = config.load(root / "params.yaml", sets)
+    params = config.load(ROOT / "params.yaml", sets)
     found: dict[str, float] = {}
     with Peak() as peak:
         windows, texts, _ = joined.load(params, "noise")
